@@ -1,0 +1,40 @@
+// What a program needs to know of an error beside its code and text: a stable
+// reason, the field at fault, when to come back. Kept as payloads of
+// absl::Status, so that the engine names them without knowing the wire format;
+// server/service turns them into google.rpc details.
+//
+// All functions are thread-safe; those that attach leave an OK status alone.
+
+#ifndef STRIDED_ENGINE_BASE_ERROR_DETAIL_H_
+#define STRIDED_ENGINE_BASE_ERROR_DETAIL_H_
+
+#include <map>
+#include <optional>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+
+namespace strided {
+
+struct ErrorReason {
+  std::string reason;                           // UPPER_SNAKE_CASE, e.g. "QUEUE_FULL"
+  std::map<std::string, std::string> metadata;  // e.g. {"limit", "3072"}, {"given", "4000"}
+};
+
+// `status` with `reason`; replaces an earlier one.
+absl::Status WithReason(absl::Status status, ErrorReason reason);
+std::optional<ErrorReason> ReasonOf(const absl::Status& status);
+
+// The path of the request's field that is wrong, e.g. "sampling.top_p".
+absl::Status WithField(absl::Status status, absl::string_view field);
+std::optional<std::string> FieldOf(const absl::Status& status);
+
+// The same call may succeed after `delay`.
+absl::Status WithRetryAfter(absl::Status status, absl::Duration delay);
+std::optional<absl::Duration> RetryAfterOf(const absl::Status& status);
+
+}  // namespace strided
+
+#endif  // STRIDED_ENGINE_BASE_ERROR_DETAIL_H_

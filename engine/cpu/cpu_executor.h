@@ -1,0 +1,38 @@
+// The executor for CPUs: the readable one, and the oracle of the others.
+
+#ifndef STRIDED_ENGINE_CPU_CPU_EXECUTOR_H_
+#define STRIDED_ENGINE_CPU_CPU_EXECUTOR_H_
+
+#include <cstdint>
+#include <memory>
+
+#include "absl/status/statusor.h"
+#include "engine/executor.h"
+#include "engine/model/config.h"
+#include "engine/model/weights.h"
+
+namespace strided {
+
+enum class WeightFormat {
+  kFloat32,
+  kBfloat16,
+  kInt8,  // one scale per row of a matrix, activations quantised per row and step
+};
+
+struct CpuOptions {
+  WeightFormat weight_format = WeightFormat::kFloat32;
+  int threads = 0;     // 0: one per core that the process may use
+  int max_rows = 256;  // of one plan
+  int max_slots = 256;
+  int64_t cache_capacity_bytes = int64_t{1} << 30;  // of all slots together
+};
+
+// Packs the weights for the widest dot product that this processor has; `weights` is not needed
+// afterwards. ResourceExhausted where memory does not suffice, with the numbers.
+absl::StatusOr<std::unique_ptr<Executor>> CreateCpuExecutor(const ModelConfig& config,
+                                                            const Weights& weights,
+                                                            const CpuOptions& options);
+
+}  // namespace strided
+
+#endif  // STRIDED_ENGINE_CPU_CPU_EXECUTOR_H_

@@ -1,0 +1,75 @@
+// The interface that a device implements: whole steps over slots.
+
+#ifndef STRIDED_ENGINE_EXECUTOR_H_
+#define STRIDED_ENGINE_EXECUTOR_H_
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "engine/cache/slot.h"
+#include "engine/model/config.h"
+#include "engine/sampling/parameters.h"
+#include "engine/step.h"
+
+namespace strided {
+
+// What a sequence needs for its whole life.
+struct SequenceSpec {
+  int max_length = 0;                 // N, steps it may ever run; caches are sized for it, exactly
+  int prompt_length = 0;              // tokens before it count as prompt for the penalties
+  std::vector<int> condition_values;  // one per ModelConfig::conditions, in its order
+  SamplingParameters sampling;
+  uint64_t seed = 0;
+  uint32_t sample_index = 0;
+  int top_logprobs = 0;  // alternatives that each output reports
+};
+
+struct CacheUsage {
+  int64_t used_bytes = 0;      // by slots in use
+  int64_t capacity_bytes = 0;  // that slots may use together
+  int slots_in_use = 0;
+};
+
+struct ExecutorInfo {
+  std::string device;         // "cpu", "cuda:0"
+  std::string weight_format;  // "float32", "bfloat16", "int8"
+  // Names all that the bits of a result depend on beside weights and request: weight format,
+  // instruction set, kernel generation. Part of the model's fingerprint.
+  std::string numerics;
+  int max_rows = 0;  // of one plan
+  int64_t parameter_count = 0;
+};
+
+// Start, fork, run and release come from one thread, the scheduler's. The const accessors may be
+// called from any thread.
+class Executor : public SlotOwner {
+ public:
+  virtual ~Executor() = default;
+
+  virtual const ModelConfig& config() const = 0;
+  virtual const ExecutorInfo& info() const = 0;
+
+  // Bytes of cache that a sequence of `max_length` steps takes: model-format's formulas, exactly.
+  // Requires 1 <= max_length <= context_length.
+  virtual int64_t CacheBytes(int max_length) const = 0;
+  virtual CacheUsage cache_usage() const = 0;
+
+  // A slot with empty caches. InvalidArgument where the spec does not fit the model, or could never
+  // fit the device; ResourceExhausted where it does not fit beside the slots in use.
+  virtual absl::StatusOr<Slot> StartSequence(const SequenceSpec& spec) = 0;
+
+  // A slot that has run what `parent` has run, with its own sampler: several samples share one
+  // prefill. `spec` must have the parent's max_length, prompt_length and condition_values. Errors
+  // as for StartSequence.
+  virtual absl::StatusOr<Slot> ForkSequence(const Slot& parent, const SequenceSpec& spec) = 0;
+
+  // Runs every row. InvalidArgument where the plan breaks the rules of step.h (a caller's bug: the
+  // step did nothing); Internal where the device failed, after which every slot is lost.
+  virtual absl::StatusOr<StepResult> Run(const StepPlan& plan) = 0;
+};
+
+}  // namespace strided
+
+#endif  // STRIDED_ENGINE_EXECUTOR_H_

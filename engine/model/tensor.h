@@ -1,0 +1,42 @@
+// A tensor of a model file, as it lies in the file.
+
+#ifndef STRIDED_ENGINE_MODEL_TENSOR_H_
+#define STRIDED_ENGINE_MODEL_TENSOR_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "absl/strings/string_view.h"
+
+namespace strided {
+
+enum class DType { kFloat32, kFloat16, kBfloat16, kInt8 };
+
+// Bytes of one element.
+int DTypeSize(DType dtype);
+// The name that safetensors uses: "F32", "F16", "BF16", "I8".
+absl::string_view DTypeName(DType dtype);
+
+// A view: whoever made it says how long it lives. Row-major; vectors have one dimension, matrices
+// are [out, in]. An int8 matrix comes with one float32 scale per row: value = scale[row] * element.
+struct Tensor {
+  std::string name;
+  DType dtype = DType::kFloat32;
+  std::vector<int64_t> shape;
+  std::span<const std::byte> data;    // little-endian; alignment is not promised
+  std::span<const std::byte> scales;  // float32 [shape[0]], for kInt8 alone; else empty
+
+  int64_t rows() const { return shape.size() == 2 ? shape[0] : 1; }
+  int64_t columns() const { return shape.back(); }
+
+  // Row `row` as float32, exactly (every dtype widens without rounding, int8 by one product).
+  // Requires 0 <= row < rows() and out.size() == columns().
+  void ReadRow(int64_t row, std::span<float> out) const;
+};
+
+}  // namespace strided
+
+#endif  // STRIDED_ENGINE_MODEL_TENSOR_H_

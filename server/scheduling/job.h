@@ -1,0 +1,55 @@
+// A request as the scheduler knows it: parsed, checked, resolved.
+
+#ifndef STRIDED_SERVER_SCHEDULING_JOB_H_
+#define STRIDED_SERVER_SCHEDULING_JOB_H_
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "engine/sampling/parameters.h"
+
+namespace strided {
+
+enum class JobKind { kGenerate, kScore };
+
+enum class FinishReason { kLength, kEndOfSequence, kStop, kContextFull, kTimeLimit };
+
+// When a sample ends, beside the end of its length.
+struct StopConditions {
+  int max_new_tokens = 0;  // resolved; at least 1; prompt + this <= context_length
+  // Whether max_new_tokens was cut to the end of the image or of the context, and so which reason
+  // (kLength, kEndOfSequence for a complete image, kContextFull) a full length reports.
+  FinishReason full_length_reason = FinishReason::kLength;
+  int min_new_tokens = 0;                       // no stop before so many
+  std::vector<std::vector<int32_t>> sequences;  // of tokens; each at least 1 long
+  std::vector<int32_t> ids;                     // ascending
+  bool include_stop = false;                    // push the matched tokens too
+};
+
+struct Job {
+  JobKind kind = JobKind::kGenerate;
+  std::string request_id;
+  std::string tenant;  // empty: anonymous
+  int priority = 0;    // higher first
+  // For kScore: the whole sequence, each position of which from score_from on is pushed.
+  std::vector<int32_t> prompt;
+  std::vector<int> condition_values;  // one per ModelConfig::conditions
+  SamplingParameters sampling;
+  StopConditions stop;
+  uint64_t seed = 0;
+  int samples = 1;
+  uint32_t first_sample_index = 0;  // other than 0 only with `resumed`
+  // Tokens that the client already has, of the one sample that is resumed: forced, not pushed.
+  std::vector<int32_t> resumed;
+  int score_from = 0;               // kScore: first position that is pushed
+  std::optional<int> top_logprobs;  // unset: no log-probabilities wanted
+  bool echo_prompt = false;         // push the prompt too, with log-probabilities if wanted
+  absl::Time time_limit = absl::InfiniteFuture();  // soft: ends OK with kTimeLimit
+};
+
+}  // namespace strided
+
+#endif  // STRIDED_SERVER_SCHEDULING_JOB_H_

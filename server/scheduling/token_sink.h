@@ -1,0 +1,69 @@
+// Where a job's tokens go. The scheduler declares it; the service implements it.
+
+#ifndef STRIDED_SERVER_SCHEDULING_TOKEN_SINK_H_
+#define STRIDED_SERVER_SCHEDULING_TOKEN_SINK_H_
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "server/scheduling/job.h"
+
+namespace strided {
+
+struct PushedToken {
+  uint32_t sample_index = 0;
+  int position = 0;  // in the sequence, prompt included
+  int32_t token = 0;
+  float log_prob = 0;                // natural, of the model's own distribution
+  std::span<const int32_t> top_ids;  // Job::top_logprobs entries; valid during the call
+  std::span<const float> top_values;
+};
+
+struct SampleEnd {
+  uint32_t sample_index = 0;
+  FinishReason reason = FinishReason::kLength;
+  std::vector<int32_t> matched_stop;  // for kStop by a sequence or an id
+  int generated_tokens = 0;  // drawn, resumed ones included; a stop not included is not counted
+  double sum_log_prob = 0;   // over those
+};
+
+enum class JobPhase { kQueued, kPrefilling, kDecoding, kPreempted };
+
+struct JobProgress {
+  JobPhase phase = JobPhase::kQueued;
+  int queue_position = 0;  // jobs ahead of this one
+  int prefilled_tokens = 0;
+};
+
+struct JobSummary {
+  int64_t prompt_tokens = 0;
+  int64_t generated_tokens = 0;
+  absl::Duration queue_time;
+  absl::Duration prefill_time;
+  absl::Duration time_to_first_token;  // from Submit
+  absl::Duration decode_time;
+  int preemptions = 0;
+};
+
+// All calls come from the scheduler thread, between steps, and must not block. `Finish` comes
+// exactly once for every job that Submit took, and last.
+class TokenSink {
+ public:
+  virtual ~TokenSink() = default;
+
+  // False while the reader is behind: the scheduler leaves the job's sequences out of its steps
+  // until it is true again. The sink calls Scheduler::Wake when it becomes true.
+  virtual bool HasRoom() const = 0;
+
+  virtual void Progress(const JobProgress& progress) = 0;
+  virtual void Push(const PushedToken& token) = 0;
+  virtual void FinishSample(const SampleEnd& end) = 0;
+  virtual void Finish(absl::Status status, const JobSummary& summary) = 0;
+};
+
+}  // namespace strided
+
+#endif  // STRIDED_SERVER_SCHEDULING_TOKEN_SINK_H_
