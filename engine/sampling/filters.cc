@@ -1,0 +1,100 @@
+#include "engine/sampling/filters.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+
+namespace strided {
+namespace {
+
+// The least whole mass that is at least `share` of `total`; at least 1.
+Mass MassOfShare(double share, Mass total) {
+  const double least = std::ceil(share * static_cast<double>(total));
+  if (least >= static_cast<double>(total)) return total;
+  return std::max(Mass{1}, static_cast<Mass>(least));
+}
+
+// The candidate at which the running mass, in the order `before`, first reaches `wanted`. Requires
+// 1 <= wanted <= TotalMass(pool). Reorders the pool. `before` must be a strict total order; the
+// masses are integers, so the result does not depend on how nth_element partitions.
+template <typename Before>
+Candidate LastWithin(std::span<Candidate> pool, Mass wanted, Before before) {
+  while (pool.size() > 1) {
+    const size_t middle = pool.size() / 2;
+    std::nth_element(pool.begin(), pool.begin() + static_cast<std::ptrdiff_t>(middle), pool.end(),
+                     before);
+    const std::span<Candidate> head = pool.first(middle);
+    const Mass head_mass = TotalMass(head);
+    if (head_mass >= wanted) {
+      pool = head;
+    } else {
+      wanted -= head_mass;
+      pool = pool.subspan(middle);
+    }
+  }
+  return pool.front();
+}
+
+// Drops, in place, what ranks after `last`.
+template <typename Before>
+std::span<Candidate> KeepUpTo(std::span<Candidate> candidates, const Candidate& last,
+                              Before before) {
+  const auto end =
+      std::remove_if(candidates.begin(), candidates.end(),
+                     [&](const Candidate& candidate) { return before(last, candidate); });
+  return candidates.first(static_cast<size_t>(end - candidates.begin()));
+}
+
+}  // namespace
+
+std::span<Candidate> KeepTopK(std::span<Candidate> candidates, int top_k,
+                              std::span<Candidate> scratch) {
+  if (top_k == 0 || static_cast<size_t>(top_k) >= candidates.size()) return candidates;
+  const std::span<Candidate> pool = scratch.first(candidates.size());
+  std::copy(candidates.begin(), candidates.end(), pool.begin());
+  const auto last = pool.begin() + (top_k - 1);
+  std::nth_element(pool.begin(), last, pool.end(), RanksBefore);
+  return KeepUpTo(candidates, *last, RanksBefore);
+}
+
+std::span<Candidate> KeepTopP(std::span<Candidate> candidates, double top_p,
+                              std::span<Candidate> scratch) {
+  if (top_p >= 1) return candidates;
+  const std::span<Candidate> pool = scratch.first(candidates.size());
+  std::copy(candidates.begin(), candidates.end(), pool.begin());
+  const Mass wanted = MassOfShare(top_p, TotalMass(candidates));
+  return KeepUpTo(candidates, LastWithin(pool, wanted, RanksBefore), RanksBefore);
+}
+
+std::span<Candidate> KeepMinP(std::span<Candidate> candidates, double min_p) {
+  if (min_p <= 0) return candidates;
+  const Mass least = MassOfShare(min_p, kMassOfOne);
+  const auto end =
+      std::remove_if(candidates.begin(), candidates.end(),
+                     [least](const Candidate& candidate) { return candidate.mass < least; });
+  return candidates.first(static_cast<size_t>(end - candidates.begin()));
+}
+
+std::span<Candidate> KeepTypicalP(std::span<Candidate> candidates, double typical_p,
+                                  std::span<Candidate> scratch) {
+  if (typical_p >= 1) return candidates;
+  const Mass total = TotalMass(candidates);
+  // -log p = log Z - logit, and the entropy is its mean, so log Z cancels: surprise less entropy is
+  // the mean logit less the logit. Summed in double, by ascending id.
+  double sum = 0;
+  for (const Candidate& candidate : candidates) {
+    sum += static_cast<double>(candidate.mass) * static_cast<double>(candidate.logit);
+  }
+  const double mean = sum / static_cast<double>(total);
+  const auto more_typical = [mean](const Candidate& a, const Candidate& b) {
+    const double distance_a = std::abs(static_cast<double>(a.logit) - mean);
+    const double distance_b = std::abs(static_cast<double>(b.logit) - mean);
+    return distance_a < distance_b || (distance_a == distance_b && a.id < b.id);
+  };
+  const std::span<Candidate> pool = scratch.first(candidates.size());
+  std::copy(candidates.begin(), candidates.end(), pool.begin());
+  const Mass wanted = MassOfShare(typical_p, total);
+  return KeepUpTo(candidates, LastWithin(pool, wanted, more_typical), more_typical);
+}
+
+}  // namespace strided
