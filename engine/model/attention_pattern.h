@@ -40,6 +40,9 @@ absl::string_view PatternName(PatternKind kind);
 // InvalidArgument with the list of names if `name` is none of them.
 absl::StatusOr<PatternKind> PatternKindFromName(absl::string_view name);
 
+// The largest window or stride, tokens: sums of a position and two spans fit an int.
+inline constexpr int kMaxPatternSpan = 1 << 26;
+
 // Immutable and cheap to copy; safe to share between threads. The parameters that a kind does
 // not use are 0.
 class AttentionPattern {
@@ -54,7 +57,8 @@ class AttentionPattern {
   };
 
   // InvalidArgument where a parameter is missing, superfluous or out of range: window, stride,
-  // cells, spread >= 1 where used, cells * spread <= stride, head >= 0.
+  // cells, spread in [1, kMaxPatternSpan] where used, cells * spread <= stride, head >= 0. The
+  // text starts with the parameter's name, so that a caller can put a path before it.
   static absl::StatusOr<AttentionPattern> Create(const Spec& spec);
 
   const Spec& spec() const { return spec_; }
@@ -79,6 +83,10 @@ class AttentionPattern {
 
  private:
   explicit AttentionPattern(const Spec& spec) : spec_(spec) {}
+
+  // Whether `key` is one of its block's summary cells. Requires kind summary or fixed.
+  bool IsSummaryCell(int key) const;
+
   Spec spec_;
 };
 
