@@ -63,7 +63,7 @@ class ModelMetrics {
 
   virtual void SetCacheBytes(CacheState state, int64_t bytes) = 0;
   virtual void SetStreamsPaused(int streams) = 0;
-  virtual void SetMailboxTokens(int64_t tokens) = 0;
+  virtual void AddMailboxTokens(int64_t change) = 0;  // negative as they leave
   virtual void SetEngineHealthy(bool healthy) = 0;
   virtual void SetLastStep(absl::Time when) = 0;
   virtual void SetState(absl::string_view state) = 0;  // "loading", "ready", ...: 1, the others 0

@@ -17,6 +17,7 @@
 #include "absl/synchronization/mutex.h"
 #include "engine/base/clock.h"
 #include "server/observability/metrics.h"
+#include "server/repository/model_source.h"
 #include "server/repository/served_model.h"
 
 namespace strided {
@@ -30,21 +31,12 @@ struct ModelOptions {
   SchedulerOptions scheduling;
 };
 
-// What ListModels says of one version, whether it could be loaded or not.
-struct ModelEntry {
-  std::string name;
-  std::string version;
-  ModelState state = ModelState::kLoading;
-  std::string state_reason;                  // why it failed
-  std::shared_ptr<const ServedModel> model;  // null unless ready
-};
-
 // Thread-safe. `Load` and `LoadAll` read disks and take seconds: never call them from a reaction.
-class ModelRepository {
+class ModelRepository final : public ModelSource {
  public:
   // The pointees outlive the repository.
   ModelRepository(std::string root, ModelOptions options, Metrics* metrics, Clock* clock);
-  ~ModelRepository();
+  ~ModelRepository() override;
 
   // Loads the highest version of every model below the root and starts its scheduler. A model that
   // cannot be loaded is kept as an entry in state kFailed with its reason, and the first such error
@@ -52,16 +44,11 @@ class ModelRepository {
   // told each model's name when its load starts.
   absl::Status LoadAll(absl::FunctionRef<void(absl::string_view name)> report);
 
-  // "name" (its highest ready version), "name/version", or "" where exactly one model is served.
-  // NotFound with the names that exist; Unavailable with reason MODEL_LOADING and a retry delay.
   absl::StatusOr<std::shared_ptr<const ServedModel>> Find(absl::string_view reference) const
+      override ABSL_LOCKS_EXCLUDED(mu_);
+  absl::StatusOr<ModelEntry> Describe(absl::string_view reference) const override
       ABSL_LOCKS_EXCLUDED(mu_);
-
-  // As Find, but any state.
-  absl::StatusOr<ModelEntry> Describe(absl::string_view reference) const ABSL_LOCKS_EXCLUDED(mu_);
-
-  // Ordered by name, then version.
-  std::vector<ModelEntry> List() const ABSL_LOCKS_EXCLUDED(mu_);
+  std::vector<ModelEntry> List() const override ABSL_LOCKS_EXCLUDED(mu_);
 
  private:
   absl::StatusOr<std::shared_ptr<const ServedModel>> Load(const std::string& name,

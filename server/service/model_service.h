@@ -1,0 +1,42 @@
+// strided.v1.ModelService: what models the server has, and in which state each of them is.
+
+#ifndef STRIDED_SERVER_SERVICE_MODEL_SERVICE_H_
+#define STRIDED_SERVER_SERVICE_MODEL_SERVICE_H_
+
+#include <grpcpp/grpcpp.h>
+
+#include "server/service/service_context.h"
+#include "strided/v1/models.grpc.pb.h"
+
+namespace strided {
+
+// Register with a grpc::ServerBuilder; outlives the server. gRPC's threads call the handlers, which
+// never block. Errors are as status_mapping.h says.
+class ModelService final : public v1::ModelService::CallbackService {
+ public:
+  explicit ModelService(const ServiceContext& context) : context_(context) {}
+
+  // InvalidArgument for a page_size over 1,000 or a page_token that no answer has given.
+  grpc::ServerUnaryReactor* ListModels(grpc::CallbackServerContext* call,
+                                       const v1::ListModelsRequest* request,
+                                       v1::ListModelsResponse* response) override;
+
+  // NotFound where the name or the version is not known.
+  grpc::ServerUnaryReactor* GetModel(grpc::CallbackServerContext* call,
+                                     const v1::GetModelRequest* request,
+                                     v1::GetModelResponse* response) override;
+
+  // Unimplemented: models are loaded when the server starts.
+  grpc::ServerWriteReactor<v1::LoadModelResponse>* LoadModel(
+      grpc::CallbackServerContext* call, const v1::LoadModelRequest* request) override;
+  grpc::ServerUnaryReactor* UnloadModel(grpc::CallbackServerContext* call,
+                                        const v1::UnloadModelRequest* request,
+                                        v1::UnloadModelResponse* response) override;
+
+ private:
+  const ServiceContext context_;
+};
+
+}  // namespace strided
+
+#endif  // STRIDED_SERVER_SERVICE_MODEL_SERVICE_H_

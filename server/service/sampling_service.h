@@ -1,0 +1,33 @@
+// strided.v1.SamplingService: sequences sampled from a model, and the probability that it gives
+// them.
+
+#ifndef STRIDED_SERVER_SERVICE_SAMPLING_SERVICE_H_
+#define STRIDED_SERVER_SERVICE_SAMPLING_SERVICE_H_
+
+#include <grpcpp/grpcpp.h>
+
+#include "server/service/service_context.h"
+#include "strided/v1/sampling.grpc.pb.h"
+
+namespace strided {
+
+// Register with a grpc::ServerBuilder; outlives the server, and the schedulers of the context's
+// models outlive both. gRPC's threads call the handlers, which never block: they look the model up,
+// parse, admit, submit, and leave the rest to the scheduler and the call's reactor. Errors are as
+// status_mapping.h says.
+class SamplingService final : public v1::SamplingService::CallbackService {
+ public:
+  explicit SamplingService(const ServiceContext& context) : context_(context) {}
+
+  grpc::ServerWriteReactor<v1::GenerateResponse>* Generate(
+      grpc::CallbackServerContext* call, const v1::GenerateRequest* request) override;
+  grpc::ServerWriteReactor<v1::ScoreResponse>* Score(grpc::CallbackServerContext* call,
+                                                     const v1::ScoreRequest* request) override;
+
+ private:
+  const ServiceContext context_;
+};
+
+}  // namespace strided
+
+#endif  // STRIDED_SERVER_SERVICE_SAMPLING_SERVICE_H_
