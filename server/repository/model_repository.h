@@ -44,8 +44,8 @@ class ModelRepository final : public ModelSource {
   // told each model's name when its load starts.
   absl::Status LoadAll(absl::FunctionRef<void(absl::string_view name)> report);
 
-  absl::StatusOr<std::shared_ptr<const ServedModel>> Find(absl::string_view reference) const
-      override ABSL_LOCKS_EXCLUDED(mu_);
+  absl::StatusOr<std::shared_ptr<const ServedModel>> Find(
+      absl::string_view reference) const override ABSL_LOCKS_EXCLUDED(mu_);
   absl::StatusOr<ModelEntry> Describe(absl::string_view reference) const override
       ABSL_LOCKS_EXCLUDED(mu_);
   std::vector<ModelEntry> List() const override ABSL_LOCKS_EXCLUDED(mu_);
