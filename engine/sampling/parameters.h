@@ -23,8 +23,8 @@ struct SamplingParameters {
   double repetition_penalty = 1;  // (0, 10]; over prompt and generated tokens (Keskar et al. 2019)
   double presence_penalty = 0;    // [-2, 2]; subtracted once from each generated token's logit
   double frequency_penalty = 0;   // [-2, 2]; subtracted per occurrence among generated tokens
-  std::map<int32_t, float> logit_bias;  // id -> finite addend
-  std::vector<int32_t> allowed_ids;     // ascending; empty: every id
+  std::map<int32_t, float> logit_bias = {};  // id -> finite addend
+  std::vector<int32_t> allowed_ids = {};     // ascending, no repeats; empty: every id
 
   friend bool operator==(const SamplingParameters&, const SamplingParameters&) = default;
 };

@@ -21,7 +21,7 @@
 namespace strided {
 
 struct SamplerSpec {
-  SamplingParameters parameters;  // ValidateSampling(parameters, vocab_size) must be OK
+  SamplingParameters parameters = {};  // ValidateSampling(parameters, vocab_size) must be OK
   uint64_t seed = 0;
   uint32_t sample_index = 0;
   int prompt_length = 0;  // tokens before it count as prompt for the penalties

@@ -25,9 +25,8 @@ inline constexpr int kMassBits = 43;
 inline constexpr Mass kMassOfOne = Mass{1} << kMassBits;
 inline constexpr int kLargestVocabulary = 1 << 20;
 
-// out[i] = exp(x[i]), within 1 ulp, never more for a smaller x; exactly 1 at 0, exactly 0 below -87
-// and for a NaN. Requires
-// x[i] <= 0 and out.size() == x.size(); the two may be the same memory.
+// out[i] = exp(x[i]), within 1 ulp and never more for a smaller x; exactly 1 at 0, exactly 0 below
+// -87 and for a NaN. Requires x[i] <= 0 and out.size() == x.size(); the two may be the same memory.
 void Exponentials(std::span<const float> x, std::span<float> out);
 
 // `exponential` in [0, 1] in units of 2^-43, rounded down.
