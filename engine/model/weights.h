@@ -5,7 +5,6 @@
 
 #include <cstdint>
 #include <map>
-#include <memory>
 #include <string>
 #include <vector>
 
@@ -22,6 +21,7 @@ class MappedFile;
 struct TensorSpec {
   std::string name;            // e.g. "layers.3.attn.q.weight"
   std::vector<int64_t> shape;  // matrices [out, in]
+  bool optional = false;       // a bias of attention or mlp; absent means zero
 };
 
 // Every tensor of a model of this configuration, in the order of computation.
@@ -41,7 +41,7 @@ class Weights {
   Weights& operator=(Weights&&) noexcept;
   ~Weights();
 
-  // Requires that TensorCatalog(config) names `name`.
+  // Requires that TensorCatalog(config) names `name`, and not as optional.
   const Tensor& Get(absl::string_view name) const;
   // As Get; null where the model has no such tensor.
   const Tensor* Find(absl::string_view name) const;
@@ -52,7 +52,7 @@ class Weights {
 
  private:
   Weights();
-  std::vector<std::unique_ptr<MappedFile>> files_;
+  std::vector<MappedFile> files_;
   std::map<std::string, Tensor, std::less<>> tensors_;
   int64_t parameter_count_ = 0;
   std::string fingerprint_;

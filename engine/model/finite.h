@@ -1,0 +1,18 @@
+// Looks for values that no arithmetic survives.
+
+#ifndef STRIDED_ENGINE_MODEL_FINITE_H_
+#define STRIDED_ENGINE_MODEL_FINITE_H_
+
+#include <cstdint>
+#include <optional>
+
+#include "engine/model/tensor.h"
+
+namespace strided {
+
+// The row-major index of the first element that is a NaN or an infinity; int8 has none.
+std::optional<int64_t> FirstNonFinite(const Tensor& tensor);
+
+}  // namespace strided
+
+#endif  // STRIDED_ENGINE_MODEL_FINITE_H_
