@@ -45,7 +45,7 @@ absl::Status CheckParameter(PatternKind kind, absl::string_view parameter, int v
   }
   if (value >= 1 && value <= kMaxPatternSpan) return absl::OkStatus();
   return absl::InvalidArgumentError(
-      absl::StrCat(parameter, " is ", value == 0 ? "missing or 0" : absl::StrCat(value),
+      absl::StrCat(parameter, " is ", value == 0 ? "missing" : absl::StrCat(value),
                    "; expected an integer from 1 to ", kMaxPatternSpan));
 }
 

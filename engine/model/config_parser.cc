@@ -105,10 +105,7 @@ absl::Status ConfigParser::ReadSizes() {
 absl::Status ConfigParser::ReadArithmetic() {
   ASSIGN_OR_RETURN(config_.activation, root_.OneOf<Activation>("activation", kActivations));
   ASSIGN_OR_RETURN(config_.norm_epsilon, root_.Fraction("norm_epsilon"));
-  const Json* final_epsilon = root_.Find("final_norm_epsilon");
-  if (final_epsilon == nullptr || !final_epsilon->is_null()) {
-    ASSIGN_OR_RETURN(config_.final_norm_epsilon, root_.Fraction("final_norm_epsilon"));
-  }
+  ASSIGN_OR_RETURN(config_.final_norm_epsilon, root_.FractionOrNull("final_norm_epsilon"));
   ASSIGN_OR_RETURN(config_.attention_scale,
                    root_.OneOf<AttentionScale>("attention_scale", kAttentionScales));
   return absl::OkStatus();

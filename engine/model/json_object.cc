@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <limits>
 #include <nlohmann/json.hpp>
-#include <optional>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "engine/base/status_macros.h"
@@ -22,6 +22,15 @@ std::string Shown(const Json& value) {
   return text;
 }
 
+// As it is where it reads like a field; else quoted and escaped.
+std::string ShownName(const std::string& name) {
+  const bool plain = !name.empty() && name.size() <= kMaxShown &&
+                     std::all_of(name.begin(), name.end(), [](char c) {
+                       return absl::ascii_isgraph(static_cast<unsigned char>(c));
+                     });
+  return plain ? name : Shown(Json(name));
+}
+
 std::string IntegerText(IntegerRange range) {
   return absl::StrCat("an integer from ", range.least, " to ", range.most);
 }
@@ -35,6 +44,12 @@ std::optional<int64_t> IntegerIn(const Json& value, IntegerRange range) {
   const int64_t number = value.get<int64_t>();
   if (number < range.least || number > range.most) return std::nullopt;
   return number;
+}
+
+constexpr absl::string_view kFractionText = "a number above 0, at most 1";
+
+bool IsFraction(const Json& value) {
+  return value.is_number() && value.get<double>() > 0 && value.get<double>() <= 1;
 }
 
 }  // namespace
@@ -56,8 +71,8 @@ std::string JsonObject::PathOf(absl::string_view name) const {
 }
 
 const Json* JsonObject::Find(absl::string_view name) {
-  asked_.emplace_back(name);
-  const auto field = value_->find(asked_.back());
+  if (std::find(asked_.begin(), asked_.end(), name) == asked_.end()) asked_.emplace_back(name);
+  const auto field = value_->find(std::string(name));
   return field == value_->end() ? nullptr : &*field;
 }
 
@@ -84,9 +99,15 @@ absl::StatusOr<std::string> JsonObject::String(absl::string_view name) {
 
 absl::StatusOr<double> JsonObject::Fraction(absl::string_view name) {
   const Json* value = Find(name);
-  if (value == nullptr || !value->is_number() ||
-      !(value->get<double>() > 0 && value->get<double>() <= 1)) {
-    return JsonError(PathOf(name), value, "a number above 0, at most 1");
+  if (value == nullptr || !IsFraction(*value)) return JsonError(PathOf(name), value, kFractionText);
+  return value->get<double>();
+}
+
+absl::StatusOr<std::optional<double>> JsonObject::FractionOrNull(absl::string_view name) {
+  const Json* value = Find(name);
+  if (value != nullptr && value->is_null()) return std::nullopt;
+  if (value == nullptr || !IsFraction(*value)) {
+    return JsonError(PathOf(name), value, absl::StrCat(kFractionText, ", or null"));
   }
   return value->get<double>();
 }
@@ -137,7 +158,7 @@ absl::StatusOr<size_t> JsonObject::IndexOf(absl::string_view name,
 absl::Status JsonObject::RefuseOthers() const {
   for (const auto& [name, value] : value_->items()) {
     if (std::find(asked_.begin(), asked_.end(), name) == asked_.end()) {
-      return absl::InvalidArgumentError(absl::StrCat(PathOf(Shown(Json(name))),
+      return absl::InvalidArgumentError(absl::StrCat(PathOf(ShownName(name)),
                                                      " is an unknown field; expected only ",
                                                      absl::StrJoin(asked_, ", ")));
     }

@@ -13,6 +13,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <nlohmann/json_fwd.hpp>
+#include <optional>
 #include <span>
 #include <string>
 #include <utility>
@@ -54,6 +55,8 @@ class JsonObject {
   absl::StatusOr<std::string> String(absl::string_view name);
   // A number in (0, 1], as every epsilon is.
   absl::StatusOr<double> Fraction(absl::string_view name);
+  // As Fraction, or null, which gives none.
+  absl::StatusOr<std::optional<double>> FractionOrNull(absl::string_view name);
   // A list of `length` values.
   absl::StatusOr<std::vector<int64_t>> Integers(absl::string_view name, IntegerRange length,
                                                 IntegerRange range);

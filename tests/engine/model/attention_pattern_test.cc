@@ -135,8 +135,7 @@ TEST(AttentionPatternTest, EveryBadParameterIsNamedWithItsValueAndLimit) {
     AttentionPattern::Spec spec;
     std::string text;
   } const cases[] = {
-      {{.kind = PatternKind::kLocal},
-       "window is missing or 0; expected an integer from 1 to 67108864"},
+      {{.kind = PatternKind::kLocal}, "window is missing; expected an integer from 1 to 67108864"},
       {{.kind = PatternKind::kLocal, .window = -3},
        "window is -3; expected an integer from 1 to 67108864"},
       {{.kind = PatternKind::kLocal, .window = kMaxPatternSpan + 1},
@@ -146,13 +145,13 @@ TEST(AttentionPatternTest, EveryBadParameterIsNamedWithItsValueAndLimit) {
       {{.kind = PatternKind::kDense, .window = 4},
        "window is 4; expected none, the pattern dense has no window"},
       {{.kind = PatternKind::kStrided},
-       "stride is missing or 0; expected an integer from 1 to 67108864"},
+       "stride is missing; expected an integer from 1 to 67108864"},
       {{.kind = PatternKind::kBlock, .stride = 4, .cells = 1},
        "cells is 1; expected none, the pattern block has no cells"},
       {{.kind = PatternKind::kFixed, .stride = 4, .spread = 1},
-       "cells is missing or 0; expected an integer from 1 to 67108864"},
+       "cells is missing; expected an integer from 1 to 67108864"},
       {{.kind = PatternKind::kFixed, .stride = 4, .cells = 1},
-       "spread is missing or 0; expected an integer from 1 to 67108864"},
+       "spread is missing; expected an integer from 1 to 67108864"},
       {{.kind = PatternKind::kSummary, .stride = 8, .cells = 3, .spread = 3},
        "cells is 3 with spread 3; expected cells * spread <= 8, the stride"},
       {{.kind = PatternKind::kSummary, .stride = 8, .cells = 1 << 26, .spread = 1 << 26},
