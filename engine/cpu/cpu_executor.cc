@@ -1,0 +1,275 @@
+#include "engine/cpu/cpu_executor.h"
+
+#include <algorithm>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "engine/base/status_macros.h"
+#include "engine/cache/cache_bytes.h"
+#include "engine/cpu/core_count.h"
+#include "engine/cpu/kernels/kernels.h"
+#include "engine/cpu/network.h"
+#include "engine/cpu/plan_check.h"
+#include "engine/cpu/slot_table.h"
+#include "engine/cpu/transformer.h"
+#include "engine/sampling/log_probs.h"
+
+namespace strided {
+namespace {
+
+// Raised by a change that changes the bits of a result.
+constexpr int kKernelGeneration = 1;
+
+absl::string_view FormatName(WeightFormat format) {
+  switch (format) {
+    case WeightFormat::kFloat32:
+      return "float32";
+    case WeightFormat::kBfloat16:
+      return "bfloat16";
+    case WeightFormat::kInt8:
+      return "int8";
+  }
+  return "";
+}
+
+ProductForm FormOf(WeightFormat format, const Kernels& kernels) {
+  switch (format) {
+    case WeightFormat::kFloat32:
+      return ProductForm::kFloat32;
+    case WeightFormat::kBfloat16:
+      return kernels.bfloat16_form;
+    case WeightFormat::kInt8:
+      return kernels.int8_form;
+  }
+  return ProductForm::kFloat32;
+}
+
+ExecutorInfo InfoOf(const CpuOptions& options, const Kernels& kernels, int64_t parameter_count) {
+  ExecutorInfo info;
+  info.device = "cpu";
+  info.weight_format = std::string(FormatName(options.weight_format));
+  const bool dot = FormOf(options.weight_format, kernels) == ProductForm::kBfloat16Dot;
+  const bool float32_cache = CacheElementBytes(info.weight_format) == 4;
+  info.numerics = absl::StrCat("cpu-", kKernelGeneration, " weights=", info.weight_format,
+                               dot ? "-dot" : "", " cache=", float32_cache ? "float32" : "bfloat16",
+                               " arithmetic=", kernels.family);
+  info.max_rows = options.max_rows;
+  info.parameter_count = parameter_count;
+  return info;
+}
+
+// Room for the alternatives that every row of a plan may report.
+struct TopBuffers {
+  TopBuffers(int rows, int entries)
+      : per_row(static_cast<size_t>(entries)),
+        ids(static_cast<size_t>(rows) * per_row),
+        values(ids.size()) {}
+  size_t per_row;
+  std::vector<int32_t> ids;
+  std::vector<float> values;
+};
+
+class CpuExecutor final : public Executor {
+ public:
+  CpuExecutor(const ModelConfig& config, const CpuOptions& options, ExecutorInfo info)
+      : config_(config),
+        info_(std::move(info)),
+        element_bytes_(CacheElementBytes(info_.weight_format)),
+        slots_(options.max_slots, options.cache_capacity_bytes),
+        top_(options.max_rows, 0),
+        results_(static_cast<size_t>(options.max_rows)) {
+    runs_.reserve(static_cast<size_t>(options.max_rows));
+    outputs_.reserve(static_cast<size_t>(options.max_rows));
+  }
+
+  // To be called once, before anything else.
+  absl::Status Load(const Weights& weights, const CpuOptions& options, const Kernels& kernels) {
+    ASSIGN_OR_RETURN(Network network,
+                     PackNetwork(config_, weights, FormOf(options.weight_format, kernels)));
+    const int threads = options.threads > 0 ? options.threads : UsableCores();
+    ASSIGN_OR_RETURN(transformer_, Transformer::Create(config_, std::move(network), kernels,
+                                                       {threads, options.max_rows}));
+    return absl::OkStatus();
+  }
+
+  const ModelConfig& config() const override { return config_; }
+  const ExecutorInfo& info() const override { return info_; }
+  int64_t CacheBytes(int max_length) const override {
+    return SequenceCacheBytes(config_, max_length, element_bytes_);
+  }
+  CacheUsage cache_usage() const override { return slots_.usage(); }
+
+  absl::StatusOr<Slot> StartSequence(const SequenceSpec& spec) override {
+    ASSIGN_OR_RETURN(std::unique_ptr<Sequence> sequence, MakeSequence(spec));
+    return Slot(this, slots_.Add(std::move(sequence)));
+  }
+
+  absl::StatusOr<Slot> ForkSequence(const Slot& parent, const SequenceSpec& spec) override {
+    const Sequence* const source = slots_.Find(parent.index());
+    if (source == nullptr) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("slot ", parent.index(), " is not in use, so it cannot be forked"));
+    }
+    if (spec.max_length != source->spec.max_length ||
+        spec.prompt_length != source->spec.prompt_length ||
+        spec.condition_values != source->spec.condition_values) {
+      return absl::InvalidArgumentError(
+          "a fork has its parent's max_length, prompt_length and condition_values");
+    }
+    ASSIGN_OR_RETURN(std::unique_ptr<Sequence> sequence, MakeSequence(spec));
+    sequence->cache.CopyFrom(source->cache);
+    sequence->sampler.InheritHistory(source->sampler);
+    sequence->next_position = source->next_position;
+    return Slot(this, slots_.Add(std::move(sequence)));
+  }
+
+  void ReleaseSlot(int index) override { slots_.Remove(index); }
+
+  absl::StatusOr<StepResult> Run(const StepPlan& plan) override {
+    RETURN_IF_ERROR(CheckPlan(plan, {info_.max_rows, config_.vocab_size}, ++plan_number_, slots_));
+    Prepare(plan);
+    const Batch batch{plan.rows, runs_, outputs_};
+    transformer_->Run(batch, [&](int index, std::span<const float> logits) {
+      const int row = outputs_[static_cast<size_t>(index)];
+      Conclude(plan.rows[static_cast<size_t>(row)], static_cast<size_t>(row), logits);
+    });
+    for (const StepRow& row : plan.rows) slots_.Find(row.slot)->next_position = row.position + 1;
+    return StepResult(results_).first(plan.rows.size());
+  }
+
+ private:
+  absl::Status CheckSpec(const SequenceSpec& spec) const;
+  absl::StatusOr<std::unique_ptr<Sequence>> MakeSequence(const SequenceSpec& spec);
+  void Prepare(const StepPlan& plan);
+  void Conclude(const StepRow& row, size_t index, std::span<const float> logits);
+
+  // Constant after Load.
+  const ModelConfig config_;
+  const ExecutorInfo info_;
+  const int element_bytes_;  // of the caches
+
+  SlotTable slots_;
+  uint64_t plan_number_ = 0;
+
+  // Of the last step.
+  std::vector<SequenceRun> runs_;
+  std::vector<int> outputs_;
+  TopBuffers top_;
+  std::unique_ptr<TopBuffers> larger_top_;  // for the next step; results may still point into top_
+  std::vector<TokenResult> results_;        // [max_rows]
+
+  std::unique_ptr<Transformer> transformer_;  // last: its threads use the above
+};
+
+absl::Status CpuExecutor::CheckSpec(const SequenceSpec& spec) const {
+  const auto check = [](absl::string_view name, int64_t value, int64_t low, int64_t high) {
+    if (value >= low && value <= high) return absl::OkStatus();
+    return absl::InvalidArgumentError(
+        absl::StrCat(name, " is ", value, "; it must be ", low, " to ", high));
+  };
+  RETURN_IF_ERROR(check("max_length", spec.max_length, 1, config_.context_length));
+  RETURN_IF_ERROR(check("prompt_length", spec.prompt_length, 0, config_.context_length));
+  RETURN_IF_ERROR(check("top_logprobs", spec.top_logprobs, 0, config_.vocab_size));
+  const auto conditions = static_cast<int64_t>(config_.conditions.size());
+  RETURN_IF_ERROR(check("the number of condition_values",
+                        static_cast<int64_t>(spec.condition_values.size()), conditions,
+                        conditions));
+  for (size_t i = 0; i < config_.conditions.size(); ++i) {
+    RETURN_IF_ERROR(check(absl::StrCat("condition ", config_.conditions[i].name),
+                          spec.condition_values[i], 0, config_.conditions[i].values - 1));
+  }
+  return ValidateSampling(spec.sampling, config_.vocab_size);
+}
+
+absl::StatusOr<std::unique_ptr<Sequence>> CpuExecutor::MakeSequence(const SequenceSpec& spec) {
+  RETURN_IF_ERROR(CheckSpec(spec));
+  RETURN_IF_ERROR(slots_.CheckRoom(CacheBytes(spec.max_length)));
+  ASSIGN_OR_RETURN(SequenceCache cache,
+                   SequenceCache::Create(config_, spec.max_length, element_bytes_));
+  auto sequence = std::make_unique<Sequence>(spec, std::move(cache), config_.vocab_size);
+  sequence->start = transformer_->StartVector(spec.condition_values);
+  const auto entries = static_cast<size_t>(spec.top_logprobs);
+  const size_t room = larger_top_ != nullptr ? larger_top_->per_row : top_.per_row;
+  if (entries > room) larger_top_ = std::make_unique<TopBuffers>(info_.max_rows, spec.top_logprobs);
+  return sequence;
+}
+
+// Everything about the step that is not arithmetic.
+void CpuExecutor::Prepare(const StepPlan& plan) {
+  if (larger_top_ != nullptr) top_ = std::move(*std::exchange(larger_top_, nullptr));
+  runs_.clear();
+  outputs_.clear();
+  for (size_t i = 0; i < plan.rows.size(); ++i) {
+    const StepRow& row = plan.rows[i];
+    Sequence& sequence = *slots_.Find(row.slot);
+    if (i == 0 || plan.rows[i - 1].slot != row.slot) {
+      runs_.push_back({&sequence.cache, sequence.start.data(), static_cast<int>(i), 0});
+    }
+    ++runs_.back().rows;
+    if (row.position > 0) sequence.sampler.Observe(row.position - 1, row.input);
+    if (row.output != RowOutput::kNone) outputs_.push_back(static_cast<int>(i));
+    results_[i] = TokenResult{};
+    results_[i].token = -1;
+  }
+}
+
+// From logits to the row's result. Called from the transformer's threads, once per row.
+void CpuExecutor::Conclude(const StepRow& row, size_t index, std::span<const float> logits) {
+  Sequence& sequence = *slots_.Find(row.slot);
+  const auto entries = static_cast<size_t>(sequence.spec.top_logprobs);
+  const std::span<int32_t> ids = std::span(top_.ids).subspan(index * top_.per_row, entries);
+  const std::span<float> values = std::span(top_.values).subspan(index * top_.per_row, entries);
+  TokenResult& result = results_[index];
+  result.finite = AllFinite(logits);
+  result.token =
+      row.output == RowOutput::kSample ? sequence.sampler.Sample(row.position, logits) : row.target;
+  result.log_prob = LogProbs(logits, result.token, ids, values);
+  result.top_ids = ids;
+  result.top_values = values;
+}
+
+absl::Status CheckOptions(const CpuOptions& options) {
+  const auto check = [](absl::string_view name, int64_t value, int64_t low) {
+    if (value >= low) return absl::OkStatus();
+    return absl::InvalidArgumentError(
+        absl::StrCat(name, " is ", value, "; it must be at least ", low));
+  };
+  RETURN_IF_ERROR(check("threads", options.threads, 0));
+  RETURN_IF_ERROR(check("max_rows", options.max_rows, 1));
+  RETURN_IF_ERROR(check("max_slots", options.max_slots, 1));
+  return check("cache_capacity_bytes", options.cache_capacity_bytes, 1);
+}
+
+absl::StatusOr<const Kernels*> ChooseKernels(const std::string& instruction_set) {
+  const std::vector<Kernels>& available = AvailableKernels();
+  if (instruction_set.empty()) return &available.back();
+  for (const Kernels& kernels : available) {
+    if (kernels.name == instruction_set) return &kernels;
+  }
+  const auto name = [](std::string* out, const Kernels& kernels) {
+    absl::StrAppend(out, kernels.name);
+  };
+  return absl::InvalidArgumentError(absl::StrCat("instruction_set is ", instruction_set,
+                                                 "; this processor has ",
+                                                 absl::StrJoin(available, ", ", name)));
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Executor>> CreateCpuExecutor(const ModelConfig& config,
+                                                            const Weights& weights,
+                                                            const CpuOptions& options) {
+  RETURN_IF_ERROR(CheckOptions(options));
+  ASSIGN_OR_RETURN(const Kernels* kernels, ChooseKernels(options.instruction_set));
+  auto executor = std::make_unique<CpuExecutor>(
+      config, options, InfoOf(options, *kernels, weights.parameter_count()));
+  RETURN_IF_ERROR(executor->Load(weights, options, *kernels));
+  return executor;
+}
+
+}  // namespace strided

@@ -1,0 +1,196 @@
+// Products of a few rows with a matrix.
+//
+// Each panel of 32 outputs is read once for up to kProductRows rows: every weight vector that is
+// loaded is multiplied with one broadcast input of each row. Lanes are outputs, so a sum runs over
+// the inputs in ascending order whatever the number of rows. Bound by reading the weights at few
+// rows, by multiply-adds at many.
+//
+// Included once per target by kernels.cc (Highway's foreach_target).
+
+#if defined(STRIDED_ENGINE_CPU_KERNELS_PRODUCT_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef STRIDED_ENGINE_CPU_KERNELS_PRODUCT_INL_H_
+#undef STRIDED_ENGINE_CPU_KERNELS_PRODUCT_INL_H_
+#else
+#define STRIDED_ENGINE_CPU_KERNELS_PRODUCT_INL_H_
+#endif
+
+#include "engine/cpu/kernels/kernels.h"
+#include "engine/cpu/kernels/lanes-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace strided {
+namespace HWY_NAMESPACE {
+
+inline constexpr size_t kHalves = kPanelWidth / kLanes;  // Sixteens of a panel
+
+// The rows whose sums fit the registers beside a weight vector and the inputs.
+inline constexpr int kProductRows = kParts == 1 ? 8 : 2;
+
+// One group of a panel for each form: kDepth weights for each of 32 outputs.
+struct Float32Panel {
+  static constexpr size_t kDepth = 1;
+  static constexpr size_t kGroupBytes = 128;
+  static HWY_INLINE void LoadHalf(const std::byte* group, size_t half, Sixteen (&weights)[1]) {
+    weights[0] = Load(reinterpret_cast<const float*>(group) + half * kLanes);
+  }
+};
+
+struct Bfloat16Panel {
+  static constexpr size_t kDepth = 2;
+  static constexpr size_t kGroupBytes = 128;
+  static HWY_INLINE void LoadHalf(const std::byte* group, size_t half, Sixteen (&weights)[2]) {
+    const EvenOdd pairs = LoadPairs(group + half * 64);
+    weights[0] = pairs.even;
+    weights[1] = pairs.odd;
+  }
+};
+
+HWY_INLINE void FinishHalf(const ProductTask& task, Sixteen sum, int row, size_t output) {
+  float* const out = task.out + static_cast<size_t>(row) * task.out_stride + output;
+  sum = sum + Load(task.matrix->bias() + output);
+  if (task.add) sum = sum + Load(out);
+  Store(sum, out);
+}
+
+template <class Panel, int kRows>
+HWY_INLINE void FloatPanel(const ProductTask& task, int panel, int first_row) {
+  const int groups = task.matrix->groups();
+  const std::byte* group = task.matrix->panel(panel);
+  const float* in[kRows];
+  Sixteen sum[kRows][kHalves];
+  for (int r = 0; r < kRows; ++r) {
+    in[r] = reinterpret_cast<const float*>(task.input.rows +
+                                           static_cast<size_t>(first_row + r) * task.input.stride);
+    for (size_t half = 0; half < kHalves; ++half) sum[r][half] = Zero();
+  }
+  for (int g = 0; g < groups; ++g, group += Panel::kGroupBytes) {
+    const size_t first_input = static_cast<size_t>(g) * Panel::kDepth;
+    for (size_t half = 0; half < kHalves; ++half) {
+      Sixteen weights[Panel::kDepth];
+      Panel::LoadHalf(group, half, weights);
+      for (size_t d = 0; d < Panel::kDepth; ++d) {
+        for (int r = 0; r < kRows; ++r) {
+          sum[r][half] = MulAdd(weights[d], Fill(in[r][first_input + d]), sum[r][half]);
+        }
+      }
+    }
+  }
+  for (int r = 0; r < kRows; ++r) {
+    for (size_t half = 0; half < kHalves; ++half) {
+      FinishHalf(task, sum[r][half], first_row + r,
+                 static_cast<size_t>(panel) * kPanelWidth + half * kLanes);
+    }
+  }
+}
+
+// Pairs of int8 weights for kVectorLanes outputs, and their products with a pair of inputs: lane i
+// gets w[2i] x0 + w[2i+1] x1 + sum[i]. The word `pair` holds x0 in its lower half, x1 in its upper.
+using Ints = hn::Vec<IntTag>;
+#if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3
+using ShortTag = hn::Repartition<int16_t, IntTag>;
+using PairWeights = hn::Vec<ShortTag>;
+
+HWY_INLINE PairWeights LoadPairWeights(const std::byte* from) {
+  constexpr hn::Rebind<int8_t, ShortTag> kBytes;
+  return hn::PromoteTo(ShortTag(), hn::LoadU(kBytes, reinterpret_cast<const int8_t*>(from)));
+}
+HWY_INLINE Ints AddPairProducts(PairWeights weights, int32_t pair, Ints sum) {
+  const auto inputs = hn::Set(kInts, pair);
+#if HWY_TARGET == HWY_AVX2
+  return hn::Add(sum, Ints{_mm256_madd_epi16(weights.raw, inputs.raw)});
+#else
+  return hn::Add(sum, Ints{_mm512_madd_epi16(weights.raw, inputs.raw)});
+#endif
+}
+#else
+struct PairWeights {
+  Ints even;
+  Ints odd;
+};
+
+HWY_INLINE PairWeights LoadPairWeights(const std::byte* from) {
+  constexpr hn::Rebind<uint16_t, IntTag> kShorts;
+  const auto both =
+      hn::PromoteTo(kInts, hn::LoadU(kShorts, reinterpret_cast<const uint16_t*>(from)));
+  return {hn::ShiftRight<24>(hn::ShiftLeft<24>(both)), hn::ShiftRight<24>(hn::ShiftLeft<16>(both))};
+}
+HWY_INLINE Ints AddPairProducts(PairWeights weights, int32_t pair, Ints sum) {
+  const auto even = hn::Mul(weights.even, hn::Set(kInts, static_cast<int16_t>(pair)));
+  const auto odd = hn::Mul(weights.odd, hn::Set(kInts, pair >> 16));
+  return hn::Add(sum, hn::Add(even, odd));
+}
+#endif
+
+template <int kRows>
+HWY_INLINE void Int8PairsPanel(const ProductTask& task, int panel, int first_row) {
+  constexpr size_t kVectors = kPanelWidth / kVectorLanes;
+  const int groups = task.matrix->groups();
+  const std::byte* group = task.matrix->panel(panel);
+  const int32_t* in[kRows];  // pairs of int16
+  Ints sum[kRows][kVectors];
+  for (int r = 0; r < kRows; ++r) {
+    in[r] = reinterpret_cast<const int32_t*>(task.input.rows + static_cast<size_t>(first_row + r) *
+                                                                   task.input.stride);
+    for (size_t v = 0; v < kVectors; ++v) sum[r][v] = hn::Zero(kInts);
+  }
+  for (int g = 0; g < groups; ++g, group += 2 * kPanelWidth) {
+    for (size_t v = 0; v < kVectors; ++v) {
+      const PairWeights weights = LoadPairWeights(group + v * 2 * kVectorLanes);
+      for (int r = 0; r < kRows; ++r) {
+        sum[r][v] = AddPairProducts(weights, in[r][g], sum[r][v]);
+      }
+    }
+  }
+  for (int r = 0; r < kRows; ++r) {
+    for (size_t v = 0; v < kVectors; ++v) {
+      const size_t output = static_cast<size_t>(panel) * kPanelWidth + v * kVectorLanes;
+      const auto scale = hn::Mul(hn::Set(kFloats, task.input.scales[first_row + r]),
+                                 hn::LoadU(kFloats, task.matrix->scales() + output));
+      auto value = hn::MulAdd(hn::ConvertTo(kFloats, sum[r][v]), scale,
+                              hn::LoadU(kFloats, task.matrix->bias() + output));
+      float* const out = task.out + static_cast<size_t>(first_row + r) * task.out_stride + output;
+      if (task.add) value = hn::Add(value, hn::LoadU(kFloats, out));
+      hn::StoreU(value, kFloats, out);
+    }
+  }
+}
+
+// The forms by number of rows.
+struct ProductFloat32Rows {
+  template <int kRows>
+  static HWY_INLINE void Run(const ProductTask& task, int panel, int row) {
+    FloatPanel<Float32Panel, kRows>(task, panel, row);
+  }
+};
+struct ProductBfloat16Rows {
+  template <int kRows>
+  static HWY_INLINE void Run(const ProductTask& task, int panel, int row) {
+    FloatPanel<Bfloat16Panel, kRows>(task, panel, row);
+  }
+};
+struct ProductInt8Rows {
+  template <int kRows>
+  static HWY_INLINE void Run(const ProductTask& task, int panel, int row) {
+    Int8PairsPanel<kRows>(task, panel, row);
+  }
+};
+
+// Rows in blocks of kProductRows, then halves of it.
+template <class Rows, int kRows>
+HWY_INLINE void PanelRows(const ProductTask& task, int panel, int row) {
+  for (; row + kRows <= task.rows; row += kRows) Rows::template Run<kRows>(task, panel, row);
+  if constexpr (kRows > 1) PanelRows<Rows, kRows / 2>(task, panel, row);
+}
+
+template <class Rows>
+void Product(const ProductTask& task) {
+  for (int panel = task.first_panel; panel < task.last_panel; ++panel) {
+    PanelRows<Rows, kProductRows>(task, panel, 0);
+  }
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace strided
+HWY_AFTER_NAMESPACE();
+
+#endif  // STRIDED_ENGINE_CPU_KERNELS_PRODUCT_INL_H_

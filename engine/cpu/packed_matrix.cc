@@ -1,0 +1,156 @@
+#include "engine/cpu/packed_matrix.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include "engine/cpu/bfloat16.h"
+
+namespace strided {
+namespace {
+
+size_t WeightBytesOf(ProductForm form) {
+  if (form == ProductForm::kFloat32) return 4;
+  return IsInt8(form) ? 1 : 2;
+}
+
+size_t PanelBytes(ProductForm form, int inputs) {
+  const int depth = DepthOf(form);
+  const int padded_inputs = (inputs + depth - 1) / depth * depth;
+  return static_cast<size_t>(padded_inputs) * kPanelWidth * WeightBytesOf(form);
+}
+
+float ScaleOfRow(const Tensor& tensor, int row) {
+  float scale;
+  std::memcpy(&scale, tensor.scales.data() + static_cast<size_t>(row) * sizeof scale, sizeof scale);
+  return scale;
+}
+
+}  // namespace
+
+int DepthOf(ProductForm form) {
+  switch (form) {
+    case ProductForm::kFloat32:
+      return 1;
+    case ProductForm::kInt8Quads:
+      return 4;
+    default:
+      return 2;
+  }
+}
+
+int InputBytesOf(ProductForm form) {
+  switch (form) {
+    case ProductForm::kFloat32:
+    case ProductForm::kBfloat16Wide:
+      return 4;
+    case ProductForm::kBfloat16Dot:
+    case ProductForm::kInt8Pairs:
+      return 2;
+    case ProductForm::kInt8Quads:
+      return 1;
+  }
+  return 0;
+}
+
+bool IsInt8(ProductForm form) {
+  return form == ProductForm::kInt8Pairs || form == ProductForm::kInt8Quads;
+}
+
+std::byte* WeightArena::Take(size_t bytes) {
+  std::byte* const start = memory_.data() + used_;
+  used_ += Rounded(bytes);
+  std::memset(start, 0, Rounded(bytes));
+  return start;
+}
+
+size_t PackedMatrix::ArenaBytes(ProductForm form, int outputs, int inputs) {
+  const auto padded = static_cast<size_t>(PanelPadded(outputs));
+  const size_t vectors = IsInt8(form) ? 3 : 1;  // bias, scales, offsets
+  return WeightArena::Rounded(padded / kPanelWidth * PanelBytes(form, inputs)) +
+         vectors * WeightArena::Rounded(padded * sizeof(float));
+}
+
+PackedMatrix PackedMatrix::Pack(ProductForm form, int outputs, std::span<const MatrixPart> parts,
+                                WeightArena& arena) {
+  PackedMatrix packed;
+  packed.form_ = form;
+  packed.outputs_ = outputs;
+  packed.inputs_ = static_cast<int>(parts.front().weight->columns());
+  packed.panel_bytes_ = PanelBytes(form, packed.inputs_);
+  const auto panels = static_cast<size_t>(packed.panels());
+  const size_t vector_bytes = panels * kPanelWidth * sizeof(float);
+  packed.weights_ = arena.Take(panels * packed.panel_bytes_);
+  packed.bias_ = reinterpret_cast<float*>(arena.Take(vector_bytes));
+  if (IsInt8(form)) {
+    packed.scales_ = reinterpret_cast<float*>(arena.Take(vector_bytes));
+    packed.offsets_ = reinterpret_cast<int32_t*>(arena.Take(vector_bytes));
+  }
+  for (const MatrixPart& part : parts) {
+    if (part.bias != nullptr) {
+      std::vector<float> bias(static_cast<size_t>(part.bias->columns()));
+      part.bias->ReadRow(0, bias);
+      std::copy_n(bias.begin() + part.first_row, part.rows, packed.bias_ + part.output);
+    }
+    std::vector<float> scratch(static_cast<size_t>(packed.inputs_));
+    for (int row = 0; row < part.rows; ++row) packed.PackRow(part, row, scratch);
+  }
+  return packed;
+}
+
+std::byte* PackedMatrix::At(int output, int input) {
+  const int depth = DepthOf(form_);
+  const size_t index = static_cast<size_t>((input / depth * kPanelWidth + output % kPanelWidth)) *
+                           static_cast<size_t>(depth) +
+                       static_cast<size_t>(input % depth);
+  return weights_ + static_cast<size_t>(output / kPanelWidth) * panel_bytes_ +
+         index * WeightBytesOf(form_);
+}
+
+void PackedMatrix::PackRow(const MatrixPart& part, int row, std::span<float> scratch) {
+  if (IsInt8(form_)) return PackInt8Row(part, row, scratch);
+  const int output = part.output + row;
+  part.weight->ReadRow(part.first_row + row, scratch);
+  for (int input = 0; input < inputs_; ++input) {
+    const float value = scratch[static_cast<size_t>(input)];
+    if (form_ == ProductForm::kFloat32) {
+      std::memcpy(At(output, input), &value, sizeof value);
+    } else {
+      const Bfloat16 rounded = ToBfloat16(value);
+      std::memcpy(At(output, input), &rounded, sizeof rounded);
+    }
+  }
+}
+
+void PackedMatrix::PackInt8Row(const MatrixPart& part, int row, std::span<float> scratch) {
+  const int output = part.output + row;
+  const int source = part.first_row + row;
+  const bool stored = part.weight->dtype == DType::kInt8;
+  const std::byte* const bytes =
+      part.weight->data.data() + static_cast<size_t>(source) * static_cast<size_t>(inputs_);
+  float scale = 0;
+  if (stored) {
+    scale = ScaleOfRow(*part.weight, source);
+  } else {
+    part.weight->ReadRow(source, scratch);
+    float largest = 0;
+    for (const float value : scratch) largest = std::max(largest, std::abs(value));
+    scale = largest / 127.0f;
+  }
+  int32_t sum = 0;
+  for (int input = 0; input < inputs_; ++input) {
+    int8_t value = 0;
+    if (stored) {
+      value = static_cast<int8_t>(bytes[input]);
+    } else if (scale > 0) {
+      const float units = std::nearbyint(scratch[static_cast<size_t>(input)] / scale);
+      value = static_cast<int8_t>(std::clamp(units, -127.0f, 127.0f));
+    }
+    sum += value;
+    std::memcpy(At(output, input), &value, sizeof value);
+  }
+  scales_[output] = scale;
+  offsets_[output] = form_ == ProductForm::kInt8Quads ? -128 * sum : 0;
+}
+
+}  // namespace strided

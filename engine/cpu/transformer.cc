@@ -1,0 +1,332 @@
+#include "engine/cpu/transformer.h"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+
+namespace strided {
+namespace {
+
+// Up to this many rows, each member turns all of them into a product's input form; beyond it, they
+// share the rows, for the price of one more barrier.
+constexpr int kRowsThatEachMemberEncodes = 4;
+
+struct Range {
+  int begin = 0;
+  int end = 0;
+};
+
+// The share of `index` when [0, total) is cut into `parts` nearly equal ranges.
+Range ShareOf(int total, int parts, int index) {
+  const auto cut = [total, parts](int i) { return static_cast<int>(int64_t{total} * i / parts); };
+  return {cut(index), cut(index + 1)};
+}
+
+float AttentionScaleOf(const ModelConfig& config) {
+  if (config.attention_scale == AttentionScale::kNone) return 1;
+  return static_cast<float>(1 / std::sqrt(static_cast<double>(config.d_key)));
+}
+
+size_t LargestAttendScratch(const ModelConfig& config) {
+  int keys = 0;
+  for (const auto& layer : config.attention) {
+    for (const AttentionPattern& head : layer) {
+      keys = std::max(keys, CacheLayout(head, config.context_length).max_keys());
+    }
+  }
+  return AttendScratch(keys, config.d_key, config.d_value);
+}
+
+size_t LargestStripCount(const ModelConfig& config) {
+  int strips = 0;
+  for (const auto& layer : config.attention) {
+    for (const AttentionPattern& head : layer) {
+      strips = std::max(strips, CacheLayout(head, config.context_length).max_strips());
+    }
+  }
+  return static_cast<size_t>(strips);
+}
+
+}  // namespace
+
+Transformer::Transformer(Passkey, const ModelConfig& config, Network network,
+                         const Kernels& kernels, const Options& options)
+    : config_(config),
+      network_(std::move(network)),
+      kernels_(kernels),
+      max_rows_(options.max_rows),
+      float32_cache_(network_.head.form() == ProductForm::kFloat32),
+      attend_(float32_cache_ ? kernels.attend_float32 : kernels.attend_bfloat16),
+      attention_scale_(AttentionScaleOf(config)),
+      members_(static_cast<size_t>(options.threads)),
+      team_(options.threads) {}
+
+absl::StatusOr<std::unique_ptr<Transformer>> Transformer::Create(const ModelConfig& config,
+                                                                 Network network,
+                                                                 const Kernels& kernels,
+                                                                 const Options& options) {
+  auto transformer =
+      std::make_unique<Transformer>(Passkey(), config, std::move(network), kernels, options);
+  if (!transformer->Allocate()) {
+    return absl::ResourceExhaustedError(
+        absl::StrCat("no memory for the activations of ", options.max_rows, " rows"));
+  }
+  return transformer;
+}
+
+bool Transformer::Allocate() {
+  const auto rows = static_cast<size_t>(max_rows_);
+  bool all = true;
+  const auto floats = [&all](size_t size) {
+    auto array = AlignedArray<float>::Zeros(size);
+    all = all && !array.null();
+    return array;
+  };
+  const auto activations = [&](int width) {
+    Activations result;
+    result.stride = static_cast<size_t>(PanelPadded(width));
+    result.values = floats(rows * result.stride);
+    return result;
+  };
+  hidden_ = activations(config_.d_model);
+  qkv_ = activations(config_.n_head * HeadWidth(config_));
+  mixed_ = activations(config_.n_head * config_.d_value);
+  expanded_ = activations(config_.d_ff);
+  logits_ = activations(config_.vocab_size);
+
+  const size_t widest = std::max({hidden_.stride, mixed_.stride, expanded_.stride});
+  encoded_stride_ = widest * static_cast<size_t>(InputBytesOf(network_.head.form()));
+  const auto bytes = [&] {
+    auto array = AlignedArray<std::byte>::Zeros(rows * encoded_stride_);
+    all = all && !array.null();
+    return array;
+  };
+  encoded_ = bytes();
+  scales_ = floats(rows);
+  for (size_t i = 0; i < members_.size(); ++i) {
+    Member& member = members_[i];
+    member.index = static_cast<int>(i);
+    member.row = floats(widest);
+    member.encoded = bytes();
+    member.scales = floats(rows);
+    member.scratch = floats(LargestAttendScratch(config_));
+    member.strips.resize(LargestStripCount(config_));
+  }
+  return all;
+}
+
+std::vector<float> Transformer::StartVector(std::span<const int> condition_values) const {
+  std::vector<float> start(static_cast<size_t>(config_.d_model));
+  if (config_.conditions.empty()) network_.start.AddRow(0, start.data());
+  for (size_t i = 0; i < config_.conditions.size(); ++i) {
+    network_.conditions[i].AddRow(condition_values[i], start.data());
+  }
+  return start;
+}
+
+void Transformer::Run(const Batch& batch, LogitsSink sink) {
+  for (Member& member : members_) member.batch = &batch;
+  team_.Run([this, sink](int index) { RunMember(members_[static_cast<size_t>(index)], sink); });
+}
+
+void Transformer::RunMember(Member& member, LogitsSink sink) {
+  Embed(member);
+  team_.Barrier();
+  for (int layer = 0; layer < config_.n_layer; ++layer) RunLayer(member, layer);
+  if (!member.batch->outputs.empty()) Predict(member, sink);
+}
+
+// Section 5.3: token embedding plus one learned row per axis of the position.
+void Transformer::Embed(Member& member) {
+  const auto width = static_cast<size_t>(config_.d_model);
+  const bool previous = config_.position_rule == PositionRule::kPrevious;
+  for (const SequenceRun& run : member.batch->runs) {
+    for (int r = run.first_row; r < run.first_row + run.rows; ++r) {
+      if (r % team_.size() != member.index) continue;
+      const StepRow& row = member.batch->rows[static_cast<size_t>(r)];
+      float* const h = hidden_.row(r);
+      std::fill_n(h, width, 0.0f);
+      if (row.input == kStartInput) {
+        std::copy_n(run.start, width, h);
+        if (previous) continue;  // the start vector has no position
+      } else {
+        network_.token_embedding.AddRow(row.input, h);
+      }
+      int64_t rest = previous ? row.position - 1 : row.position;
+      int64_t cells = 1;  // of the axes within this one
+      for (const int size : config_.position_axes) cells *= size;
+      for (size_t axis = 0; axis < config_.position_axes.size(); ++axis) {
+        cells /= config_.position_axes[axis];
+        network_.position_embedding[axis].AddRow(rest / cells, h);
+        rest %= cells;
+      }
+    }
+  }
+}
+
+// One residual block. Members share the outputs of each product, and the heads; a barrier stands
+// where one needs what the others have made.
+void Transformer::RunLayer(Member& member, int index) {
+  const LayerWeights& layer = network_.layers[static_cast<size_t>(index)];
+  const int rows = static_cast<int>(member.batch->rows.size());
+
+  // q, k, v = W norm(H)
+  const EncodedRows attn_in = Encode(member, layer.qkv, rows, [&](int row) {
+    return Normed(member, layer.attn_norm, hidden_.row(row));
+  });
+  Multiply(member, layer.qkv, attn_in, rows, qkv_, /*add=*/false);
+  // Where the heads divide evenly, a member has made the q, k, v of its own heads.
+  if (config_.n_head % team_.size() != 0) team_.Barrier();
+
+  // attend(q, K_S, V_S)
+  Attend(member, index);
+  team_.Barrier();
+
+  // H += O attend(norm(H))
+  const EncodedRows mixed =
+      Encode(member, layer.out, rows, [&](int row) { return mixed_.row(row); });
+  Multiply(member, layer.out, mixed, rows, hidden_, /*add=*/true);
+  team_.Barrier();
+
+  // f(up(norm(H)))
+  const EncodedRows mlp_in = Encode(member, layer.up, rows, [&](int row) {
+    return Normed(member, layer.mlp_norm, hidden_.row(row));
+  });
+  Multiply(member, layer.up, mlp_in, rows, expanded_, /*add=*/false);
+  ActivateShare(member, layer.up, rows);
+  team_.Barrier();
+
+  // H += down(f(up(norm(H))))
+  const EncodedRows expanded =
+      Encode(member, layer.down, rows, [&](int row) { return expanded_.row(row); });
+  Multiply(member, layer.down, expanded, rows, hidden_, /*add=*/true);
+  team_.Barrier();
+}
+
+// Members share the heads, and where those do not divide evenly, the sequences of a head.
+void Transformer::Attend(Member& member, int layer) {
+  const int rows = static_cast<int>(member.batch->rows.size());
+  const Range share = ShareOf(config_.n_head * rows, team_.size(), member.index);
+  for (int head = share.begin / rows; head < config_.n_head && head * rows < share.end; ++head) {
+    for (const SequenceRun& run : member.batch->runs) {
+      const int place = head * rows + run.first_row;
+      if (place >= share.begin && place < share.end) AttendRun(member, run, layer, head);
+    }
+  }
+}
+
+// Section 4.1: attend(q_i, K_S, V_S) for each row in the order of positions, each with its own key
+// and value written first: a ring may forget what the row before it still read.
+void Transformer::AttendRun(Member& member, const SequenceRun& run, int layer, int head) {
+  const SequenceCache::Head& cache = run.cache->head(layer, head);
+  const CacheLayout& layout = run.cache->layout(cache);
+  AttendTask task;
+  task.scale = attention_scale_;
+  task.keys = cache.keys;
+  task.values = cache.values;
+  task.d_key = config_.d_key;
+  task.d_value = config_.d_value;
+  task.scratch = member.scratch.data();
+  for (int row = run.first_row; row < run.first_row + run.rows; ++row) {
+    const int position = member.batch->rows[static_cast<size_t>(row)].position;
+    const float* const qkv = qkv_.row(row) + head * HeadWidth(config_);
+    StoreKeyAndValue(qkv + config_.d_key, layout.HomesOf(position), cache);
+    task.query = qkv;
+    task.strips = layout.StripsOf(position, member.strips);
+    task.out = mixed_.row(row) + head * config_.d_value;
+    attend_(task);
+    run.cache->PoisonAfter(cache, position);
+  }
+}
+
+void Transformer::StoreKeyAndValue(const float* key_and_value, const CacheHomes& homes,
+                                   const SequenceCache::Head& cache) const {
+  for (const CacheHome& home : homes) {
+    StoreRow(key_and_value, config_.d_key, home.row, cache.keys);
+    StoreRow(key_and_value + config_.d_key, config_.d_value, home.row, cache.values);
+  }
+}
+
+// One row of a cache, in the element type of the cache.
+void Transformer::StoreRow(const float* values, int width, int row, std::byte* rows) const {
+  const auto first = static_cast<size_t>(row) * static_cast<size_t>(width);
+  if (float32_cache_) {
+    std::copy_n(values, width, reinterpret_cast<float*>(rows) + first);
+  } else {
+    kernels_.to_bfloat16(values, width, reinterpret_cast<uint16_t*>(rows) + first);
+  }
+}
+
+// logits = head(norm(H)), for the rows that want them.
+void Transformer::Predict(Member& member, LogitsSink sink) {
+  const std::span<const int> outputs = member.batch->outputs;
+  const int count = static_cast<int>(outputs.size());
+  const EncodedRows input = Encode(member, network_.head, count, [&](int output) {
+    const float* const row = hidden_.row(outputs[static_cast<size_t>(output)]);
+    return network_.final_norm.has_value() ? Normed(member, *network_.final_norm, row) : row;
+  });
+  Multiply(member, network_.head, input, count, logits_, /*add=*/false);
+  team_.Barrier();
+  const Range share = ShareOf(count, team_.size(), member.index);
+  for (int output = share.begin; output < share.end; ++output) {
+    sink(output, {logits_.row(output), static_cast<size_t>(config_.vocab_size)});
+  }
+}
+
+const float* Transformer::Normed(Member& member, const NormWeights& norm, const float* row) {
+  NormTask task;
+  task.in = row;
+  task.weight = norm.weight.data();
+  task.bias = norm.bias.data();
+  task.width = config_.d_model;
+  task.epsilon = norm.epsilon;
+  task.out = member.row.data();
+  kernels_.normalise(task);
+  return member.row.data();
+}
+
+// Rows 0 to rows - 1 of `source` as inputs of `matrix`.
+EncodedRows Transformer::Encode(Member& member, const PackedMatrix& matrix, int rows,
+                                RowSource source) {
+  const Kernels::Encode encode = kernels_.encode[static_cast<size_t>(matrix.form())];
+  const bool share = rows > kRowsThatEachMemberEncodes && team_.size() > 1;
+  const Range range = share ? ShareOf(rows, team_.size(), member.index) : Range{0, rows};
+  std::byte* const encoded = share ? encoded_.data() : member.encoded.data();
+  float* const scales = share ? scales_.data() : member.scales.data();
+  for (int row = range.begin; row < range.end; ++row) {
+    scales[row] =
+        encode(source(row), matrix.inputs(), encoded + static_cast<size_t>(row) * encoded_stride_);
+  }
+  if (share) team_.Barrier();
+  return {encoded, encoded_stride_, scales};
+}
+
+// The member's share of `out` = (or +=) `matrix` times each row.
+void Transformer::Multiply(Member& member, const PackedMatrix& matrix, const EncodedRows& input,
+                           int rows, Activations& out, bool add) {
+  const Range panels = ShareOf(matrix.panels(), team_.size(), member.index);
+  ProductTask task;
+  task.matrix = &matrix;
+  task.first_panel = panels.begin;
+  task.last_panel = panels.end;
+  task.input = input;
+  task.rows = rows;
+  task.out = out.values.data();
+  task.out_stride = out.stride;
+  task.add = add;
+  kernels_.product[static_cast<size_t>(matrix.form())](task);
+}
+
+// f of what the member's Multiply has just made.
+void Transformer::ActivateShare(Member& member, const PackedMatrix& matrix, int rows) {
+  const Range panels = ShareOf(matrix.panels(), team_.size(), member.index);
+  const int count = (panels.end - panels.begin) * kPanelWidth;
+  for (int row = 0; row < rows; ++row) {
+    kernels_.activate(config_.activation, expanded_.row(row) + panels.begin * kPanelWidth, count);
+  }
+}
+
+}  // namespace strided

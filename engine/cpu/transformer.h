@@ -1,0 +1,146 @@
+// The Sparse Transformer, one step at a time.
+//
+// Child et al. 2019, section 5.2, pre-norm residual blocks, with H the rows of a step:
+//   H_0     = embed(x, position)                                     (section 5.3)
+//   H_l    += O attend(norm(H_l))        a_l; each head reads S_i    (sections 4.1 to 4.3)
+//   H_l+1   = H_l + down(f(up(norm(H_l))))                           b_l
+//   logits  = head(norm(H_N))
+//
+// A row is one position of one sequence. Every row's arithmetic has an order of its own, which
+// depends neither on the other rows nor on the number of threads (kernels.h).
+
+#ifndef STRIDED_ENGINE_CPU_TRANSFORMER_H_
+#define STRIDED_ENGINE_CPU_TRANSFORMER_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "absl/functional/function_ref.h"
+#include "absl/status/statusor.h"
+#include "engine/cpu/aligned_array.h"
+#include "engine/cpu/kernels/kernels.h"
+#include "engine/cpu/network.h"
+#include "engine/cpu/sequence_cache.h"
+#include "engine/cpu/thread_team.h"
+#include "engine/model/config.h"
+#include "engine/step.h"
+
+namespace strided {
+
+// The rows of one sequence in a step: `rows` consecutive positions from the batch's `first_row`.
+struct SequenceRun {
+  SequenceCache* cache = nullptr;
+  const float* start = nullptr;  // [d_model], the input of position 0
+  int first_row = 0;
+  int rows = 0;
+};
+
+// A step. All spans live as long as the step.
+struct Batch {
+  std::span<const StepRow> rows;
+  std::span<const SequenceRun> runs;  // cover the rows, in order; no cache twice
+  std::span<const int> outputs;       // ascending rows that want logits
+};
+
+// Used by one thread at a time. Everything that a step needs is allocated at creation.
+class Transformer {
+  class Passkey {  // leaves construction to Create
+    friend class Transformer;
+    Passkey() = default;
+  };
+
+ public:
+  // What is done with row outputs[index]'s logits [vocab]; called once for each index, from any
+  // thread of the team, several at once.
+  using LogitsSink = absl::FunctionRef<void(int index, std::span<const float> logits)>;
+
+  struct Options {
+    int threads = 1;
+    int max_rows = 1;  // of a batch
+  };
+
+  // ResourceExhausted where memory for the rows does not suffice. `config` outlives the result.
+  static absl::StatusOr<std::unique_ptr<Transformer>> Create(const ModelConfig& config,
+                                                             Network network,
+                                                             const Kernels& kernels,
+                                                             const Options& options);
+
+  Transformer(Passkey, const ModelConfig& config, Network network, const Kernels& kernels,
+              const Options& options);
+
+  // The start vector of a sequence: `start`, or the sum of one row per condition.
+  std::vector<float> StartVector(std::span<const int> condition_values) const;
+
+  // Runs every row: keys and values go into the caches, logits into `sink`. Requires 1 to max_rows
+  // rows, whose inputs and positions fit the model.
+  void Run(const Batch& batch, LogitsSink sink);
+
+  const Network& network() const { return network_; }
+  int threads() const { return team_.size(); }
+
+ private:
+  // What one thread of the team works with.
+  struct Member {
+    int index = 0;
+    const Batch* batch = nullptr;
+    AlignedArray<float> row;          // one row of activations
+    AlignedArray<std::byte> encoded;  // [max_rows][encoded_stride_]
+    AlignedArray<float> scales;       // [max_rows]
+    AlignedArray<float> scratch;      // of attention
+    std::vector<CacheStrip> strips;
+  };
+  // Activations of all rows, float32, shared by the team.
+  struct Activations {
+    AlignedArray<float> values;  // [max_rows][stride]
+    size_t stride = 0;
+    float* row(int index) { return values.data() + static_cast<size_t>(index) * stride; }
+  };
+  // Gives a row of activations, in `member.row` or elsewhere, to be encoded.
+  using RowSource = absl::FunctionRef<const float*(int row)>;
+
+  // False where memory does not suffice.
+  bool Allocate();
+
+  void RunMember(Member& member, LogitsSink sink);
+  void Embed(Member& member);
+  void RunLayer(Member& member, int index);
+  void Attend(Member& member, int layer);
+  void AttendRun(Member& member, const SequenceRun& run, int layer, int head);
+  void StoreKeyAndValue(const float* key_and_value, const CacheHomes& homes,
+                        const SequenceCache::Head& cache) const;
+  void StoreRow(const float* values, int width, int row, std::byte* rows) const;
+  void Predict(Member& member, LogitsSink sink);
+
+  const float* Normed(Member& member, const NormWeights& norm, const float* row);
+  EncodedRows Encode(Member& member, const PackedMatrix& matrix, int rows, RowSource source);
+  void Multiply(Member& member, const PackedMatrix& matrix, const EncodedRows& input, int rows,
+                Activations& out, bool add);
+  void ActivateShare(Member& member, const PackedMatrix& matrix, int rows);
+
+  const ModelConfig& config_;
+  const Network network_;
+  const Kernels kernels_;
+  const int max_rows_;
+  const bool float32_cache_;
+  const Kernels::Attend attend_;
+  const float attention_scale_;
+
+  size_t encoded_stride_ = 0;        // bytes
+  Activations hidden_;               // H: [d_model]
+  Activations qkv_;                  // [head][query, key, value]
+  Activations mixed_;                // [head][d_value]: what attention gives
+  Activations expanded_;             // [d_ff]
+  Activations logits_;               // [vocab], by output
+  AlignedArray<std::byte> encoded_;  // [max_rows][encoded_stride_]
+  AlignedArray<float> scales_;       // [max_rows]
+  std::vector<Member> members_;
+
+  ThreadTeam team_;
+};
+
+}  // namespace strided
+
+#endif  // STRIDED_ENGINE_CPU_TRANSFORMER_H_
