@@ -1,0 +1,69 @@
+#!/usr/bin/env python3
+"""Writes a checkpoint of train.py as a model directory that the server serves.
+
+  export.py CHECKPOINT MODEL_DIR [--dtype int8|bfloat16|float16|float32] [--data DIR]
+
+With --data it prints the bits per token of a held-out split, in float32, for the checkpoint's
+weights and for what was stored, each window scored from the start vector.
+"""
+
+import argparse
+import json
+import os
+
+import numpy as np
+import torch
+
+from data import read_bytes, split
+from model import SparseTransformer, load_tensors, saved_tensors
+from recipe import DataPlan
+from scoring import bits_per_token
+from tensor_file import STORAGE, read_directory, write_directory
+
+
+def checkpoint_tensors(checkpoint, averaged=True):
+    """(config, {name: float32 array}) of a checkpoint's averaged or live weights."""
+    config = checkpoint["recipe"]["model"]
+    if not averaged:
+        return config, saved_tensors(checkpoint["model"])
+    names = [name for name, _ in SparseTransformer(config).named_parameters()]
+    return config, saved_tensors(dict(zip(names, checkpoint["average"], strict=True)))
+
+
+def held_out_bits(config, tensors, content, device):
+    """Bits per token of `content` (uint8 array) in float32."""
+    model = load_tensors(SparseTransformer(config), tensors).to(device).eval()
+    content = torch.from_numpy(np.array(content)).to(device)
+    batch = 8 if torch.device(device).type == "cuda" else 1
+    return bits_per_token(model, content, min(len(content), config["context_length"]), batch)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("checkpoint")
+    parser.add_argument("model_dir")
+    parser.add_argument("--dtype", choices=list(STORAGE), default="int8")
+    parser.add_argument("--live", action="store_true", help="the last weights, not the averaged")
+    parser.add_argument("--data", help="directory of the recipe's data file")
+    parser.add_argument("--split", choices=["valid", "test"], default="valid")
+    parser.add_argument("--tokens", type=int, help="of the split; all of it if not given")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    arguments = parser.parse_args()
+    checkpoint = torch.load(arguments.checkpoint, map_location="cpu", weights_only=True)
+    config, tensors = checkpoint_tensors(checkpoint, averaged=not arguments.live)
+    write_directory(arguments.model_dir, config, tensors, arguments.dtype)
+    weights = os.path.join(arguments.model_dir, "model.safetensors")
+    result = {"dtype": arguments.dtype, "bytes": os.path.getsize(weights)}
+    if arguments.data:
+        plan = DataPlan(**checkpoint["recipe"]["data"])
+        content = split(read_bytes(arguments.data, plan), plan)[arguments.split]
+        content = content[: arguments.tokens]
+        stored = read_directory(arguments.model_dir)[1]
+        result |= {"split": arguments.split, "tokens": len(content)}
+        result["bits_as_trained"] = held_out_bits(config, tensors, content, arguments.device)
+        result["bits_as_stored"] = held_out_bits(config, stored, content, arguments.device)
+    print(json.dumps(result))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,166 @@
+"""Training resumes exactly, learns, and exports what it trained."""
+
+import copy
+import dataclasses
+import hashlib
+import json
+import pathlib
+import tempfile
+import unittest
+
+from require import require
+
+require("numpy", "torch", "torch.nn.attention.flex_attention")
+
+import export
+import make_golden
+import numpy as np
+import optimizer
+import oracle
+import torch
+from data import Batches
+from recipe import DataPlan, Recipe, TrainingPlan
+from tensor_file import read_directory, write_directory
+from train import Trainer
+
+TEXT = bytes(range(32)) * 400
+PLAN = TrainingPlan(
+    batch=4,
+    tokens=4 * 32 * 60,
+    optimizer="muon",
+    learning_rate=0.01,
+    warm_up_steps=5,
+    weight_decay=0.1,
+    clip=1.0,
+    dropout=0.1,
+    average=0.9,
+    recompute=True,
+    seed=3,
+)
+
+
+def tiny_recipe(folder, **changes):
+    (folder / "tiny.txt").write_bytes(TEXT)
+    digest = hashlib.sha256(TEXT).hexdigest()
+    attention = [{"pattern": "fixed", "stride": 8, "cells": 2, "spread": 2}]
+    return Recipe(
+        copy.deepcopy(make_golden.BASE) | {"vocab_size": 32, "attention": attention},
+        DataPlan("tiny.txt", digest, len(TEXT) - 2000, 1000, 1000),
+        dataclasses.replace(PLAN, **changes),
+    )
+
+
+def trainer_in(folder, **changes):
+    trainer = Trainer(tiny_recipe(folder, **changes), folder, folder, None, "cpu")
+    trainer.choose_loss()
+    return trainer
+
+
+class TrainerTest(unittest.TestCase):
+    def setUp(self):
+        self.temporary = tempfile.TemporaryDirectory()
+        self.addCleanup(self.temporary.cleanup)
+        self.folder = pathlib.Path(self.temporary.name)
+
+    def test_a_resumed_run_ends_with_the_weights_of_an_uninterrupted_one(self):
+        for kind in ("muon", "adamw"):
+            with self.subTest(kind):
+                straight = trainer_in(self.folder, optimizer=kind)
+                losses = [straight.train_step().item() for _ in range(8)]
+                first = trainer_in(self.folder, optimizer=kind)
+                for _ in range(5):
+                    first.train_step()
+                first.save()
+                second = Trainer(first.recipe, self.folder, self.folder, None, "cpu")
+                second.resume()
+                second.choose_loss()
+                self.assertEqual([second.train_step().item() for _ in range(3)], losses[5:])
+                for a, b in zip(straight.averaged.average, second.averaged.average, strict=True):
+                    self.assertTrue(torch.equal(a, b))
+
+    def test_a_run_learns_a_repeating_text_and_writes_its_log_and_samples(self):
+        trainer = trainer_in(self.folder, dropout=0.0)
+        before = trainer.look()
+        trainer.run()
+        after = trainer.look()
+        self.assertAlmostEqual(before, 5, places=1)
+        self.assertLess(after, 2)
+        self.assertTrue((self.folder / "checkpoint.pt").exists())
+        self.assertIn("--- step 60", (self.folder / "samples.txt").read_text())
+
+    def test_a_divergence_goes_back_to_the_checkpoint_at_half_the_rate(self):
+        trainer = trainer_in(self.folder)
+        trainer.train_step()
+        trainer.save()
+        kept = trainer.model.start.detach().clone()
+        trainer.train_step()
+        trainer.recover()
+        self.assertEqual((trainer.progress.step, trainer.progress.rate_scale), (1, 0.5))
+        self.assertTrue(torch.equal(trainer.model.start, kept))
+
+    def test_what_is_exported_is_the_averaged_model(self):
+        trainer = trainer_in(self.folder)
+        for _ in range(4):
+            trainer.train_step()
+        trainer.save()
+        checkpoint = torch.load(self.folder / "checkpoint.pt", weights_only=True)
+        config, tensors = export.checkpoint_tensors(checkpoint)
+        content = np.frombuffer(TEXT[:64], np.uint8)
+        for dtype, bound in [("float32", 1e-4), ("int8", 0.05)]:
+            write_directory(self.folder / dtype, config, tensors, dtype)
+            stored = read_directory(self.folder / dtype)[1]
+            bits = export.held_out_bits(config, stored, content, "cpu")
+            judge = oracle.Oracle(self.folder / dtype)
+            judged = [judge.log_probs(half)[np.arange(32), half] for half in (content[:32], content[32:])]
+            self.assertAlmostEqual(bits, -np.mean(judged) / np.log(2), places=4)
+            self.assertLess(abs(bits - export.held_out_bits(config, tensors, content, "cpu")), bound)
+
+
+class BatchesTest(unittest.TestCase):
+    def batches(self):
+        content = np.arange(1000, dtype=np.int64).astype(np.uint8)
+        return Batches(content, 16, 4, seed=5, device="cpu")
+
+    def test_a_batch_is_a_function_of_the_step(self):
+        one, other = self.batches(), self.batches()
+        for step in (40, 3, 17):
+            self.assertTrue(torch.equal(one.at(step), other.at(step)))
+
+    def test_an_epoch_reads_each_window_once(self):
+        batches = self.batches()
+        batches.at(0)
+        starts = batches.starts.sort().values
+        self.assertTrue((starts.diff() == 16).all())
+        self.assertLessEqual(starts[-1] + 16, 1000)
+
+    def test_too_little_text_is_refused(self):
+        with self.assertRaisesRegex(ValueError, "too few"):
+            Batches(np.zeros(60, np.uint8), 16, 4, 0, "cpu")
+
+
+class OptimizerTest(unittest.TestCase):
+    def test_orthogonalised_matrices_have_singular_values_near_one(self):
+        torch.manual_seed(0)
+        for shape in [(3, 8, 24), (3, 24, 8), (2, 16, 16)]:
+            values = torch.linalg.svdvals(optimizer.orthogonalise(torch.randn(shape), iterations=8))
+            self.assertGreater(values.min().item(), 0.5)
+            self.assertLess(values.max().item(), 1.3)
+
+    def test_the_rate_warms_up_and_ends_at_zero(self):
+        self.assertAlmostEqual(optimizer.learning_rate(0, 0.0, PLAN), PLAN.learning_rate / 5)
+        self.assertAlmostEqual(optimizer.learning_rate(9, 0.0, PLAN), PLAN.learning_rate)
+        self.assertAlmostEqual(optimizer.learning_rate(99, 0.5, PLAN), PLAN.learning_rate / 2)
+        self.assertAlmostEqual(optimizer.learning_rate(99, 1.2, PLAN), 0)
+
+    def test_an_unknown_field_of_a_recipe_is_refused(self):
+        with tempfile.TemporaryDirectory() as folder:
+            recipe = tiny_recipe(pathlib.Path(folder))
+            fields = dataclasses.asdict(recipe)
+            fields["training"]["momentum"] = 1
+            (pathlib.Path(folder) / "r.json").write_text(json.dumps(fields))
+            with self.assertRaisesRegex(TypeError, "momentum"):
+                Recipe.load(pathlib.Path(folder) / "r.json")
+
+
+if __name__ == "__main__":
+    unittest.main()
