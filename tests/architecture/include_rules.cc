@@ -73,7 +73,7 @@ std::string Component(const std::string& target) {
   for (const char* generated : {"strided/", "inference/", "google/rpc/", "proto/"}) {
     if (absl::StartsWith(target, generated)) return "proto";
   }
-  const std::string folder = FolderOf(target);
+  std::string folder = FolderOf(target);
   if (const Row* row = RowOf(folder); row != nullptr) return row->folder;
   for (const char* ours : {"engine", "server", "client", "tests"}) {
     if (IsWithin(folder, ours)) return folder;
