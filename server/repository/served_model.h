@@ -8,6 +8,7 @@
 #include <string>
 
 #include "absl/time/time.h"
+#include "engine/cache/cache_bytes.h"
 #include "engine/executor.h"
 #include "engine/model/config.h"
 #include "server/observability/metrics.h"
@@ -31,6 +32,12 @@ struct ServedModel {
   std::unique_ptr<Scheduler> scheduler;  // last: joined before the executor goes
 
   const ModelConfig& config() const { return executor->config(); }
+
+  // Bytes of the caches of a sequence that fills the context, if every layer were dense.
+  int64_t dense_cache_bytes() const {
+    return DenseCacheBytes(config(), config().context_length,
+                           CacheElementBytes(executor->info().weight_format));
+  }
 };
 
 }  // namespace strided
