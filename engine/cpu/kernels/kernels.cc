@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "engine/cpu/kernels/product_avx512.h"
+
 // Compiled for AVX2, AVX-512 and the baseline of the processor family (scalar code, NEON). What
 // lies between would not be chosen where it matters; vectors of unknown size cannot be struct
 // members.
@@ -68,7 +70,22 @@ std::vector<Kernels> MakeAvailableKernels() {
   if (supported & HWY_AVX2) available.push_back(Named(N_AVX2::MakeKernels(), "avx2"));
 #endif
 #if HWY_TARGETS & HWY_AVX3
-  if (supported & HWY_AVX3) available.push_back(Named(N_AVX3::MakeKernels(), "avx512"));
+  if (supported & HWY_AVX3) {
+    Kernels kernels = Named(N_AVX3::MakeKernels(), "avx512");
+    available.push_back(kernels);
+    if (HasAvx512Vnni()) {
+      kernels.name = "avx512_vnni";
+      kernels.int8_form = ProductForm::kInt8Quads;
+      kernels.product[static_cast<size_t>(ProductForm::kInt8Quads)] = ProductInt8Vnni;
+      available.push_back(kernels);
+    }
+    if (HasAvx512Bf16()) {
+      kernels.name = "avx512_vnni_bf16";
+      kernels.bfloat16_form = ProductForm::kBfloat16Dot;
+      kernels.product[static_cast<size_t>(ProductForm::kBfloat16Dot)] = ProductBfloat16Dot;
+      available.push_back(kernels);
+    }
+  }
 #endif
   return available;
 }
