@@ -66,7 +66,8 @@ class ModelMetrics {
   virtual void AddMailboxTokens(int64_t change) = 0;  // negative as they leave
   virtual void SetEngineHealthy(bool healthy) = 0;
   virtual void SetLastStep(absl::Time when) = 0;
-  virtual void SetState(absl::string_view state) = 0;  // "loading", "ready", ...: 1, the others 0
+  // "loading", "warming", "ready", "draining", "unloaded" or "failed": 1, the others 0.
+  virtual void SetState(absl::string_view state) = 0;
   virtual void SetLoadTime(absl::Duration time) = 0;
   virtual void SetFingerprint(absl::string_view fingerprint) = 0;
 };
@@ -84,6 +85,11 @@ class Metrics {
   virtual ModelMetrics* ForModel(absl::string_view model, absl::string_view version,
                                  absl::string_view modality) = 0;
 
+  // Makes the series of one method, all codes, at 0; the four calls below make them where that was
+  // not done. `service` is the full name, e.g. "strided.v1.SamplingService"; `type` is "unary",
+  // "server_stream", "client_stream" or "bidi_stream".
+  virtual void RegisterRpc(absl::string_view service, absl::string_view method,
+                           absl::string_view type) = 0;
   virtual void CountRpcStarted(absl::string_view service, absl::string_view method,
                                absl::string_view type) = 0;
   // `code` is the canonical name, e.g. "INVALID_ARGUMENT".
