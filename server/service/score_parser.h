@@ -1,0 +1,20 @@
+// strided.v1.ScoreRequest -> the job that the scheduler runs.
+
+#ifndef STRIDED_SERVER_SERVICE_SCORE_PARSER_H_
+#define STRIDED_SERVER_SERVICE_SCORE_PARSER_H_
+
+#include "absl/status/statusor.h"
+#include "server/repository/served_model.h"
+#include "server/scheduling/job.h"
+#include "server/service/request_fields.h"
+#include "strided/v1/sampling.pb.h"
+
+namespace strided {
+
+// As ParseGenerate. The sequence has 1 to context_length tokens, of which at least one is scored.
+absl::StatusOr<Job> ParseScore(const v1::ScoreRequest& request, const ServedModel& model,
+                               const Arrival& arrival);
+
+}  // namespace strided
+
+#endif  // STRIDED_SERVER_SERVICE_SCORE_PARSER_H_

@@ -1,0 +1,21 @@
+// How a stream's tokens stand on the wire.
+
+#ifndef STRIDED_SERVER_SERVICE_TOKEN_FORMAT_H_
+#define STRIDED_SERVER_SERVICE_TOKEN_FORMAT_H_
+
+#include "engine/model/config.h"
+
+namespace strided {
+
+enum class TokenFormat {
+  kRaw,    // a byte each: text bytes, colour channels, 8-bit audio codes
+  kPcm16,  // two bytes each: 16-bit signed little-endian samples (audio_codec.h)
+  kIds,    // vocabulary ids, for models with more than 256 tokens
+};
+
+// Whether a token of the model fits a byte, and so raw sequences are understood.
+inline bool HasByteTokens(const ModelConfig& config) { return config.vocab_size <= 256; }
+
+}  // namespace strided
+
+#endif  // STRIDED_SERVER_SERVICE_TOKEN_FORMAT_H_
