@@ -1,0 +1,41 @@
+// Stream events -> strided.v1.GenerateResponse.
+
+#ifndef STRIDED_SERVER_SERVICE_GENERATE_ENCODER_H_
+#define STRIDED_SERVER_SERVICE_GENERATE_ENCODER_H_
+
+#include <cstdint>
+#include <optional>
+
+#include "engine/model/config.h"
+#include "server/service/stream_event.h"
+#include "server/service/token_format.h"
+#include "strided/v1/sampling.pb.h"
+
+namespace strided {
+
+// Numbers the messages of one stream. Not thread-safe; one event at a time, in the stream's order.
+class GenerateEncoder {
+ public:
+  using Response = v1::GenerateResponse;
+
+  struct Options {
+    TokenFormat format = TokenFormat::kRaw;
+    AudioEncoding audio_encoding = AudioEncoding::kMulaw;  // of the model, for kPcm16
+  };
+  // `started` is what an Opening says.
+  GenerateEncoder(v1::Started started, const Options& options);
+
+  v1::GenerateResponse Encode(StreamEvent event);
+
+ private:
+  v1::Delta EncodeTokens(const TokenBatch& batch) const;
+  v1::Finished EncodeEnd(const SampleEnd& end) const;
+
+  v1::Started started_;
+  const Options options_;
+  uint64_t next_index_ = 0;
+};
+
+}  // namespace strided
+
+#endif  // STRIDED_SERVER_SERVICE_GENERATE_ENCODER_H_

@@ -1,0 +1,217 @@
+#include "server/service/token_stream.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "engine/base/error_detail.h"
+
+namespace strided {
+namespace {
+
+absl::Status SlowReaderError(absl::Duration limit) {
+  const std::string text = absl::FormatDuration(limit);
+  return WithReason(absl::AbortedError(absl::StrCat("the reader took nothing for ", text)),
+                    {.reason = "SLOW_READER", .metadata = {{"limit", text}}});
+}
+
+}  // namespace
+
+TokenStream::TokenStream(const StreamOptions& options, const Clock* clock, ModelMetrics* metrics,
+                         StreamCall* call)
+    : options_(options), clock_(clock), metrics_(metrics), call_(call), mailbox_(options.mailbox) {}
+
+void TokenStream::Open() {
+  {
+    absl::MutexLock lock(&mu_);
+    opening_ = !options_.tokens_only;
+  }
+  Pump();
+}
+
+bool TokenStream::HasRoom() const {
+  absl::MutexLock lock(&mu_);
+  return !full_ || broken_;
+}
+
+void TokenStream::Progress(const JobProgress& progress) {
+  if (options_.tokens_only) return;
+  {
+    absl::MutexLock lock(&mu_);
+    progress_ = progress;
+  }
+  Pump();
+}
+
+void TokenStream::Push(const PushedToken& token) {
+  {
+    absl::MutexLock lock(&mu_);
+    if (broken_) return;
+    const int before = mailbox_.tokens();
+    mailbox_.Push(token);
+    CountMail(before);
+    full_ = full_ || mailbox_.full();
+    progress_.reset();  // something flows
+  }
+  Pump();
+}
+
+void TokenStream::FinishSample(const SampleEnd& end) {
+  if (options_.tokens_only) return;
+  {
+    absl::MutexLock lock(&mu_);
+    if (broken_) return;
+    mailbox_.End(end);
+  }
+  Pump();
+}
+
+void TokenStream::Finish(absl::Status status, const JobSummary& summary) {
+  {
+    absl::MutexLock lock(&mu_);
+    if (!status.ok()) DropMail();
+    mailbox_.Close();
+    end_ = std::move(status);
+    summary_ = summary;
+  }
+  Pump();
+}
+
+void TokenStream::OnWriteDone(bool ok) {
+  {
+    absl::MutexLock lock(&mu_);
+    writing_ = false;
+    if (!ok) {
+      broken_ = true;
+      DropMail();
+    }
+  }
+  Pump();
+}
+
+void TokenStream::OnTimer() {
+  const absl::Time now = clock_->Now();
+  {
+    absl::MutexLock lock(&mu_);
+    if (armed_ <= now) armed_ = absl::InfiniteFuture();
+  }
+  Pump();
+}
+
+JobSummary TokenStream::summary() const {
+  absl::MutexLock lock(&mu_);
+  return summary_;
+}
+
+// The stream may be gone as soon as a thread other than this one may perform: so letting go and
+// looking for more are one step under the lock, and nothing is touched after it finds nothing.
+void TokenStream::Pump() {
+  std::optional<Action> action = FirstAction();
+  while (action.has_value()) {
+    const bool last = std::holds_alternative<FinishCall>(*action);
+    Perform(*std::move(action));
+    if (last) return;
+    action = FollowingAction();
+  }
+}
+
+std::optional<TokenStream::Action> TokenStream::FirstAction() {
+  absl::MutexLock lock(&mu_);
+  if (performing_) return std::nullopt;  // that thread looks again before it lets go
+  std::optional<Action> action = ChooseAction(clock_->Now());
+  performing_ = action.has_value();
+  return action;
+}
+
+std::optional<TokenStream::Action> TokenStream::FollowingAction() {
+  absl::MutexLock lock(&mu_);
+  std::optional<Action> action = ChooseAction(clock_->Now());
+  performing_ = action.has_value();
+  return action;
+}
+
+void TokenStream::Perform(Action action) {
+  if (auto* event = std::get_if<StreamEvent>(&action)) {
+    call_->Write(std::move(*event));
+  } else if (auto* finish = std::get_if<FinishCall>(&action)) {
+    call_->Finish(finish->status);
+  } else if (auto* broken = std::get_if<BreakOff>(&action)) {
+    call_->BreakOff(broken->status);
+  } else if (auto* wake = std::get_if<WakeAt>(&action)) {
+    call_->WakeAt(wake->when);
+  } else {
+    call_->ResumeJob();
+  }
+}
+
+std::optional<TokenStream::Action> TokenStream::ChooseAction(absl::Time now) {
+  if (!writing_ && !broken_) {
+    if (std::optional<StreamEvent> event = NextEvent(now)) {
+      writing_ = true;
+      last_write_ = now;
+      return Action(*std::move(event));
+    }
+  }
+  if (!writing_ && end_.has_value()) return Action(FinishCall{*end_});
+  if (full_ && mailbox_.tokens() <= options_.mailbox.capacity_tokens / 2) {
+    full_ = false;
+    return Action(ResumeJob{});
+  }
+  if (std::optional<Action> action = CheckStall(now)) return action;
+  const absl::Time wake = NextWake();
+  if (wake >= armed_) return std::nullopt;
+  armed_ = wake;
+  return Action(WakeAt{wake});
+}
+
+std::optional<StreamEvent> TokenStream::NextEvent(absl::Time now) {
+  if (end_.has_value() && !end_->ok()) return std::nullopt;
+  if (std::exchange(opening_, false)) return StreamEvent(Opening{});
+  const int before = mailbox_.tokens();
+  if (std::optional<std::variant<TokenBatch, SampleEnd>> mail = mailbox_.Take(now)) {
+    CountMail(before);
+    return std::visit([](auto&& it) { return StreamEvent(std::move(it)); }, *std::move(mail));
+  }
+  if (end_.has_value()) {
+    if (std::exchange(summary_sent_, true)) return std::nullopt;
+    return StreamEvent(summary_);
+  }
+  if (progress_.has_value() && now >= last_write_ + options_.progress_interval) {
+    return StreamEvent(*std::exchange(progress_, std::nullopt));
+  }
+  return std::nullopt;
+}
+
+// When a write in flight keeps a job that is over from ending its call.
+absl::Time TokenStream::StallTime() const {
+  if (!writing_ || broken_ || !end_.has_value()) return absl::InfiniteFuture();
+  if (absl::IsAborted(*end_)) return absl::InfinitePast();  // the scheduler has waited already
+  return last_write_ + options_.stall_limit;
+}
+
+std::optional<TokenStream::Action> TokenStream::CheckStall(absl::Time now) {
+  if (now < StallTime()) return std::nullopt;
+  if (!absl::IsAborted(*end_)) end_ = SlowReaderError(options_.stall_limit);
+  broken_ = true;
+  DropMail();
+  return Action(BreakOff{*end_});
+}
+
+absl::Time TokenStream::NextWake() const {
+  if (writing_ || broken_) return StallTime();
+  const absl::Time progress_due =
+      progress_.has_value() ? last_write_ + options_.progress_interval : absl::InfiniteFuture();
+  return std::min(mailbox_.NextDue(), progress_due);
+}
+
+void TokenStream::DropMail() {
+  const int before = mailbox_.tokens();
+  mailbox_.Clear();
+  CountMail(before);
+}
+
+void TokenStream::CountMail(int tokens_before) {
+  if (metrics_ != nullptr) metrics_->AddMailboxTokens(mailbox_.tokens() - tokens_before);
+}
+
+}  // namespace strided
