@@ -14,22 +14,22 @@ namespace strided {
 // never block. Errors are as status_mapping.h says.
 class ModelService final : public v1::ModelService::CallbackService {
  public:
-  explicit ModelService(const ServiceContext& context) : context_(context) {}
+  explicit ModelService(const ServiceContext& context);
 
   // InvalidArgument for a page_size over 1,000 or a page_token that no answer has given.
-  grpc::ServerUnaryReactor* ListModels(grpc::CallbackServerContext* call,
+  grpc::ServerUnaryReactor* ListModels(grpc::CallbackServerContext* rpc,
                                        const v1::ListModelsRequest* request,
                                        v1::ListModelsResponse* response) override;
 
   // NotFound where the name or the version is not known.
-  grpc::ServerUnaryReactor* GetModel(grpc::CallbackServerContext* call,
+  grpc::ServerUnaryReactor* GetModel(grpc::CallbackServerContext* rpc,
                                      const v1::GetModelRequest* request,
                                      v1::GetModelResponse* response) override;
 
   // Unimplemented: models are loaded when the server starts.
   grpc::ServerWriteReactor<v1::LoadModelResponse>* LoadModel(
-      grpc::CallbackServerContext* call, const v1::LoadModelRequest* request) override;
-  grpc::ServerUnaryReactor* UnloadModel(grpc::CallbackServerContext* call,
+      grpc::CallbackServerContext* rpc, const v1::LoadModelRequest* request) override;
+  grpc::ServerUnaryReactor* UnloadModel(grpc::CallbackServerContext* rpc,
                                         const v1::UnloadModelRequest* request,
                                         v1::UnloadModelResponse* response) override;
 

@@ -7,25 +7,26 @@
 #include <grpcpp/grpcpp.h>
 
 #include "server/service/service_context.h"
+#include "server/service/stream_timer.h"
 #include "strided/v1/sampling.grpc.pb.h"
 
 namespace strided {
 
-// Register with a grpc::ServerBuilder; outlives the server, and the schedulers of the context's
-// models outlive both. gRPC's threads call the handlers, which never block: they look the model up,
-// parse, admit, submit, and leave the rest to the scheduler and the call's reactor. Errors are as
-// status_mapping.h says.
+// Register with a grpc::ServerBuilder; outlives the server. gRPC's threads call the handlers, which
+// never block: they look the model up, parse, admit, submit, and leave the rest to the scheduler
+// and the call's reactor. Errors are as status_mapping.h says.
 class SamplingService final : public v1::SamplingService::CallbackService {
  public:
-  explicit SamplingService(const ServiceContext& context) : context_(context) {}
+  explicit SamplingService(const ServiceContext& context);
 
   grpc::ServerWriteReactor<v1::GenerateResponse>* Generate(
-      grpc::CallbackServerContext* call, const v1::GenerateRequest* request) override;
-  grpc::ServerWriteReactor<v1::ScoreResponse>* Score(grpc::CallbackServerContext* call,
+      grpc::CallbackServerContext* rpc, const v1::GenerateRequest* request) override;
+  grpc::ServerWriteReactor<v1::ScoreResponse>* Score(grpc::CallbackServerContext* rpc,
                                                      const v1::ScoreRequest* request) override;
 
  private:
   const ServiceContext context_;
+  StreamTimer timer_;  // of all streams
 };
 
 }  // namespace strided

@@ -1,0 +1,27 @@
+// One Generate call.
+
+#ifndef STRIDED_SERVER_SERVICE_GENERATE_REACTOR_H_
+#define STRIDED_SERVER_SERVICE_GENERATE_REACTOR_H_
+
+#include "absl/status/status.h"
+#include "server/service/generate_encoder.h"
+#include "server/service/stream_reactor.h"
+#include "strided/v1/sampling.pb.h"
+
+namespace strided {
+
+class GenerateReactor final : public StreamReactor<GenerateEncoder> {
+ public:
+  explicit GenerateReactor(const Site& site) : StreamReactor(site) {}
+
+  // Looks the model up, parses, admits, submits; refuses at the first of these that fails. The
+  // reactor owns itself until gRPC is done with it.
+  static GenerateReactor* Launch(const Site& site, const v1::GenerateRequest& request);
+
+ private:
+  absl::Status Begin(const v1::GenerateRequest& request);
+};
+
+}  // namespace strided
+
+#endif  // STRIDED_SERVER_SERVICE_GENERATE_REACTOR_H_

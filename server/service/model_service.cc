@@ -1,0 +1,113 @@
+#include "server/service/model_service.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "engine/base/status_macros.h"
+#include "server/service/field_error.h"
+#include "server/service/model_description.h"
+#include "server/service/refusing_reactor.h"
+#include "server/service/rpc_recorder.h"
+#include "server/service/status_mapping.h"
+
+namespace strided {
+namespace {
+
+constexpr RpcName kListModels = {"strided.v1.ModelService", "ListModels", "unary"};
+constexpr RpcName kGetModel = {"strided.v1.ModelService", "GetModel", "unary"};
+constexpr RpcName kLoadModel = {"strided.v1.ModelService", "LoadModel", "server_stream"};
+constexpr RpcName kUnloadModel = {"strided.v1.ModelService", "UnloadModel", "unary"};
+
+constexpr uint32_t kDefaultPageSize = 100;
+constexpr uint32_t kMaxPageSize = 1000;
+
+absl::Status NotServed(absl::string_view method) {
+  return absl::UnimplementedError(absl::StrCat(
+      method, " is not served: models are loaded from the repository when the server starts"));
+}
+
+// Names the last entry of a page, behind which the next page begins.
+std::string PageToken(const ModelEntry& entry) {
+  return absl::StrCat(entry.name, "/", entry.version);
+}
+
+absl::StatusOr<v1::ListModelsResponse> MakePage(const v1::ListModelsRequest& request,
+                                                const std::vector<ModelEntry>& entries) {
+  RETURN_IF_ERROR(CheckRange("page_size", request.page_size(), 0, kMaxPageSize));
+  auto next = entries.begin();
+  if (!request.page_token().empty()) {
+    next = std::find_if(entries.begin(), entries.end(), [&request](const ModelEntry& entry) {
+      return PageToken(entry) == request.page_token();
+    });
+    if (next == entries.end()) {
+      return FieldError("page_token", absl::StrCat("is ", Quoted(request.page_token()),
+                                                   ", which no page has ended with"));
+    }
+    ++next;
+  }
+  const uint32_t size = request.page_size() == 0 ? kDefaultPageSize : request.page_size();
+  v1::ListModelsResponse page;
+  for (; next != entries.end() && page.models_size() < static_cast<int>(size); ++next) {
+    *page.add_models() = DescribeModel(*next);
+  }
+  if (next != entries.end()) page.set_next_page_token(PageToken(*(next - 1)));
+  return page;
+}
+
+grpc::ServerUnaryReactor* Answer(grpc::CallbackServerContext* rpc, RpcRecorder& recorder,
+                                 const absl::Status& status) {
+  if (status.ok()) recorder.CountSent();
+  recorder.End(status.code());
+  grpc::ServerUnaryReactor* const reactor = rpc->DefaultReactor();
+  reactor->Finish(ToGrpcStatus(status));
+  return reactor;
+}
+
+}  // namespace
+
+ModelService::ModelService(const ServiceContext& context) : context_(context) {
+  for (const RpcName& name : {kListModels, kGetModel, kLoadModel, kUnloadModel}) {
+    context_.metrics->RegisterRpc(name.service, name.method, name.type);
+  }
+}
+
+grpc::ServerUnaryReactor* ModelService::ListModels(grpc::CallbackServerContext* rpc,
+                                                   const v1::ListModelsRequest* request,
+                                                   v1::ListModelsResponse* response) {
+  RpcRecorder recorder(kListModels, context_.metrics, context_.clock);
+  absl::StatusOr<v1::ListModelsResponse> page = MakePage(*request, context_.models->List());
+  if (page.ok()) *response = *std::move(page);
+  return Answer(rpc, recorder, page.status());
+}
+
+grpc::ServerUnaryReactor* ModelService::GetModel(grpc::CallbackServerContext* rpc,
+                                                 const v1::GetModelRequest* request,
+                                                 v1::GetModelResponse* response) {
+  RpcRecorder recorder(kGetModel, context_.metrics, context_.clock);
+  const absl::StatusOr<ModelEntry> entry = context_.models->Describe(request->name());
+  if (entry.ok()) *response->mutable_model() = DescribeModel(*entry);
+  return Answer(rpc, recorder, entry.status());
+}
+
+grpc::ServerWriteReactor<v1::LoadModelResponse>* ModelService::LoadModel(
+    grpc::CallbackServerContext*, const v1::LoadModelRequest*) {
+  RpcRecorder recorder(kLoadModel, context_.metrics, context_.clock);
+  const absl::Status error = NotServed(kLoadModel.method);
+  recorder.End(error.code());
+  return RefusingReactor<v1::LoadModelResponse>::Launch(ToGrpcStatus(error));
+}
+
+grpc::ServerUnaryReactor* ModelService::UnloadModel(grpc::CallbackServerContext* rpc,
+                                                    const v1::UnloadModelRequest*,
+                                                    v1::UnloadModelResponse*) {
+  RpcRecorder recorder(kUnloadModel, context_.metrics, context_.clock);
+  return Answer(rpc, recorder, NotServed(kUnloadModel.method));
+}
+
+}  // namespace strided

@@ -1,0 +1,32 @@
+#include "server/service/score_reactor.h"
+
+#include <memory>
+#include <utility>
+
+#include "engine/base/status_macros.h"
+#include "server/service/output_parser.h"
+#include "server/service/request_fields.h"
+#include "server/service/score_parser.h"
+
+namespace strided {
+
+ScoreReactor* ScoreReactor::Launch(const Site& site, const v1::ScoreRequest& request) {
+  const auto reactor = std::make_shared<ScoreReactor>(site);
+  reactor->Hold(reactor);
+  const absl::Status begun = reactor->Begin(request);
+  if (!begun.ok()) reactor->Refuse(begun);
+  return reactor.get();
+}
+
+absl::Status ScoreReactor::Begin(const v1::ScoreRequest& request) {
+  ASSIGN_OR_RETURN(const ServedModel* model, FindModel(request.model()));
+  ASSIGN_OR_RETURN(Job job, ParseScore(request, *model, MakeArrival(*context().clock)));
+  ASSIGN_OR_RETURN(Ticket ticket, context().admission->Admit());
+  SetEncoder(ScoreEncoder());
+  OutputPlan output;
+  output.top_logprobs = job.top_logprobs;
+  Submit(std::move(job), std::move(ticket), {.mailbox = PaceOf(output), .tokens_only = true});
+  return absl::OkStatus();
+}
+
+}  // namespace strided
