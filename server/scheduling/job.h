@@ -13,6 +13,9 @@
 
 namespace strided {
 
+// Names a job of one scheduler; later ones are larger.
+using JobId = uint64_t;
+
 enum class JobKind { kGenerate, kScore };
 
 enum class FinishReason { kLength, kEndOfSequence, kStop, kContextFull, kTimeLimit };
@@ -46,7 +49,7 @@ struct Job {
   std::vector<int32_t> resumed;
   int score_from = 0;               // kScore: first position that is pushed
   std::optional<int> top_logprobs;  // unset: no log-probabilities wanted
-  bool echo_prompt = false;         // push the prompt too, with log-probabilities if wanted
+  bool echo_prompt = false;  // push the prompt too, to every sample, with log-probs if wanted
   absl::Time time_limit = absl::InfiniteFuture();  // soft: ends OK with kTimeLimit
 };
 

@@ -1,42 +1,52 @@
 // Continuous batching: decides which sequences take part in each step.
 //
 // One scheduler runs one executor from one thread. Between two steps it takes in what callers have
-// submitted and cancelled, starts waiting jobs for which there is room (by priority, then arrival),
-// and plans the next step: one row for every sequence that decodes, then prompt rows up to a
-// budget, so that a long prompt never starves running streams (Orca, Yu et al. 2022:
-// iteration-level scheduling; Sarathi-Serve, Agrawal et al. 2024: chunked prefill). Samples of one
-// job share its prefill and are forked from it.
+// submitted and cancelled, gives free slots to waiting samples (by priority, then arrival), and
+// plans the next step: one row for every sequence that decodes, then prompt rows up to a budget, so
+// that a long prompt never starves running streams (Orca, Yu et al. 2022: iteration-level
+// scheduling; Sarathi-Serve, Agrawal et al. 2024: chunked prefill). Samples of one job share its
+// prefill and are forked from it.
+//
+//   any thread                   | the scheduler thread
+//   Submit, Cancel, Wake         |  StepLoop::RunOneStep
+//     v                          |    EndExpired      pauses, time limits, slow readers
+//   CommandQueue (a mutex) ----->|    SlotAssigner    slots for waiting samples, preemption
+//   Heartbeat (a mutex) <--------|    GrantRows       how many rows for whom: a pure function
+//     v                          |    Executor::Run
+//   health()                     |    JobState        results -> stop matching -> TokenSink
+//
+// These two are all the locks of this folder, with Admission's. None is held during a step or a
+// call of a sink, and none is taken while another is held. What the scheduler thread owns (StepLoop
+// and all that it holds) is touched by no other thread.
 
 #ifndef STRIDED_SERVER_SCHEDULING_SCHEDULER_H_
 #define STRIDED_SERVER_SCHEDULING_SCHEDULER_H_
 
-#include <cstdint>
 #include <memory>
+#include <thread>
 
 #include "absl/status/status.h"
-#include "absl/time/time.h"
 #include "engine/base/clock.h"
 #include "engine/executor.h"
 #include "server/scheduling/admission.h"
+#include "server/scheduling/command_queue.h"
+#include "server/scheduling/heartbeat.h"
 #include "server/scheduling/job.h"
+#include "server/scheduling/scheduler_options.h"
 #include "server/scheduling/token_sink.h"
 
 namespace strided {
 
-class ModelMetrics;  // server/observability/metrics.h
-
-using JobId = uint64_t;
-
-struct SchedulerOptions {
-  int max_sequences = 64;          // that take part in steps at once
-  int prefill_rows_per_step = 64;  // prompt rows that one step takes beside the decode rows
-};
+class Metrics;       // server/observability/metrics.h
+class ModelMetrics;  // the same
+class StepLoop;
 
 class Scheduler {
  public:
-  // All pointees outlive the scheduler. `metrics` may be null in tests.
-  Scheduler(const SchedulerOptions& options, Executor* executor, Clock* clock,
-            ModelMetrics* metrics);
+  // All pointees outlive the scheduler. `metrics` takes the model's series; `objects` the counts of
+  // sequences and slots created and released. Both may be null.
+  Scheduler(const SchedulerOptions& options, Executor* executor, const Clock* clock,
+            ModelMetrics* metrics, Metrics* objects = nullptr);
   // Ends every job with Cancelled, then joins the thread.
   ~Scheduler();
 
@@ -44,23 +54,37 @@ class Scheduler {
   void Start();
 
   // Takes the job on; `sink` gets exactly one Finish and must live until then. Thread-safe; never
-  // blocks on a step. The ticket is destroyed after Finish.
+  // blocks on a step. The ticket is destroyed after Finish. Finish may come before Submit returns:
+  //   InvalidArgument     the sequence can never fit the model or the device
+  //   Unavailable         the engine has failed before (reason ENGINE_ERROR)
+  //   Internal            it failed during the job (ENGINE_ERROR), or gave logits that are not
+  //                       finite (NON_FINITE_LOGITS)
+  //   Aborted             the sink was without room for paused_job_limit (SLOW_READER)
+  //   Cancelled           the scheduler was destroyed
   JobId Submit(Job job, Ticket ticket, TokenSink* sink);
 
-  // Ends the job within one step: `status` goes to its Finish. A job that has ended is left alone.
-  // Thread-safe.
+  // Ends the job within one step: `status` (not OK) goes to its Finish. A job that has ended is
+  // left alone. Thread-safe; never blocks on a step.
   void Cancel(JobId id, absl::Status status);
 
-  // A paused sink has room again. Thread-safe.
+  // A paused sink has room again. Thread-safe; never blocks on a step.
   void Wake();
+
+  // Thread-safe; never blocks on a step.
+  SchedulerHealth health() const;
 
   // Takes in commands, runs one step, delivers its results; false if there was nothing to do.
   // Requires that Start was not called.
   bool RunOneStep();
 
  private:
-  class Loop;  // what the scheduler thread owns
-  std::unique_ptr<Loop> loop_;
+  void RunUntilStopped();
+
+  const Clock* const clock_;  // not owned
+  CommandQueue commands_;
+  Heartbeat heartbeat_;
+  const std::unique_ptr<StepLoop> loop_;  // of the scheduler thread alone
+  std::thread thread_;
 };
 
 }  // namespace strided

@@ -22,6 +22,7 @@ struct PushedToken {
   std::span<const float> top_values;
 };
 
+// A kScore job has one sample, 0, which ends with kLength; its scored positions count as generated.
 struct SampleEnd {
   uint32_t sample_index = 0;
   FinishReason reason = FinishReason::kLength;
@@ -36,6 +37,8 @@ struct JobProgress {
   JobPhase phase = JobPhase::kQueued;
   int queue_position = 0;  // jobs ahead of this one
   int prefilled_tokens = 0;
+
+  friend bool operator==(const JobProgress&, const JobProgress&) = default;
 };
 
 struct JobSummary {
@@ -48,16 +51,21 @@ struct JobSummary {
   int preemptions = 0;
 };
 
-// All calls come from the scheduler thread, between steps, and must not block. `Finish` comes
-// exactly once for every job that Submit took, and last.
+// All calls come from the scheduler thread, between steps and with no lock held, and must not
+// block; they may call the scheduler's thread-safe functions. `Finish` comes exactly once for every
+// job that Submit took, and last. Of an OK job every sample has come to its FinishSample by then;
+// of one that fails, those that had ended before. A sample's positions come in order, without gaps.
+// After Finish the sink is not touched.
 class TokenSink {
  public:
   virtual ~TokenSink() = default;
 
   // False while the reader is behind: the scheduler leaves the job's sequences out of its steps
-  // until it is true again. The sink calls Scheduler::Wake when it becomes true.
+  // until it is true again. The sink calls Scheduler::Wake when it becomes true. One step may bring
+  // a few tokens more than there was room for: a chunk of a prompt, or what a stop held back.
   virtual bool HasRoom() const = 0;
 
+  // When it changes, and at most every 500 ms; a job that waits less than that hears nothing.
   virtual void Progress(const JobProgress& progress) = 0;
   virtual void Push(const PushedToken& token) = 0;
   virtual void FinishSample(const SampleEnd& end) = 0;

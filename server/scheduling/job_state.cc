@@ -1,0 +1,266 @@
+#include "server/scheduling/job_state.h"
+
+#include <algorithm>
+#include <cstddef>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "engine/base/error_detail.h"
+
+namespace strided {
+namespace {
+
+constexpr absl::Duration kProgressInterval = absl::Milliseconds(500);
+
+absl::Status NonFinite(int position) {
+  return WithReason(
+      absl::InternalError(
+          absl::StrCat("the model's logits at position ", position, " are not finite")),
+      {.reason = "NON_FINITE_LOGITS", .metadata = {{"position", absl::StrCat(position)}}});
+}
+
+}  // namespace
+
+JobState::JobState(Submission submission, int64_t cache_bytes, const SchedulingMetrics* metrics)
+    : submission_(std::move(submission)),
+      cache_bytes_(cache_bytes),
+      metrics_(metrics),
+      stops_(StopsOf(job())),
+      waiting_(job().samples),
+      last_progress_time_(submission_.when) {
+  samples_.reserve(static_cast<size_t>(waiting_));
+  for (int i = 0; i < waiting_; ++i) {
+    const uint32_t sample_index = job().first_sample_index + static_cast<uint32_t>(i);
+    samples_.emplace_back(&job(), sample_index, &stops_, metrics);
+  }
+}
+
+// -- Slots
+
+SequenceState& JobState::NextToStart() {
+  const auto waits = [](const SequenceState& s) { return !s.has_slot() && !s.ended(); };
+  // Who runs the prompt may have to hold it for others and then draws last: the last sample.
+  if (prompt_length() > 0 && PrefillParent() == nullptr) {
+    return *std::find_if(samples_.rbegin(), samples_.rend(), waits);
+  }
+  return *std::find_if(samples_.begin(), samples_.end(), waits);
+}
+
+const SequenceState* JobState::PrefillParent() const {
+  if (prompt_length() == 0) return nullptr;
+  const auto parent = std::find_if(samples_.rbegin(), samples_.rend(), [&](const SequenceState& s) {
+    return s.has_slot() && s.position() <= prompt_length();
+  });
+  return parent == samples_.rend() ? nullptr : &*parent;
+}
+
+bool JobState::AwaitsPrompt() const {
+  const SequenceState* const parent = PrefillParent();
+  return waiting_ > 0 && parent != nullptr && parent->position() < prompt_length();
+}
+
+void JobState::Occupy(SequenceState& sample, Slot slot, absl::Time now) {
+  const SequenceState* const parent = PrefillParent();
+  sample.Occupy(std::move(slot), parent == nullptr ? 0 : parent->position());
+  ++live_;
+  --waiting_;
+  if (started_.has_value()) return;
+  started_ = now;
+  metrics_->JobStarted(now - submission_.when, prompt_length());
+}
+
+void JobState::PreemptOne() {
+  // First the one that holds the prompt, which has drawn nothing; the others start in order.
+  const auto victim = std::find_if(samples_.rbegin(), samples_.rend(),
+                                   [](const SequenceState& s) { return s.has_slot(); });
+  victim->Vacate();
+  --live_;
+  ++waiting_;
+  ++preemptions_;
+  metrics_->Preempted();
+}
+
+void JobState::PreemptAll() {
+  while (live_ > 0) PreemptOne();
+}
+
+void JobState::VacateAll() {
+  for (SequenceState& sample : samples_) sample.Vacate();
+  waiting_ += std::exchange(live_, 0);
+}
+
+// -- Steps
+
+bool JobState::HoldsPrompt(const SequenceState& sample) const {
+  return waiting_ > 0 && live_ > 1 && sample.position() == prompt_length() &&
+         PrefillParent() == &sample;
+}
+
+int JobState::RowsReady(const SequenceState& sample) const {
+  if (!sample.has_slot() || HoldsPrompt(sample)) return 0;
+  int end = std::min(sample.known_length() + 1, MaxLength(job()));
+  // The prompt alone, for siblings to be forked after it.
+  if (waiting_ > 0 && sample.position() < prompt_length()) end = prompt_length();
+  return end - sample.position();
+}
+
+bool JobState::Decodes(const SequenceState& sample) const {
+  return job().kind == JobKind::kGenerate && sample.position() == sample.known_length();
+}
+
+bool JobState::WantsScore(int position) const {
+  if (position < prompt_taken_) return false;
+  if (job().kind == JobKind::kScore) return position >= job().score_from;
+  return job().echo_prompt && job().top_logprobs.has_value();
+}
+
+StepRow JobState::RowAt(const SequenceState& sample, int position) const {
+  StepRow row;
+  row.slot = sample.slot().index();
+  row.position = position;
+  if (position > 0) row.input = sample.TokenAt(position - 1);
+  if (position >= prompt_length()) {
+    row.output = sample.OutputAt(position);
+  } else if (WantsScore(position)) {
+    row.output = RowOutput::kScore;
+  }
+  if (row.output == RowOutput::kScore) row.target = sample.TokenAt(position);
+  return row;
+}
+
+JobState::Delivery JobState::Deliver(SequenceState& sample, std::span<const StepRow> rows,
+                                     std::span<const TokenResult> results, absl::Time now) {
+  Delivery delivery;
+  const int drawn_before = sample.drawn();
+  for (size_t i = 0; i < rows.size(); ++i) {
+    if (rows[i].output != RowOutput::kNone && !results[i].finite) {
+      metrics_->NonFiniteLogits();
+      failure_ = NonFinite(rows[i].position);
+      break;
+    }
+    if (sample.Advance()) ++delivery.replayed;
+    if (rows[i].position < prompt_length()) {
+      TakePromptRow(sample, rows[i], results[i]);
+    } else {
+      TakeTokenRow(sample, rows[i], results[i], now);
+    }
+    if (sample.ended()) break;  // by a stop among resumed tokens
+  }
+  delivery.generated = sample.drawn() - drawn_before;
+  if (sample.ended()) --live_;
+  if (rows.back().position >= prompt_length() || sample.ended()) EndPrefill(now);
+  return delivery;
+}
+
+void JobState::EndPrefill(absl::Time now) {
+  if (prefill_ended_.has_value()) return;
+  prefill_ended_ = now;
+  metrics_->PrefillEnded(now - *started_);
+}
+
+void JobState::TakePromptRow(SequenceState& sample, const StepRow& row, const TokenResult& result) {
+  if (row.position < prompt_taken_) return;  // a replay
+  prompt_taken_ = row.position + 1;
+  if (job().kind == JobKind::kScore) {
+    if (row.output == RowOutput::kScore) sample.AcceptScore(row.position, result, submission_.sink);
+    if (prompt_taken_ == prompt_length()) sample.End(FinishReason::kLength, submission_.sink);
+    return;
+  }
+  if (!job().echo_prompt) return;
+  PushedToken token{.position = row.position,
+                    .token = sample.TokenAt(row.position),
+                    .log_prob = result.log_prob,
+                    .top_ids = result.top_ids,
+                    .top_values = result.top_values};
+  for (const SequenceState& reader : samples_) {
+    token.sample_index = reader.sample_index();
+    submission_.sink->Push(token);
+  }
+}
+
+void JobState::TakeTokenRow(SequenceState& sample, const StepRow& row, const TokenResult& result,
+                            absl::Time now) {
+  if (row.output == RowOutput::kNone) return;
+  if (row.output == RowOutput::kSample) {
+    const std::optional<absl::Time> last = sample.ExchangeLastDraw(now);
+    if (last.has_value()) metrics_->TokenDrawn(now - *last);
+  }
+  sample.Accept(result, submission_.sink);
+  if (sample.has_pushed() && !first_pushed_.has_value()) {
+    first_pushed_ = now;
+    metrics_->FirstTokenPushed(now - submission_.when);
+  }
+}
+
+// -- The reader
+
+void JobState::PollRoom(absl::Time now) {
+  if (submission_.sink->HasRoom()) {
+    paused_since_.reset();
+  } else if (!paused_since_.has_value()) {
+    paused_since_ = now;
+  }
+}
+
+absl::Duration JobState::PausedFor(absl::Time now) const {
+  return paused_since_.has_value() ? now - *paused_since_ : absl::ZeroDuration();
+}
+
+std::optional<JobProgress> JobState::CurrentProgress(int queue_position) const {
+  if (live_ == 0) {
+    const JobPhase phase = started_.has_value() ? JobPhase::kPreempted : JobPhase::kQueued;
+    return JobProgress{.phase = phase, .queue_position = queue_position};
+  }
+  const SequenceState* const parent = PrefillParent();
+  if (prefill_ended_.has_value() || parent == nullptr) return std::nullopt;  // tokens tell
+  return JobProgress{.phase = JobPhase::kPrefilling, .prefilled_tokens = parent->position()};
+}
+
+void JobState::OfferProgress(int queue_position, absl::Time now) {
+  if (paused() || now - last_progress_time_ < kProgressInterval) return;
+  const std::optional<JobProgress> progress = CurrentProgress(queue_position);
+  if (!progress.has_value() || progress == last_progress_) return;
+  last_progress_ = progress;
+  last_progress_time_ = now;
+  submission_.sink->Progress(*progress);
+}
+
+// -- The end
+
+void JobState::EndSamples(FinishReason reason) {
+  for (SequenceState& sample : samples_) {
+    if (!sample.ended()) sample.End(reason, submission_.sink);
+  }
+  live_ = 0;
+  waiting_ = 0;
+}
+
+int64_t JobState::drawn() const {
+  int64_t total = 0;
+  for (const SequenceState& sample : samples_) total += sample.drawn();
+  return total;
+}
+
+JobSummary JobState::Summarise(absl::Time now) const {
+  JobSummary summary;
+  summary.prompt_tokens = prompt_length();
+  for (const SequenceState& sample : samples_) summary.generated_tokens += sample.generated();
+  const absl::Time started = started_.value_or(now);
+  const absl::Time prefill_ended = prefill_ended_.value_or(now);
+  summary.queue_time = started - submission_.when;
+  summary.prefill_time = prefill_ended - started;
+  summary.decode_time = now - prefill_ended;
+  if (first_pushed_.has_value()) summary.time_to_first_token = *first_pushed_ - submission_.when;
+  summary.preemptions = preemptions_;
+  return summary;
+}
+
+void JobState::Finish(const absl::Status& status, absl::Time now) {
+  if (prefill_ended_.has_value() && job().kind == JobKind::kGenerate) {
+    metrics_->DecodeEnded(now - *prefill_ended_);
+  }
+  if (!status.ok()) metrics_->TokensWasted(drawn());
+  submission_.sink->Finish(status, Summarise(now));
+}
+
+}  // namespace strided

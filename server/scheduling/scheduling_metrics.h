@@ -1,0 +1,87 @@
+// What happens to jobs, in the terms of the server's metrics.
+
+#ifndef STRIDED_SERVER_SCHEDULING_SCHEDULING_METRICS_H_
+#define STRIDED_SERVER_SCHEDULING_SCHEDULING_METRICS_H_
+
+#include <cstdint>
+#include <utility>
+
+#include "absl/time/time.h"
+#include "engine/executor.h"
+#include "server/observability/metrics.h"
+
+namespace strided {
+
+// Counts one object as created, and as released when destroyed. Move only.
+class LiveCount {
+ public:
+  // `metrics` outlives the count; null: nothing is counted.
+  LiveCount(Metrics* metrics, LiveObject object) : metrics_(metrics), object_(object) {
+    if (metrics_ != nullptr) metrics_->CountCreated(object_);
+  }
+  LiveCount(LiveCount&& other) noexcept
+      : metrics_(std::exchange(other.metrics_, nullptr)), object_(other.object_) {}
+  LiveCount& operator=(LiveCount&& other) noexcept {
+    std::swap(metrics_, other.metrics_);
+    std::swap(object_, other.object_);
+    return *this;
+  }
+  ~LiveCount() {
+    if (metrics_ != nullptr) metrics_->CountReleased(object_);
+  }
+
+ private:
+  Metrics* metrics_;  // not owned; null after a move
+  LiveObject object_;
+};
+
+// What one step did.
+struct StepTally {
+  int decode_rows = 0;
+  int prefill_rows = 0;      // of prompts and replays
+  int64_t generated = 0;     // tokens drawn
+  int64_t replayed = 0;      // rows that a sequence had run before it lost its slot
+  absl::Duration step_time;  // of the executor alone
+};
+
+struct SchedulingGauges {
+  int jobs_running = 0;  // that hold a slot
+  int sequences_running = 0;
+  int jobs_waiting = 0;         // that hold none, for lack of room
+  int paused_jobs_waiting = 0;  // that hold none because their reader is behind
+  int paused_jobs = 0;          // all whose reader is behind
+  CacheUsage cache;
+};
+
+// Null-safe, so that tests may do without metrics. As thread-safe as the Metrics behind it.
+class SchedulingMetrics {
+ public:
+  // Not owned; each may be null.
+  SchedulingMetrics(ModelMetrics* model, Metrics* objects) : model_(model), objects_(objects) {}
+
+  LiveCount Count(LiveObject object) const { return LiveCount(objects_, object); }
+
+  void SetSlotsTotal(int slots) const;
+  void SetHealthy(bool healthy) const;
+  void Set(const SchedulingGauges& gauges) const;
+
+  void JobStarted(absl::Duration queue_time, int64_t prompt_tokens) const;
+  void PrefillEnded(absl::Duration prefill_time) const;
+  void FirstTokenPushed(absl::Duration since_submit) const;
+  void TokenDrawn(absl::Duration since_last) const;
+  void Preempted() const;
+  void NonFiniteLogits() const;
+  void DecodeEnded(absl::Duration decode_time) const;
+  // Drawn for a job that ended with an error.
+  void TokensWasted(int64_t tokens) const;
+  void CancelFreedSlots(absl::Duration since_cancel) const;
+  void StepRan(const StepTally& tally, absl::Time now) const;
+
+ private:
+  ModelMetrics* model_;
+  Metrics* objects_;
+};
+
+}  // namespace strided
+
+#endif  // STRIDED_SERVER_SCHEDULING_SCHEDULING_METRICS_H_

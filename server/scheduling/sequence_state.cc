@@ -1,0 +1,176 @@
+#include "server/scheduling/sequence_state.h"
+
+#include <algorithm>
+#include <cstddef>
+#include <utility>
+
+namespace strided {
+namespace {
+
+int PromptLength(const Job& job) { return static_cast<int>(job.prompt.size()); }
+
+size_t TopCount(const Job& job) { return static_cast<size_t>(job.top_logprobs.value_or(0)); }
+
+// What a matcher may withhold, the match itself included.
+size_t LongestStop(const Job& job) {
+  size_t longest = 1;
+  for (const std::vector<int32_t>& stop : job.stop.sequences) {
+    longest = std::max(longest, stop.size());
+  }
+  return longest;
+}
+
+}  // namespace
+
+int MaxLength(const Job& job) {
+  return PromptLength(job) + (job.kind == JobKind::kScore ? 0 : job.stop.max_new_tokens);
+}
+
+std::vector<std::vector<int32_t>> StopsOf(const Job& job) {
+  std::vector<std::vector<int32_t>> stops = job.stop.sequences;
+  for (const int32_t id : job.stop.ids) stops.push_back({id});
+  return stops;
+}
+
+SequenceState::SequenceState(const Job* job, uint32_t sample_index, const StopAutomaton* stops,
+                             const SchedulingMetrics* metrics)
+    : job_(job),
+      metrics_(metrics),
+      sample_index_(sample_index),
+      count_(metrics->Count(LiveObject::kSequence)),
+      tokens_(job->resumed),
+      matcher_(stops),
+      withheld_(LongestStop(*job), TopCount(*job)) {}
+
+SequenceSpec SequenceState::Spec() const {
+  SequenceSpec spec;
+  spec.max_length = MaxLength(*job_);
+  spec.prompt_length = PromptLength(*job_);
+  spec.condition_values = job_->condition_values;
+  spec.sampling = job_->sampling;
+  spec.seed = job_->seed;
+  spec.sample_index = sample_index_;
+  spec.top_logprobs = job_->top_logprobs.value_or(0);
+  return spec;
+}
+
+void SequenceState::Occupy(Slot slot, int position) {
+  place_.emplace(Place{std::move(slot), metrics_->Count(LiveObject::kSlot)});
+  position_ = position;
+  // Here rather than at submission: a waiting job takes no memory for what it may never draw.
+  if (job_->kind == JobKind::kGenerate) {
+    tokens_.reserve(static_cast<size_t>(job_->stop.max_new_tokens));
+  }
+}
+
+void SequenceState::Vacate() {
+  if (!place_.has_value()) return;
+  place_.reset();
+  ran_before_ = std::max(ran_before_, position_);
+  position_ = 0;
+}
+
+bool SequenceState::Advance() { return position_++ < ran_before_; }
+
+int SequenceState::known_length() const {
+  return PromptLength(*job_) + static_cast<int>(tokens_.size());
+}
+
+int32_t SequenceState::TokenAt(int position) const {
+  const auto at = static_cast<size_t>(position);
+  const size_t prompt = job_->prompt.size();
+  return at < prompt ? job_->prompt[at] : tokens_[at - prompt];
+}
+
+RowOutput SequenceState::OutputAt(int position) const {
+  if (position == known_length()) return RowOutput::kSample;
+  const bool scored = position < PromptLength(*job_) + accepted_;
+  return scored ? RowOutput::kNone : RowOutput::kScore;
+}
+
+void SequenceState::Accept(const TokenResult& result, TokenSink* sink) {
+  const int position = PromptLength(*job_) + accepted_;
+  if (position == known_length()) {
+    tokens_.push_back(result.token);
+    ++drawn_;
+  }
+  ++accepted_;
+  const StopConditions& stop = job_->stop;
+  const StopVerdict verdict = matcher_.Feed(result.token, accepted_ >= stop.min_new_tokens);
+  const PushedToken token = MakePush(position, result);
+  if (withheld_.empty() && verdict.released == 1) {  // the usual case: nothing is copied
+    Release(token, sink);
+  } else {
+    withheld_.Add(token);
+    ReleaseWithheld(verdict.released, sink);
+  }
+  if (verdict.matched.has_value()) {
+    EndByStop(*verdict.matched, sink);
+  } else if (accepted_ == stop.max_new_tokens) {
+    End(stop.full_length_reason, sink);
+  }
+}
+
+void SequenceState::AcceptScore(int position, const TokenResult& result, TokenSink* sink) {
+  Release(MakePush(position, result), sink);
+}
+
+void SequenceState::End(FinishReason reason, TokenSink* sink) {
+  ReleaseWithheld(matcher_.Flush(), sink);
+  Report({.reason = reason, .matched_stop = {}}, sink);
+}
+
+void SequenceState::EndByStop(int stop, TokenSink* sink) {
+  if (job_->stop.include_stop) ReleaseWithheld(static_cast<int>(withheld_.size()), sink);
+  const auto index = static_cast<size_t>(stop);
+  const auto& sequences = job_->stop.sequences;
+  SampleEnd end{.reason = FinishReason::kStop, .matched_stop = {}};
+  if (index < sequences.size()) {
+    end.matched_stop = sequences[index];
+  } else {
+    end.matched_stop = {job_->stop.ids[index - sequences.size()]};
+  }
+  Report(std::move(end), sink);
+}
+
+void SequenceState::Report(SampleEnd end, TokenSink* sink) {
+  ended_ = true;
+  Vacate();
+  end.sample_index = sample_index_;
+  end.generated_tokens = released_;
+  end.sum_log_prob = sum_log_prob_;
+  sink->FinishSample(end);
+}
+
+std::optional<absl::Time> SequenceState::ExchangeLastDraw(absl::Time now) {
+  return std::exchange(last_draw_, now);
+}
+
+PushedToken SequenceState::MakePush(int position, const TokenResult& result) const {
+  return {.sample_index = sample_index_,
+          .position = position,
+          .token = result.token,
+          .log_prob = result.log_prob,
+          .top_ids = result.top_ids,
+          .top_values = result.top_values};
+}
+
+void SequenceState::Release(const PushedToken& token, TokenSink* sink) {
+  ++released_;
+  sum_log_prob_ += token.log_prob;
+  // Resumed tokens are with the client already.
+  const size_t first_pushed =
+      job_->kind == JobKind::kScore ? 0 : job_->prompt.size() + job_->resumed.size();
+  if (static_cast<size_t>(token.position) < first_pushed) return;
+  has_pushed_ = true;
+  sink->Push(token);
+}
+
+void SequenceState::ReleaseWithheld(int count, TokenSink* sink) {
+  for (; count > 0; --count) {
+    Release(withheld_.front(), sink);
+    withheld_.PopFront();
+  }
+}
+
+}  // namespace strided

@@ -1,0 +1,86 @@
+// What the scheduler thread does between two steps, and the step itself.
+
+#ifndef STRIDED_SERVER_SCHEDULING_STEP_LOOP_H_
+#define STRIDED_SERVER_SCHEDULING_STEP_LOOP_H_
+
+#include <optional>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "engine/base/clock.h"
+#include "engine/executor.h"
+#include "server/scheduling/batch.h"
+#include "server/scheduling/command_queue.h"
+#include "server/scheduling/heartbeat.h"
+#include "server/scheduling/job_state.h"
+#include "server/scheduling/job_table.h"
+#include "server/scheduling/scheduler_options.h"
+#include "server/scheduling/scheduling_metrics.h"
+#include "server/scheduling/slot_assigner.h"
+
+namespace strided {
+
+// Of one thread. In the steady state, where sequences decode and none comes or goes, a step
+// allocates nothing here.
+//
+// Cost of a step beside the executor's, by tests/server/scheduling/step_overhead_benchmark:
+// OVERHEAD_FIGURES
+class StepLoop {
+ public:
+  // The pointees outlive the loop.
+  StepLoop(const SchedulerOptions& options, Executor* executor, const Clock* clock,
+           const SchedulingMetrics& metrics, Heartbeat* heartbeat);
+
+  // Carries the commands out, runs one step, delivers its results. False if nothing was done: then
+  // nothing will be before a command comes or IdleLimit() has passed.
+  bool RunOneStep(Commands commands);
+
+  // For how long the loop may be left alone if no command comes.
+  absl::Duration IdleLimit() const;
+
+  // Ends every job, those of `commands` too.
+  void EndAll(Commands commands, const absl::Status& status);
+
+ private:
+  void TakeIn(Commands commands);
+  void Admit(Submission submission);
+  void Cancel(const Cancellation& cancellation);
+
+  // Ends and preempts what has run or been paused for too long; true if there was any. Running jobs
+  // are visited at every step, waiting ones, of which there may be thousands, at every scan.
+  bool EnforceLimits(absl::Time now);
+  bool EnforceLimits(JobState* job, absl::Time now);
+  // One visit to all jobs: tells sinks where they stand, counts who is paused.
+  void Scan(absl::Time now);
+
+  // True if a job ended because it cannot start.
+  bool AssignSlots(absl::Time now);
+  // False if there was nothing to run.
+  bool RunBatch();
+  void Settle(JobState* job, absl::Time now);
+
+  void End(JobState* job, const absl::Status& status, absl::Time now);
+  void FailEngine(const absl::Status& error, absl::Time now);
+  void SetGauges() const;
+
+  const SchedulerOptions options_;
+  Executor* const executor_;  // not owned
+  const Clock* const clock_;  // not owned
+  const SchedulingMetrics metrics_;
+  Heartbeat* const heartbeat_;  // not owned
+  const RowLimits limits_;
+
+  JobTable jobs_;
+  SlotAssigner slots_;
+  Batch batch_;
+  std::optional<absl::Status> engine_failure_;  // what jobs get that come after it
+  bool scan_now_ = false;                       // a sink that had no room at a scan may have some
+  absl::Time next_scan_ = absl::InfinitePast();
+  int paused_waiting_ = 0;          // as of the last scan
+  std::vector<JobState*> visited_;  // by EnforceLimits; a member so that its memory is kept
+};
+
+}  // namespace strided
+
+#endif  // STRIDED_SERVER_SCHEDULING_STEP_LOOP_H_
