@@ -55,14 +55,14 @@ def attends(pattern, head, i, j):
 
 
 class PlainAttention:
-    """All n keys under a mask [heads or 1, n, n]."""
+    """All n keys under a mask [1, heads or 1, n, n]."""
 
     def __init__(self, patterns, n, device):
         i, j = torch.arange(n, device=device)[:, None], torch.arange(n, device=device)[None, :]
         masks = [attends(pattern, head, i, j) for head, pattern in enumerate(patterns)]
         if all(torch.equal(mask, masks[0]) for mask in masks):
             masks = masks[:1]
-        mask = torch.stack(masks)
+        mask = torch.stack(masks)[None]
         self.reads = mask.any(dim=-1, keepdim=True)
         # A soft maximum over nothing is undefined: such a query reads itself, times zero.
         self.mask = mask | ((i == j) & ~self.reads)
@@ -82,6 +82,11 @@ def _block_mask(mask_mod, queries, keys, device, heads=None):
         device=device,
         _compile=queries * keys * (heads or 1) > _COMPILED_MASK_ELEMENTS,
     )
+
+
+def _pad(x, n):
+    """x [batch, heads, fewer or n, width] with zeros up to n."""
+    return x if x.shape[2] == n else F.pad(x, (0, 0, 0, n - x.shape[2]))
 
 
 class _NaturalOrder:
@@ -111,8 +116,8 @@ class _ByResidue:
         self.mask = _block_mask(mask_mod, rows * self.stride, rows * self.stride, device)
 
     def _sort(self, x):
-        x = F.pad(x, (0, 0, 0, self.rows * self.stride - self.n))
-        return x.unflatten(2, (self.rows, self.stride)).transpose(2, 3).flatten(2, 3)
+        x = _pad(x, self.rows * self.stride).unflatten(2, (self.rows, self.stride))
+        return x.transpose(2, 3).flatten(2, 3)
 
     def _restore(self, x):
         return x.unflatten(2, (self.stride, self.rows)).transpose(2, 3).flatten(2, 3)[:, :, : self.n]
@@ -173,9 +178,6 @@ class _Cells:
         else:
             self.mask = _block_mask(summary_mask, padded, total, device, heads=len(heads))
 
-    def _pad(self, x):
-        return F.pad(x, (0, 0, 0, self.blocks * self.stride - self.n))
-
     def _gather(self, x):
         """[batch, heads, blocks * cells (+ blocks * stride), width]."""
         by_block = x.unflatten(2, (self.blocks, self.stride))
@@ -189,7 +191,7 @@ class _Cells:
         return torch.cat([gathered, x], dim=2) if self.with_block else gathered
 
     def __call__(self, q, k, v, scale):
-        q, k, v = (self._pad(x) for x in (q, k, v))
+        q, k, v = (_pad(x, self.blocks * self.stride) for x in (q, k, v))
         k, v = self._gather(k), self._gather(v)
         return flex_attention(q, k, v, block_mask=self.mask, scale=scale)[:, :, : self.n]
 

@@ -114,7 +114,7 @@ class Trainer:
 
     def write_line(self, bits, tokens_per_second, **more):
         """On the terminal and in the log; bits: the mean training loss since the last line."""
-        left = self.seconds() * (1 / max(self.fraction(), 1e-9) - 1)
+        left = max(0.0, self.seconds() * (1 / max(self.fraction(), 1e-9) - 1))
         line = {
             "step": self.progress.step,
             "tokens": self.progress.step * self.plan.batch * self.n,
