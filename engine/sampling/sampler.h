@@ -4,7 +4,8 @@
 // min-p, typical-p, one draw by inverse CDF over ascending ids. A token is a function of
 // (parameters, seed, sample_index, position, logits) and, where a penalty is on, of the tokens
 // before it. Logits are float32; what follows is in fixed operations (soft_maximum.h), so equal
-// logits give equal tokens on every platform. No function of the maths library is called.
+// logits give equal tokens on every platform: of the maths library only exact functions are called
+// (ceil, abs).
 
 #ifndef STRIDED_ENGINE_SAMPLING_SAMPLER_H_
 #define STRIDED_ENGINE_SAMPLING_SAMPLER_H_

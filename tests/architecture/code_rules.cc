@@ -5,20 +5,20 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 
 namespace strided {
 namespace {
 
-// One finding per line of code that `offence` occurs in.
+// One finding per line of code that `offence` occurs in, shown as it stands in the file.
 void CheckLines(const SourceFile& file, const std::regex& offence, const std::string& complaint,
                 std::vector<std::string>& findings) {
-  int number = 0;
-  for (const std::string& line : CodeLines(file.text)) {
-    ++number;
-    if (!std::regex_search(line, offence)) continue;
-    findings.push_back(absl::StrCat(file.path, ":", number, ": ",
-                                    std::string(absl::StripAsciiWhitespace(line)), ": ",
-                                    complaint));
+  const std::vector<std::string> written = absl::StrSplit(file.text, '\n');
+  const std::vector<std::string> code = CodeLines(file.text);
+  for (size_t i = 0; i < code.size(); ++i) {
+    if (!std::regex_search(code[i], offence)) continue;
+    findings.push_back(absl::StrCat(file.path, ":", i + 1, ": ",
+                                    absl::StripAsciiWhitespace(written[i]), ": ", complaint));
   }
 }
 
@@ -50,12 +50,14 @@ std::vector<std::string> CheckDeviceBoundary(std::span<const SourceFile> files) 
 
 std::vector<std::string> CheckOwnership(std::span<const SourceFile> files) {
   static const std::regex kRaw(R"((^|[^\w])(new\s+[\w:(]|delete\s*(\[\s*\])?\s*[\w:(*]))");
-  static const std::regex kOperators(R"(operator\s+(new|delete))");
+  static const std::regex kOperator(R"(operator\s+(new|delete))");
   std::vector<std::string> findings;
   for (const SourceFile& file : files) {
-    SourceFile stripped = file;
-    stripped.text = std::regex_replace(file.text, kOperators, "operator");
-    CheckLines(stripped, kRaw, "own it with a value or std::make_unique", findings);
+    std::vector<std::string> found;
+    CheckLines(file, kRaw, "own it with a value or std::make_unique", found);
+    for (const std::string& finding : found) {
+      if (!std::regex_search(finding, kOperator)) findings.push_back(finding);
+    }
   }
   return findings;
 }
