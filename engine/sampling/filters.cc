@@ -60,9 +60,15 @@ std::span<Candidate> KeepTopK(std::span<Candidate> candidates, int top_k,
 std::span<Candidate> KeepTopP(std::span<Candidate> candidates, double top_p,
                               std::span<Candidate> scratch) {
   if (top_p >= 1) return candidates;
-  const std::span<Candidate> pool = scratch.first(candidates.size());
-  std::copy(candidates.begin(), candidates.end(), pool.begin());
-  const Mass wanted = MassOfShare(top_p, TotalMass(candidates));
+  const Mass total = TotalMass(candidates);
+  const Mass wanted = MassOfShare(top_p, total);
+  // Candidates with no more than an even share of what may go can all go. The others rank first,
+  // since mass never falls as the logit rises; in a large vocabulary they are few.
+  const Mass even_share = (total - wanted) / candidates.size();
+  const auto pool_end =
+      std::copy_if(candidates.begin(), candidates.end(), scratch.begin(),
+                   [=](const Candidate& candidate) { return candidate.mass > even_share; });
+  const auto pool = scratch.first(static_cast<size_t>(pool_end - scratch.begin()));
   return KeepUpTo(candidates, LastWithin(pool, wanted, RanksBefore), RanksBefore);
 }
 
