@@ -10,19 +10,21 @@
 
 namespace strided {
 
-// Thread-safe.
+// Whoever needs the time is given a Clock, which outlives it. Thread-safe.
 class Clock {
  public:
   virtual ~Clock() = default;
+  // The time of day. May step back when the system's clock is set.
   virtual absl::Time Now() const = 0;
 };
 
+// The system's.
 class SystemClock final : public Clock {
  public:
   absl::Time Now() const override { return absl::Now(); }
 };
 
-// Stands still until told to move.
+// Stands still until told to move, so that a test decides when a limit is reached.
 class FakeClock final : public Clock {
  public:
   explicit FakeClock(absl::Time start = absl::UnixEpoch()) : now_(start) {}
@@ -37,6 +39,7 @@ class FakeClock final : public Clock {
   }
 
  private:
+  // The test's thread moves the time; any thread reads it. Held for one access only.
   mutable absl::Mutex mu_;
   absl::Time now_ ABSL_GUARDED_BY(mu_);
 };

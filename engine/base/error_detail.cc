@@ -44,7 +44,7 @@ std::optional<std::string> Payload(const absl::Status& status, absl::string_view
 
 }  // namespace
 
-absl::Status WithReason(absl::Status status, ErrorReason reason) {
+absl::Status WithReason(absl::Status status, const ErrorReason& reason) {
   std::string encoded;
   AppendPart(reason.reason, encoded);
   for (const auto& [key, value] : reason.metadata) {

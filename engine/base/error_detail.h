@@ -24,7 +24,7 @@ struct ErrorReason {
 };
 
 // `status` with `reason`; replaces an earlier one.
-absl::Status WithReason(absl::Status status, ErrorReason reason);
+absl::Status WithReason(absl::Status status, const ErrorReason& reason);
 std::optional<ErrorReason> ReasonOf(const absl::Status& status);
 
 // The path of the request's field that is wrong, e.g. "sampling.top_p".

@@ -54,8 +54,8 @@ absl::StatusOr<std::vector<AttentionPattern>> ParseHeads(const Json* value, cons
     const std::string head_path = absl::StrCat(path, ".heads[", head, "]");
     ASSIGN_OR_RETURN(const AttentionPattern::Spec spec,
                      ParseSpec(heads[static_cast<size_t>(head)], head_path));
-    ASSIGN_OR_RETURN(AttentionPattern pattern, PatternOfHead(spec, head, head_path));
-    patterns.push_back(std::move(pattern));
+    ASSIGN_OR_RETURN(const AttentionPattern pattern, PatternOfHead(spec, head, head_path));
+    patterns.push_back(pattern);
   }
   return patterns;
 }
@@ -66,8 +66,8 @@ absl::StatusOr<std::vector<AttentionPattern>> ParseEntry(const Json* value, cons
   ASSIGN_OR_RETURN(const AttentionPattern::Spec spec, ParseSpec(value, path));
   std::vector<AttentionPattern> patterns;
   for (int head = 0; head < n_head; ++head) {
-    ASSIGN_OR_RETURN(AttentionPattern pattern, PatternOfHead(spec, head, path));
-    patterns.push_back(std::move(pattern));
+    ASSIGN_OR_RETURN(const AttentionPattern pattern, PatternOfHead(spec, head, path));
+    patterns.push_back(pattern);
   }
   return patterns;
 }

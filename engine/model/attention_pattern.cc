@@ -122,8 +122,8 @@ bool AttentionPattern::Attends(int query, int key) const {
 
 std::vector<int> AttentionPattern::KeysOf(int query) const {
   assert(query >= 0);
-  const int stride = spec_.stride;                              // l
-  const int block = stride == 0 ? 0 : query / stride * stride;  // first position of i's block
+  const int stride = std::max(spec_.stride, 1);  // l; dense and local have none
+  const int block = query / stride * stride;     // first position of the query's block
   const auto append_cells = [&](int begin, int end, std::vector<int>& keys) {
     for (int cells = begin + summary_offset(); cells < end; cells += stride) {
       AppendRange(cells, std::min(cells + spec_.cells, end), keys);

@@ -26,7 +26,9 @@ inline constexpr int kMaxPositionAxes = 8;
 inline constexpr int kMaxPositions = 1 << 30;  // product of position_axes
 inline constexpr int kMaxConditions = 64;
 
-// Reads each field once, in the order of config.h. Use: Create, then Parse, once.
+// Reads each field once, in the order of config.h, and stops at the first that is wrong. Fields
+// that depend on each other are compared when the later one is read. Use: Create, then Parse, once;
+// not thread-safe.
 class ConfigParser {
  public:
   // `document` must outlive this. InvalidArgument unless it is an object.
@@ -48,6 +50,7 @@ class ConfigParser {
   absl::Status ReadConditions();
   absl::StatusOr<Condition> ReadCondition(const nlohmann::json* value) const;
 
+  // The field `name` of the document, an integer in [1, most].
   absl::StatusOr<int> Size(absl::string_view name, int most);
 
   JsonObject root_;

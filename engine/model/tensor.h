@@ -13,7 +13,13 @@
 
 namespace strided {
 
-enum class DType { kFloat32, kFloat16, kBfloat16, kInt8 };
+// How an element is stored.
+enum class DType {
+  kFloat32,   // IEEE 754 binary32
+  kFloat16,   // IEEE 754 binary16
+  kBfloat16,  // the upper half of a binary32
+  kInt8,      // two's complement, matrices only; a scale per row
+};
 
 // Bytes of one element.
 int DTypeSize(DType dtype);
@@ -23,12 +29,13 @@ absl::string_view DTypeName(DType dtype);
 // A view: whoever made it says how long it lives. Row-major; vectors have one dimension, matrices
 // are [out, in]. An int8 matrix comes with one float32 scale per row: value = scale[row] * element.
 struct Tensor {
-  std::string name;
+  std::string name;  // e.g. "layers.3.attn.q.weight"
   DType dtype = DType::kFloat32;
   std::vector<int64_t> shape;
   std::span<const std::byte> data;    // little-endian; alignment is not promised
   std::span<const std::byte> scales;  // float32 [shape[0]], for kInt8 alone; else empty
 
+  // A vector is one row.
   int64_t rows() const { return shape.size() == 2 ? shape[0] : 1; }
   int64_t columns() const { return shape.back(); }
 

@@ -1,4 +1,8 @@
 // A model's weights: memory-mapped safetensors files, checked against the configuration.
+//
+// An int8 matrix `x.weight` [out, in] comes with a float32 vector `x.weight.scale` [out]; the two
+// are one Tensor here. Nothing is converted: what an executor needs in another form it makes
+// itself.
 
 #ifndef STRIDED_ENGINE_MODEL_WEIGHTS_H_
 #define STRIDED_ENGINE_MODEL_WEIGHTS_H_
@@ -17,7 +21,9 @@ namespace strided {
 
 class MappedFile;
 
-// One tensor that a configuration asks for.
+// One tensor that a configuration asks for. A matrix [out, in] maps a vector [in] to [out]; a table
+// (embeddings, positions, conditions) is a matrix whose rows are looked up. Matrices may be
+// float32, float16, bfloat16 or int8; vectors are never int8.
 struct TensorSpec {
   std::string name;            // e.g. "layers.3.attn.q.weight"
   std::vector<int64_t> shape;  // matrices [out, in]

@@ -33,7 +33,7 @@ TemporaryDirectory::~TemporaryDirectory() {
 }
 
 std::string TemporaryDirectory::Write(absl::string_view name, absl::string_view contents) const {
-  const std::string path = absl::StrCat(path_, "/", name);
+  std::string path = absl::StrCat(path_, "/", name);
   std::error_code error;
   std::filesystem::create_directories(std::filesystem::path(path).parent_path(), error);
   std::ofstream file(path, std::ios::binary | std::ios::trunc);

@@ -241,7 +241,7 @@ TEST(WeightsTest, AScaleIsAPositiveNumberThatDoesNotOverflow) {
 
 TEST(WeightsTest, AScaleOfZeroIsForARowOfZeros) {
   Model model(DType::kInt8);
-  model["head.weight"].bytes.replace(5 * 8, 8, 8, '\0');
+  model["head.weight"].bytes.replace(40, 8, 8, '\0');
   model.Put("head.weight.scale", 5, 0.0f);
   ASSERT_OK_AND_ASSIGN(const Weights weights, model.Load());
   std::vector<float> row(8, 1.0f);
