@@ -1,8 +1,8 @@
 // What a model is, apart from its weights: the contents of config.json.
 //
-// Child et al. 2019, sections 5.2 and 5.3: a decoder of pre-norm residual blocks whose attention reads what
-// attention_pattern.h says. A position's input is a token embedding plus learned positions; for a
-// layer, with h the residual stream [d_model]:
+// Child et al. 2019, sections 5.2 and 5.3: a decoder of pre-norm residual blocks whose attention
+// reads what attention_pattern.h says. The input of a step is a token's embedding plus learned
+// positions; a layer, with h the residual stream [d_model], and the output are
 //   h += O attend(norm(h)),  h += down(f(up(norm(h)))),  logits = head(final_norm(h)).
 
 #ifndef STRIDED_ENGINE_MODEL_CONFIG_H_
