@@ -42,7 +42,8 @@ size_t EndOfNonCode(std::string_view text, size_t start) {
                  open);
   }
   // 1'000'000 holds no character literal.
-  const bool in_number = start > 0 && absl::ascii_isxdigit(text[start - 1]);
+  const bool in_number =
+      start > 0 && absl::ascii_isxdigit(static_cast<unsigned char>(text[start - 1]));
   if (rest.front() != '"' && (rest.front() != '\'' || in_number)) return start;
   size_t end = start + 1;
   while (end < text.size() && text[end] != rest.front() && text[end] != '\n') {
