@@ -1,0 +1,86 @@
+// An executor without a network: what it draws is a function of the sequence alone, and it holds
+// its caller to every rule of step.h.
+
+#ifndef STRIDED_TESTS_SERVER_SCHEDULING_FAKE_EXECUTOR_H_
+#define STRIDED_TESTS_SERVER_SCHEDULING_FAKE_EXECUTOR_H_
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
+#include "engine/executor.h"
+
+namespace strided {
+
+// One byte of cache per position.
+class FakeExecutor final : public Executor {
+ public:
+  struct Options {
+    int max_rows = 16;
+    int max_slots = 1000;
+    int64_t cache_capacity_bytes = 1'000'000;
+  };
+  static constexpr int kVocabSize = 64;
+  static constexpr int kContextLength = 1000;
+
+  explicit FakeExecutor(const Options& options);
+
+  // x(position) of a sequence that begins with `history`. Replace it to decide what is drawn.
+  using Draw = std::function<int32_t(const SequenceSpec& spec, std::span<const int32_t> history)>;
+  Draw draw = &HashedDraw;
+  // A function of seed, sample and all tokens before.
+  static int32_t HashedDraw(const SequenceSpec& spec, std::span<const int32_t> history);
+  // A function of the token and all tokens before; not of the sampler.
+  static float LogProb(std::span<const int32_t> history, int32_t token);
+
+  // -- What goes wrong.
+  std::optional<absl::Status> next_run_fails;
+  std::optional<absl::Status> next_start_fails;
+  std::optional<int> non_finite_position;
+
+  // -- What happened.
+  std::vector<StepPlan> plans;
+  bool record_plans = true;
+  int starts = 0;
+  int forks = 0;
+  int live_slots() const { return cache_usage().slots_in_use; }
+
+  const ModelConfig& config() const override { return config_; }
+  const ExecutorInfo& info() const override { return info_; }
+  int64_t CacheBytes(int max_length) const override { return max_length; }
+  CacheUsage cache_usage() const override ABSL_LOCKS_EXCLUDED(mu_);
+  absl::StatusOr<Slot> StartSequence(const SequenceSpec& spec) override;
+  absl::StatusOr<Slot> ForkSequence(const Slot& parent, const SequenceSpec& spec) override;
+  absl::StatusOr<StepResult> Run(const StepPlan& plan) override;
+  void ReleaseSlot(int index) override;
+
+ private:
+  struct Sequence {
+    SequenceSpec spec;
+    std::vector<int32_t> tokens;  // x(0) to x(position - 2): the inputs so far
+    int position = 0;             // next to run
+  };
+
+  absl::StatusOr<Slot> Place(Sequence sequence);
+  absl::Status RunRow(const StepRow& row);
+
+  const Options options_;
+  ModelConfig config_;
+  ExecutorInfo info_;
+  std::map<int, Sequence> sequences_;  // by slot
+  std::vector<TokenResult> results_;
+  std::vector<int32_t> top_ids_;
+  std::vector<float> top_values_;
+
+  mutable absl::Mutex mu_;
+  CacheUsage usage_ ABSL_GUARDED_BY(mu_);
+};
+
+}  // namespace strided
+
+#endif  // STRIDED_TESTS_SERVER_SCHEDULING_FAKE_EXECUTOR_H_
