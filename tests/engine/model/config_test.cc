@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "engine/base/file.h"
 #include "tests/testing/config_text.h"
 #include "tests/testing/status_matchers.h"
 #include "tests/testing/temporary_directory.h"
@@ -413,6 +414,15 @@ TEST(ConfigTest, AFileThatIsNotThereOrNotOneIsRefused) {
   const std::string large = directory.Write("config.json", std::string((1 << 20) + 1, ' '));
   EXPECT_THAT(ModelConfig::Load(large),
               StatusIs(kInvalid, large + " has 1048577 bytes; expected at most 1048576"));
+}
+
+TEST(ConfigTest, TheExampleInTheEnginesReadmeIsValid) {
+  ASSERT_OK_AND_ASSIGN(const std::string readme, ReadSmallFile("engine/README.md", 1 << 20));
+  const std::string opening = "```json\n";
+  const size_t begin = readme.find(opening) + opening.size();
+  const size_t end = readme.find("```", begin);
+  ASSERT_NE(end, std::string::npos);
+  EXPECT_OK(ModelConfig::FromJson(readme.substr(begin, end - begin), "engine/README.md"));
 }
 
 TEST(ConfigTest, TheTextOfAConfigurationReadsAsTheSame) {
