@@ -3,6 +3,7 @@
 #ifndef STRIDED_SERVER_REPOSITORY_MODEL_REPOSITORY_H_
 #define STRIDED_SERVER_REPOSITORY_MODEL_REPOSITORY_H_
 
+#include <cstdint>
 #include <map>
 #include <memory>
 #include <string>
@@ -17,32 +18,31 @@
 #include "absl/synchronization/mutex.h"
 #include "engine/base/clock.h"
 #include "server/observability/metrics.h"
+#include "server/repository/model_loader.h"
 #include "server/repository/model_source.h"
+#include "server/repository/repository_scan.h"
 #include "server/repository/served_model.h"
 
 namespace strided {
 
-// How models are brought up on a device.
-struct ModelOptions {
-  std::string device = "auto";             // "auto", "cpu"; "cuda", "cuda:N" where built in
-  std::string weight_format = "auto";      // "auto": as stored; "float32", "bfloat16", "int8"
-  int threads = 0;                         // CPU threads of one executor; 0: one per core
-  int64_t cache_bytes = int64_t{1} << 30;  // of all sequences of one model together
-  SchedulerOptions scheduling;
-};
-
-// Thread-safe. `Load` and `LoadAll` read disks and take seconds: never call them from a reaction.
+// Thread-safe. `Scan` and `LoadAll` read disks, and `LoadAll` takes seconds: never call them from a
+// reaction. Use: Scan, then LoadAll, each once.
 class ModelRepository final : public ModelSource {
  public:
   // The pointees outlive the repository.
-  ModelRepository(std::string root, ModelOptions options, Metrics* metrics, Clock* clock);
+  ModelRepository(std::string root, ModelOptions options, Metrics* metrics, const Clock* clock);
+  // Ends the schedulers of models that no request uses any more.
   ~ModelRepository() override;
 
-  // Loads the highest version of every model below the root and starts its scheduler. A model that
-  // cannot be loaded is kept as an entry in state kFailed with its reason, and the first such error
-  // is returned once all others are up. NotFound where the root holds no model at all. `report` is
-  // told each model's name when its load starts.
-  absl::Status LoadAll(absl::FunctionRef<void(absl::string_view name)> report);
+  // Finds the highest version of every model below the root: an entry each, kLoading, or kFailed
+  // where there is a problem. Errors as CheckDevice and ScanRepository; a model's problem is none.
+  absl::Status Scan() ABSL_LOCKS_EXCLUDED(mu_);
+
+  // Loads and warms what Scan found, one model after the other, and starts its scheduler. A model
+  // that cannot be loaded ends in kFailed with its reason; the first such error is returned once
+  // all others are up. Before each model `keep_on` is asked; from its first false on nothing is
+  // loaded, and Cancelled is returned.
+  absl::Status LoadAll(absl::FunctionRef<bool()> keep_on) ABSL_LOCKS_EXCLUDED(mu_);
 
   absl::StatusOr<std::shared_ptr<const ServedModel>> Find(
       absl::string_view reference) const override ABSL_LOCKS_EXCLUDED(mu_);
@@ -51,15 +51,29 @@ class ModelRepository final : public ModelSource {
   std::vector<ModelEntry> List() const override ABSL_LOCKS_EXCLUDED(mu_);
 
  private:
-  absl::StatusOr<std::shared_ptr<const ServedModel>> Load(const std::string& name,
-                                                          const std::string& version);
+  using Key = std::pair<std::string, int64_t>;  // name, version; 0 where there is none
+  struct Candidate {
+    FoundModel found;
+    ModelMetrics* metrics;  // not owned
+  };
+
+  absl::Status LoadOne(const Candidate& candidate);
+  absl::StatusOr<std::shared_ptr<const ServedModel>> BringUp(const Candidate& candidate);
+  // Sets the entry's state, and the series that tells it.
+  void Publish(const Candidate& candidate, ModelState state, absl::string_view reason,
+               std::shared_ptr<const ServedModel> model = nullptr) ABSL_LOCKS_EXCLUDED(mu_);
+  absl::Status NoSuchModel(absl::string_view reference) const ABSL_SHARED_LOCKS_REQUIRED(mu_);
 
   const std::string root_;
   const ModelOptions options_;
-  Metrics* const metrics_;  // not owned
-  Clock* const clock_;      // not owned
-  mutable absl::Mutex mu_;  // callback threads read, the loading thread writes
-  std::map<std::pair<std::string, int64_t>, ModelEntry> entries_ ABSL_GUARDED_BY(mu_);
+  Metrics* const metrics_;    // not owned
+  const Clock* const clock_;  // not owned
+
+  std::vector<Candidate> candidates_;  // of the thread that scans and loads
+
+  // Callback threads read, the loading thread writes. Held for a look-up, never for a load.
+  mutable absl::Mutex mu_;
+  std::map<Key, ModelEntry> entries_ ABSL_GUARDED_BY(mu_);
 };
 
 }  // namespace strided

@@ -29,6 +29,7 @@ class ModelSource {
 
   // "name" (its highest ready version), "name/version", or "" where exactly one model is served.
   // NotFound with the names that exist; Unavailable with reason MODEL_LOADING and a retry delay.
+  // FailedPrecondition with reason MODEL_FAILED where it could not be loaded.
   virtual absl::StatusOr<std::shared_ptr<const ServedModel>> Find(
       absl::string_view reference) const = 0;
 
