@@ -23,7 +23,7 @@ namespace strided {
 struct MailboxOptions {
   int message_tokens = 1024;     // >= 1; no batch holds more
   int capacity_tokens = 4096;    // >= 1; of all samples; from here on the mailbox is full
-  absl::Duration message_delay;  // >= 0
+  absl::Duration message_delay = absl::ZeroDuration();  // >= 0
   bool log_probs = false;        // whether they are kept
 };
 

@@ -96,11 +96,10 @@ absl::Status CheckFitsDevice(absl::string_view field, int length, const ServedMo
   const int64_t given = model.executor->CacheBytes(length);
   const int64_t limit = model.executor->cache_usage().capacity_bytes;
   if (given <= limit) return absl::OkStatus();
-  return ContextLengthError(
-      field,
-      absl::StrCat("makes a sequence of ", length, " tokens, whose caches take ", given,
-                   " bytes; the device has ", limit),
-      {.limit = limit, .given = given, .unit = "bytes"});
+  return ContextLengthError(field,
+                            absl::StrCat("needs ", given, " bytes of cache for ", length,
+                                         " tokens; the device has ", limit),
+                            {.limit = limit, .given = given, .unit = "bytes"});
 }
 
 }  // namespace strided
