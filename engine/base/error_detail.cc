@@ -37,7 +37,7 @@ std::vector<std::string> DecodeParts(absl::string_view encoded) {
 }
 
 std::optional<std::string> Payload(const absl::Status& status, absl::string_view url) {
-  const absl::optional<absl::Cord> payload = status.GetPayload(url);
+  const auto payload = status.GetPayload(url);
   if (!payload.has_value()) return std::nullopt;
   return std::string(*payload);
 }

@@ -5,6 +5,7 @@
 
 #include <string>
 
+#include "absl/strings/cord.h"
 #include "tests/testing/status_matchers.h"
 
 namespace strided {
