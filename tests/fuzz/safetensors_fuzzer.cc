@@ -27,9 +27,10 @@ constexpr char kSmallestModel[] = R"json({
   "attention": [{"pattern": "dense"}], "tied_head": true, "head_bias": false})json";
 
 const ModelConfig& SmallestConfig() {
-  static const absl::StatusOr<ModelConfig> config = ModelConfig::FromJson(kSmallestModel, "config");
-  Require(config.ok(), "the smallest configuration is valid");
-  return *config;
+  static const absl::StatusOr<ModelConfig> kConfig =
+      ModelConfig::FromJson(kSmallestModel, "config");
+  Require(kConfig.ok(), "the smallest configuration is valid");
+  return *kConfig;
 }
 
 // ParseSafetensors promises that reading any row stays within the file.
@@ -50,10 +51,10 @@ void Fuzz(std::span<const std::byte> file) {
     return;
   }
   ReadAll(*tensors);
-  static const TemporaryDirectory directory;
-  directory.Write("model.safetensors",
-                  absl::string_view(reinterpret_cast<const char*>(file.data()), file.size()));
-  const absl::StatusOr<Weights> weights = Weights::Load(directory.path(), SmallestConfig());
+  static const TemporaryDirectory kDirectory;
+  kDirectory.Write("model.safetensors",
+                   absl::string_view(reinterpret_cast<const char*>(file.data()), file.size()));
+  const absl::StatusOr<Weights> weights = Weights::Load(kDirectory.path(), SmallestConfig());
   if (!weights.ok()) return;
   for (const TensorSpec& spec : TensorCatalog(SmallestConfig())) {
     const Tensor* tensor = weights->Find(spec.name);

@@ -22,7 +22,7 @@ using Tokens = std::vector<int32_t>;
 // The next bytes up to a 0, which is taken too.
 Tokens TakeSequence(std::span<const uint8_t>& bytes) {
   const auto end = std::find(bytes.begin(), bytes.end(), 0);
-  const Tokens sequence(bytes.begin(), end);
+  Tokens sequence(bytes.begin(), end);
   bytes = bytes.subspan(std::min(sequence.size() + 1, bytes.size()));
   return sequence;
 }
