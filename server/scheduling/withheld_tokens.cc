@@ -12,8 +12,9 @@ void WithheldTokens::Add(const PushedToken& token) {
   const size_t at = (first_ + size_) % capacity_;
   ++size_;
   tokens_[at] = token;
-  std::copy_n(token.top_ids.begin(), top_count_, &top_ids_[at * top_count_]);
-  std::copy_n(token.top_values.begin(), top_count_, &top_values_[at * top_count_]);
+  const size_t first_top = at * top_count_;
+  std::copy_n(token.top_ids.begin(), top_count_, top_ids_.data() + first_top);
+  std::copy_n(token.top_values.begin(), top_count_, top_values_.data() + first_top);
 }
 
 PushedToken WithheldTokens::front() const {

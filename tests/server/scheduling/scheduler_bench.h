@@ -5,7 +5,9 @@
 
 #include <gtest/gtest.h>
 
+#include <cstddef>
 #include <cstdint>
+#include <list>
 #include <memory>
 #include <span>
 #include <utility>
@@ -79,6 +81,10 @@ struct SchedulerBench {
     EXPECT_EQ(admission.tickets_out(), 0) << "tickets leak";
   }
 
+  // Sinks live as long as the bench: longer than the scheduler.
+  RecordingSink& NewSink() { return NewSinks(1).front(); }
+  std::span<RecordingSink> NewSinks(size_t count) { return sinks.emplace_back(count); }
+
   JobId Submit(Job job, RecordingSink& sink) {
     return scheduler->Submit(std::move(job), *admission.Admit(), &sink);
   }
@@ -91,6 +97,7 @@ struct SchedulerBench {
     for (int step = 0; step < steps; ++step) scheduler->RunOneStep();
   }
 
+  std::list<std::vector<RecordingSink>> sinks;
   FakeClock clock;
   CountingModelMetrics metrics;
   CountingMetrics objects;

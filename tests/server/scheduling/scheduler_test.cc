@@ -23,7 +23,7 @@ using ::testing::SizeIs;
 
 TEST(SchedulerTest, AJobWithoutAPromptDrawsItsTokensFromPositionZero) {
   SchedulerBench bench;
-  RecordingSink sink;
+  RecordingSink& sink = bench.NewSink();
   const Job job = GenerateJob(0, 5);
   bench.Submit(job, sink);
   bench.Run();
@@ -35,7 +35,7 @@ TEST(SchedulerTest, AJobWithoutAPromptDrawsItsTokensFromPositionZero) {
 
 TEST(SchedulerTest, TheTokenAfterAPromptIsDrawnInTheStepThatEndsThePrompt) {
   SchedulerBench bench;
-  RecordingSink sink;
+  RecordingSink& sink = bench.NewSink();
   const Job job = GenerateJob(6, 3);
   bench.Submit(job, sink);
   bench.Run(1);
@@ -54,8 +54,8 @@ TEST(SchedulerTest, TheTokenAfterAPromptIsDrawnInTheStepThatEndsThePrompt) {
 
 TEST(SchedulerTest, ALongPromptRunsInChunksBesideAStreamThatNeverWaits) {
   SchedulerBench bench({.max_rows = 8}, {.prefill_rows_per_step = 4});
-  RecordingSink stream;
-  RecordingSink prompted;
+  RecordingSink& stream = bench.NewSink();
+  RecordingSink& prompted = bench.NewSink();
   bench.Submit(GenerateJob(0, 30), stream);
   bench.Run(1);
   const Job job = GenerateJob(41, 2);
@@ -76,7 +76,7 @@ TEST(SchedulerTest, EachLengthReportsTheReasonThatTheJobNames) {
   for (const FinishReason reason :
        {FinishReason::kLength, FinishReason::kEndOfSequence, FinishReason::kContextFull}) {
     SchedulerBench bench;
-    RecordingSink sink;
+    RecordingSink& sink = bench.NewSink();
     Job job = GenerateJob(2, 3);
     job.stop.full_length_reason = reason;
     bench.Submit(job, sink);
@@ -91,7 +91,7 @@ TEST(SchedulerTest, EachLengthReportsTheReasonThatTheJobNames) {
 
 TEST(SchedulerTest, TokensComeWithTheirAlternatives) {
   SchedulerBench bench;
-  RecordingSink sink;
+  RecordingSink& sink = bench.NewSink();
   Job job = GenerateJob(1, 2);
   job.top_logprobs = 3;
   bench.Submit(job, sink);
@@ -103,7 +103,7 @@ TEST(SchedulerTest, TokensComeWithTheirAlternatives) {
 
 TEST(SchedulerTest, AScoreJobPushesEveryPositionFromItsFirstOn) {
   SchedulerBench bench({.max_rows = 4}, {.prefill_rows_per_step = 3});
-  RecordingSink sink;
+  RecordingSink& sink = bench.NewSink();
   Job job = ScoreJob(11);
   job.score_from = 4;
   job.top_logprobs = 2;
@@ -124,7 +124,7 @@ TEST(SchedulerTest, AScoreJobPushesEveryPositionFromItsFirstOn) {
 
 TEST(SchedulerTest, AnEchoedPromptComesFirstWithItsLogProbs) {
   SchedulerBench bench;
-  RecordingSink sink;
+  RecordingSink& sink = bench.NewSink();
   Job job = GenerateJob(4, 2);
   job.echo_prompt = true;
   bench.Submit(job, sink);
@@ -138,7 +138,7 @@ TEST(SchedulerTest, AnEchoedPromptComesFirstWithItsLogProbs) {
 
 TEST(SchedulerTest, AnEchoWithoutLogProbsScoresNothing) {
   SchedulerBench bench;
-  RecordingSink sink;
+  RecordingSink& sink = bench.NewSink();
   Job job = GenerateJob(4, 2);
   job.echo_prompt = true;
   job.top_logprobs.reset();
@@ -152,7 +152,7 @@ TEST(SchedulerTest, AnEchoWithoutLogProbsScoresNothing) {
 
 TEST(SchedulerTest, EverySampleOfAnEchoedPromptGetsTheEcho) {
   SchedulerBench bench;
-  RecordingSink sink;
+  RecordingSink& sink = bench.NewSink();
   Job job = GenerateJob(3, 2);
   job.echo_prompt = true;
   job.samples = 3;
@@ -165,8 +165,8 @@ TEST(SchedulerTest, EverySampleOfAnEchoedPromptGetsTheEcho) {
 
 TEST(SchedulerTest, ASoftTimeLimitEndsRunningAndWaitingJobsWell) {
   SchedulerBench bench({.max_slots = 1});
-  RecordingSink running;
-  RecordingSink waiting;
+  RecordingSink& running = bench.NewSink();
+  RecordingSink& waiting = bench.NewSink();
   Job job = GenerateJob(2, 100);
   job.time_limit = bench.clock.Now() + absl::Seconds(1);
   bench.Submit(job, running);
@@ -185,7 +185,7 @@ TEST(SchedulerTest, ASoftTimeLimitEndsRunningAndWaitingJobsWell) {
 TEST(SchedulerTest, CancelEndsAJobAtEveryStageAndFreesItsSlots) {
   for (int steps = 0; steps < 8; ++steps) {
     SchedulerBench bench({.max_rows = 4}, {.prefill_rows_per_step = 4});
-    RecordingSink sink;
+    RecordingSink& sink = bench.NewSink();
     Job job = GenerateJob(10, 20);
     job.samples = 3;
     const JobId id = bench.Submit(job, sink);
@@ -201,7 +201,7 @@ TEST(SchedulerTest, CancelEndsAJobAtEveryStageAndFreesItsSlots) {
 
 TEST(SchedulerTest, CancellingAJobThatHasEndedOrNeverWasDoesNothing) {
   SchedulerBench bench;
-  RecordingSink sink;
+  RecordingSink& sink = bench.NewSink();
   const JobId id = bench.Submit(GenerateJob(0, 1), sink);
   bench.Run();
   bench.scheduler->Cancel(id, absl::CancelledError());
@@ -213,7 +213,7 @@ TEST(SchedulerTest, CancellingAJobThatHasEndedOrNeverWasDoesNothing) {
 
 TEST(SchedulerTest, AJobCancelledBeforeItsFirstStepNeverRuns) {
   SchedulerBench bench;
-  RecordingSink sink;
+  RecordingSink& sink = bench.NewSink();
   bench.scheduler->Cancel(bench.Submit(GenerateJob(0, 1), sink), absl::CancelledError("gone"));
   bench.Run();
   EXPECT_THAT(sink.status, StatusIs(absl::StatusCode::kCancelled, "gone"));
@@ -222,9 +222,9 @@ TEST(SchedulerTest, AJobCancelledBeforeItsFirstStepNeverRuns) {
 
 TEST(SchedulerTest, DestructionCancelsWhatRunsWaitsAndWasJustSubmitted) {
   SchedulerBench bench({.max_slots = 1});
-  RecordingSink running;
-  RecordingSink waiting;
-  RecordingSink submitted;
+  RecordingSink& running = bench.NewSink();
+  RecordingSink& waiting = bench.NewSink();
+  RecordingSink& submitted = bench.NewSink();
   bench.Submit(GenerateJob(0, 100), running);
   bench.Submit(GenerateJob(0, 100), waiting);
   bench.Run(2);
@@ -237,9 +237,9 @@ TEST(SchedulerTest, DestructionCancelsWhatRunsWaitsAndWasJustSubmitted) {
 
 TEST(SchedulerTest, AFailedStepEndsAllJobsAndTheEngineIsUnhealthyForGood) {
   SchedulerBench bench({.max_slots = 1});
-  RecordingSink running;
-  RecordingSink waiting;
-  RecordingSink late;
+  RecordingSink& running = bench.NewSink();
+  RecordingSink& waiting = bench.NewSink();
+  RecordingSink& late = bench.NewSink();
   bench.Submit(GenerateJob(0, 100), running);
   bench.Submit(GenerateJob(0, 100), waiting);
   bench.Run(2);
@@ -261,8 +261,8 @@ TEST(SchedulerTest, AFailedStepEndsAllJobsAndTheEngineIsUnhealthyForGood) {
 
 TEST(SchedulerTest, NonFiniteLogitsEndTheirJobAlone) {
   SchedulerBench bench;
-  RecordingSink broken;
-  RecordingSink sound;
+  RecordingSink& broken = bench.NewSink();
+  RecordingSink& sound = bench.NewSink();
   bench.executor.non_finite_position = 5;
   Job job = GenerateJob(2, 10);
   job.samples = 2;
@@ -278,8 +278,8 @@ TEST(SchedulerTest, NonFiniteLogitsEndTheirJobAlone) {
 
 TEST(SchedulerTest, AJobThatTheExecutorRefusesEndsWithItsError) {
   SchedulerBench bench;
-  RecordingSink refused;
-  RecordingSink next;
+  RecordingSink& refused = bench.NewSink();
+  RecordingSink& next = bench.NewSink();
   bench.executor.next_start_fails = absl::InvalidArgumentError("no such condition");
   bench.Submit(GenerateJob(0, 3), refused);
   bench.Submit(GenerateJob(0, 3), next);
@@ -290,7 +290,7 @@ TEST(SchedulerTest, AJobThatTheExecutorRefusesEndsWithItsError) {
 
 TEST(SchedulerTest, AJobForWhichThereIsNoRoomAlthoughNothingRunsDoesNotWaitForEver) {
   SchedulerBench bench({.max_slots = 0});
-  RecordingSink sink;
+  RecordingSink& sink = bench.NewSink();
   bench.Submit(GenerateJob(0, 3), sink);
   bench.Run();
   EXPECT_THAT(sink.status, StatusIs(absl::StatusCode::kResourceExhausted));
@@ -298,10 +298,10 @@ TEST(SchedulerTest, AJobForWhichThereIsNoRoomAlthoughNothingRunsDoesNotWaitForEv
 
 TEST(SchedulerTest, AJobThatCanNeverFitIsRefusedWithTheLimit) {
   SchedulerBench bench({.cache_capacity_bytes = 100});
-  RecordingSink too_long;
-  RecordingSink too_large;
-  RecordingSink empty;
-  RecordingSink overfull;
+  RecordingSink& too_long = bench.NewSink();
+  RecordingSink& too_large = bench.NewSink();
+  RecordingSink& empty = bench.NewSink();
+  RecordingSink& overfull = bench.NewSink();
   bench.Submit(GenerateJob(2, FakeExecutor::kContextLength - 1), too_long);
   bench.Submit(GenerateJob(50, 51), too_large);
   bench.Submit(ScoreJob(0), empty);
@@ -321,8 +321,8 @@ TEST(SchedulerTest, AJobThatCanNeverFitIsRefusedWithTheLimit) {
 
 TEST(SchedulerTest, TheSummaryAndTheMetricsTellTheSameTimes) {
   SchedulerBench bench({.max_rows = 8, .max_slots = 1}, {.prefill_rows_per_step = 8});
-  RecordingSink first;
-  RecordingSink second;
+  RecordingSink& first = bench.NewSink();
+  RecordingSink& second = bench.NewSink();
   bench.Submit(GenerateJob(0, 2), first);
   bench.Submit(GenerateJob(12, 3), second);
   for (int step = 0; step < 6; ++step) {
@@ -352,8 +352,8 @@ TEST(SchedulerTest, TheSummaryAndTheMetricsTellTheSameTimes) {
 
 TEST(SchedulerTest, GaugesFollowWhatRunsAndWaits) {
   SchedulerBench bench({.max_slots = 2, .cache_capacity_bytes = 100});
-  RecordingSink first;
-  RecordingSink second;
+  RecordingSink& first = bench.NewSink();
+  RecordingSink& second = bench.NewSink();
   EXPECT_EQ(bench.metrics.slots_total, 16) << "no more than the executor has rows";
   Job job = GenerateJob(0, 10);
   job.samples = 2;
@@ -374,7 +374,7 @@ TEST(SchedulerTest, GaugesFollowWhatRunsAndWaits) {
 
 TEST(SchedulerTest, AWatchdogSeesWhenTheStepThatRunsBegan) {
   SchedulerBench bench;
-  RecordingSink sink;
+  RecordingSink& sink = bench.NewSink();
   SchedulerHealth during;
   bench.executor.draw = [&](const SequenceSpec& spec, std::span<const int32_t> history) {
     during = bench.scheduler->health();
