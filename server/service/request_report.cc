@@ -1,7 +1,11 @@
 #include "server/service/request_report.h"
 
+#include <cstddef>
+#include <cstdint>
+
 #include "server/observability/log.h"
 #include "server/observability/metrics.h"
+#include "server/observability/model_series.h"
 #include "server/service/status_mapping.h"
 
 namespace strided {
@@ -20,6 +24,7 @@ void ReportRequest(const RequestReport& report) {
        {"request_id", report.request_id},
        {"model", report.model == nullptr ? "" : report.model->name},
        {"version", report.model == nullptr ? "" : report.model->version},
+       {"outcome", kOutcomeLabels[static_cast<size_t>(outcome)]},
        {"code", absl::StatusCodeToString(report.status.code())},
        {"error", std::string(report.status.message())},
        {"peer", report.peer},
