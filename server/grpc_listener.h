@@ -1,0 +1,32 @@
+// The gRPC server on its addresses, with the limits of a connection.
+
+#ifndef STRIDED_SERVER_GRPC_LISTENER_H_
+#define STRIDED_SERVER_GRPC_LISTENER_H_
+
+#include <grpcpp/grpcpp.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "server/config/settings.h"
+
+namespace strided {
+
+struct GrpcListener {
+  std::unique_ptr<grpc::Server> server;  // started; serves until Shutdown
+  std::vector<std::string> addresses;    // as in the settings, with the real ports
+};
+
+// Serves `services`, which outlive the server, and reflection. FailedPrecondition, with the address
+// and the reason, where one of the addresses cannot be listened on: then none is.
+absl::StatusOr<GrpcListener> ListenGrpc(const ListenSettings& settings,
+                                        const std::vector<grpc::Service*>& services);
+
+// gRPC's own messages go to the structured log. Once, before anything of gRPC is used.
+void RouteGrpcLog();
+
+}  // namespace strided
+
+#endif  // STRIDED_SERVER_GRPC_LISTENER_H_
