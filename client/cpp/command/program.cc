@@ -1,0 +1,102 @@
+#include "client/cpp/command/program.h"
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <memory>
+#include <sstream>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "client/cpp/command/generate_command.h"
+#include "client/cpp/command/health_command.h"
+#include "client/cpp/command/models_command.h"
+#include "client/cpp/command/outcome.h"
+#include "client/cpp/command/score_command.h"
+
+namespace strided::client {
+namespace {
+
+constexpr char kVersionLine[] = "stride " STRIDED_VERSION " (strided.v1)\n";
+
+constexpr char kExitCodes[] = R"(Exit codes:
+  0    done
+  1    the server refused or failed, or the output cannot be written
+  2    the arguments, or files that they name, are wrong
+  3    no server answers, or it is not healthy
+  130  interrupted)";
+
+class VersionCommand final : public Command {
+ public:
+  void AddTo(CLI::App* program) override {
+    program->add_subcommand("version", "The version of this program");
+  }
+  absl::Status Run(const Console& console) override { return console.out->Write(kVersionLine); }
+};
+
+struct Named {
+  const char* name;
+  std::unique_ptr<Command> command;
+};
+
+std::vector<Named> AllCommands() {
+  std::vector<Named> commands;
+  commands.push_back({"generate", std::make_unique<GenerateCommand>()});
+  commands.push_back({"score", std::make_unique<ScoreCommand>()});
+  commands.push_back({"models", std::make_unique<ModelsCommand>()});
+  commands.push_back({"health", std::make_unique<HealthCommand>()});
+  commands.push_back({"version", std::make_unique<VersionCommand>()});
+  return commands;
+}
+
+// OK where a subcommand is to be run. The parser's exceptions end here; help goes to `help`.
+absl::Status Parse(std::vector<std::string> arguments, CLI::App& app, std::ostream& help) {
+  std::reverse(arguments.begin(), arguments.end());  // as the parser wants them
+  try {
+    app.parse(std::move(arguments));
+  } catch (const CLI::Success& request) {
+    app.exit(request, help, help);
+    return absl::OkStatus();
+  } catch (const CLI::ParseError& error) {
+    return UsageError(error.what());
+  }
+  const std::vector<std::string> unknown = app.remaining(/*recurse=*/true);
+  const std::vector<CLI::App*> chosen = app.get_subcommands();
+  if (!unknown.empty()) {
+    return UsageError(absl::StrCat("unknown argument '", unknown.front(), "'; see stride ",
+                                   chosen.empty() ? "" : chosen.front()->get_name() + " ",
+                                   "--help"));
+  }
+  if (chosen.empty()) {
+    return UsageError("a command is needed: generate, score, models, health or version");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ParseAndRun(std::vector<std::string> arguments, const Console& console) {
+  CLI::App app("Samples from Sparse Transformers that a Strided server has", "stride");
+  app.footer(kExitCodes);
+  std::vector<Named> commands = AllCommands();
+  for (Named& named : commands) named.command->AddTo(&app);
+  // Unknown arguments are reported in our own words.
+  app.allow_extras();
+  for (CLI::App* subcommand : app.get_subcommands({})) subcommand->allow_extras();
+  std::ostringstream help;
+  absl::Status status = Parse(std::move(arguments), app, help);
+  if (!status.ok()) return status;
+  if (!help.str().empty()) return console.out->Write(help.str());
+  for (Named& named : commands) {
+    if (app.got_subcommand(named.name)) return named.command->Run(console);
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+int RunProgram(std::vector<std::string> arguments, const Console& console) {
+  const absl::Status status = ParseAndRun(std::move(arguments), console);
+  // Nothing can be done about an error stream that takes no errors.
+  console.error->Write(ErrorLine(status)).IgnoreError();
+  return ExitCodeOf(status);
+}
+
+}  // namespace strided::client
