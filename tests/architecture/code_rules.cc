@@ -35,7 +35,7 @@ void CheckTargets(const SourceFile& file, const std::regex& offence, const std::
 
 std::vector<std::string> CheckDeviceBoundary(std::span<const SourceFile> files) {
   static const std::regex kCode(
-      R"(\b(cuda|cublas|cudnn|nccl)[A-Z]\w*|\bCU[a-z]+\b|\b__(global|device|host|shared)__\b)"
+      R"(\b(cuda|cublas|cudnn|nccl)[A-Z]\w*|\bCU(stream|device|context|module|function|result|event|array|tensorMap)\w*|\b__(global|device|host|shared)__\b)"
       R"(|<<<|^\s*#\s*(el)?if.*CUDA)");
   static const std::regex kHeaders(R"(^(cuda|cublas|cudnn|nccl|cooperative_groups|cub/|thrust/))");
   const std::string complaint = "nothing of CUDA may appear outside engine/cuda";
