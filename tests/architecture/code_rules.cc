@@ -35,8 +35,9 @@ void CheckTargets(const SourceFile& file, const std::regex& offence, const std::
 
 std::vector<std::string> CheckDeviceBoundary(std::span<const SourceFile> files) {
   static const std::regex kCode(
-      R"(\b(cuda|cublas|cudnn|nccl)[A-Z]\w*|\bCU(stream|device|context|module|function|result|event|array|tensorMap)\w*|\b__(global|device|host|shared)__\b)"
-      R"(|<<<|^\s*#\s*(el)?if.*CUDA)");
+      R"(\b(cuda|cublas|cudnn|nccl)[A-Z]\w*)"
+      R"(|\bCU(stream|device|context|module|function|result|event|array|tensorMap)\w*)"
+      R"(|\b__(global|device|host|shared)__\b|<<<|^\s*#\s*(el)?if.*CUDA)");
   static const std::regex kHeaders(R"(^(cuda|cublas|cudnn|nccl|cooperative_groups|cub/|thrust/))");
   const std::string complaint = "nothing of CUDA may appear outside engine/cuda";
   std::vector<std::string> findings;
