@@ -202,10 +202,6 @@ void JobState::PollRoom(absl::Time now) {
   }
 }
 
-absl::Duration JobState::PausedFor(absl::Time now) const {
-  return paused_since_.has_value() ? now - *paused_since_ : absl::ZeroDuration();
-}
-
 std::optional<JobProgress> JobState::CurrentProgress(int queue_position) const {
   if (live_ == 0) {
     const JobPhase phase = started_.has_value() ? JobPhase::kPreempted : JobPhase::kQueued;

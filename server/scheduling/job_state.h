@@ -76,7 +76,8 @@ class JobState {
   // Asks the sink, and notes since when it has had no room.
   void PollRoom(absl::Time now);
   bool paused() const { return paused_since_.has_value(); }
-  absl::Duration PausedFor(absl::Time now) const;
+  // Requires paused().
+  absl::Duration PausedFor(absl::Time now) const { return now - *paused_since_; }
   // Tells the sink where the job stands, if that has changed and it is time to. `queue_position`:
   // waiting jobs ahead of it.
   void OfferProgress(int queue_position, absl::Time now);

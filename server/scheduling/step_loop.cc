@@ -126,6 +126,7 @@ bool StepLoop::EnforceLimits(JobState* job, absl::Time now) {
     return true;
   }
   job->PollRoom(now);
+  if (!job->paused()) return false;
   const absl::Duration paused = job->PausedFor(now);
   if (paused >= options_.paused_job_limit) {
     End(job, SlowReader(options_.paused_job_limit), now);

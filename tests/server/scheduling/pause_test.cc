@@ -115,6 +115,21 @@ TEST(PauseTest, RoomInBetweenStartsTheClockAnew) {
   EXPECT_OK(sink.status);
 }
 
+TEST(PauseTest, LimitsOfZeroSpareReadersThatKeepUp) {
+  SchedulerBench bench(
+      {}, {.paused_slot_limit = absl::ZeroDuration(), .paused_job_limit = absl::ZeroDuration()});
+  RecordingSink& fast = bench.NewSink();
+  RecordingSink& slow = bench.NewSink();
+  bench.Submit(GenerateJob(0, 10), fast);
+  bench.Submit(GenerateJob(0, 10), slow);
+  bench.Run(2);
+  slow.room = false;
+  bench.Run();
+  EXPECT_OK(fast.status);
+  EXPECT_EQ(fast.summary.preemptions, 0);
+  EXPECT_THAT(slow.status, StatusIs(absl::StatusCode::kAborted));
+}
+
 TEST(PauseTest, APausedJobInTheQueueIsPassedOver) {
   SchedulerBench bench({.max_slots = 1}, {.paused_slot_limit = absl::Seconds(1)});
   RecordingSink& slow = bench.NewSink();

@@ -1,0 +1,98 @@
+// What a step costs beside the executor: one call of RunOneStep with an executor that does nothing,
+// for sequences that all decode. No metrics; a sink that counts.
+//
+//   ninja -C build/cpu step_overhead_benchmark && build/cpu/bin/step_overhead_benchmark
+
+#include <benchmark/benchmark.h>
+
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "server/observability/metrics.h"
+#include "server/scheduling/scheduler.h"
+
+namespace strided {
+namespace {
+
+constexpr int kEndless = 1 << 30;
+
+class NullExecutor final : public Executor {
+ public:
+  NullExecutor() : results_(4096) {
+    config_.vocab_size = 256;
+    config_.context_length = kEndless;
+    info_.max_rows = 4096;
+    usage_.capacity_bytes = int64_t{1} << 60;
+    for (TokenResult& result : results_) result.token = 1;
+  }
+  const ModelConfig& config() const override { return config_; }
+  const ExecutorInfo& info() const override { return info_; }
+  int64_t CacheBytes(int max_length) const override { return max_length; }
+  CacheUsage cache_usage() const override { return usage_; }
+  absl::StatusOr<Slot> StartSequence(const SequenceSpec&) override { return Slot(this, next_++); }
+  absl::StatusOr<Slot> ForkSequence(const Slot&, const SequenceSpec&) override {
+    return Slot(this, next_++);
+  }
+  absl::StatusOr<StepResult> Run(const StepPlan& plan) override {
+    return StepResult(results_).first(plan.rows.size());
+  }
+  void ReleaseSlot(int) override {}
+
+ private:
+  ModelConfig config_;
+  ExecutorInfo info_;
+  CacheUsage usage_;
+  std::vector<TokenResult> results_;
+  int next_ = 0;
+};
+
+class CountingSink final : public TokenSink {
+ public:
+  bool HasRoom() const override { return true; }
+  void Progress(const JobProgress&) override {}
+  void Push(const PushedToken& token) override { benchmark::DoNotOptimize(sum_ += token.token); }
+  void FinishSample(const SampleEnd&) override {}
+  void Finish(absl::Status, const JobSummary&) override {}
+
+ private:
+  int64_t sum_ = 0;
+};
+
+Job EndlessJob() {
+  Job job;
+  job.stop.max_new_tokens = 5'000'000;
+  job.stop.ids = {7};
+  return job;
+}
+
+// `streams` that decode, `waiting` more in the queue.
+void MeasureStep(benchmark::State& state, ModelMetrics* metrics) {
+  const auto streams = static_cast<int>(state.range(0));
+  const auto waiting = static_cast<int>(state.range(1));
+  NullExecutor executor;
+  const SystemClock clock;
+  CountingSink sink;
+  Admission admission(streams + waiting);
+  Scheduler scheduler({.max_sequences = streams}, &executor, &clock, metrics);
+  for (int i = 0; i < streams + waiting; ++i) {
+    scheduler.Submit(EndlessJob(), *admission.Admit(), &sink);
+  }
+  scheduler.RunOneStep();
+  for (auto _ : state) benchmark::DoNotOptimize(scheduler.RunOneStep());
+  state.SetItemsProcessed(state.iterations() * streams);
+}
+
+void BM_Step(benchmark::State& state) { MeasureStep(state, nullptr); }
+void BM_StepWithMetrics(benchmark::State& state) {
+  const std::unique_ptr<Metrics> metrics = CreateMetrics();
+  MeasureStep(state, metrics->ForModel("model", "1", "text"));
+}
+
+BENCHMARK(BM_Step)->Args({1, 0})->Args({8, 0})->Args({64, 0})->Args({64, 4096});
+BENCHMARK(BM_StepWithMetrics)->Args({1, 0})->Args({8, 0})->Args({64, 0})->Args({64, 4096});
+
+}  // namespace
+}  // namespace strided
+
+BENCHMARK_MAIN();
