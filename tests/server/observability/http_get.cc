@@ -15,7 +15,6 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
-#include "absl/strings/strip.h"
 
 namespace strided {
 
@@ -52,17 +51,6 @@ absl::StatusOr<std::string> HttpGet(absl::string_view address, absl::string_view
     if (bytes == 0) return answer;
     answer.append(buffer.data(), static_cast<size_t>(bytes));
   }
-}
-
-absl::StatusOr<double> SeriesValue(absl::string_view exposition, absl::string_view series) {
-  for (absl::string_view line : absl::StrSplit(exposition, '\n')) {
-    double value = 0;
-    if (absl::ConsumePrefix(&line, series) && absl::ConsumePrefix(&line, " ") &&
-        absl::SimpleAtod(line, &value)) {
-      return value;
-    }
-  }
-  return absl::NotFoundError(absl::StrCat("no series ", series));
 }
 
 }  // namespace strided

@@ -14,10 +14,6 @@ namespace strided {
 // ("127.0.0.1:<port>"). Unavailable where nobody listens or the connection breaks.
 absl::StatusOr<std::string> HttpGet(absl::string_view address, absl::string_view path);
 
-// The value of the line "<series> <value>" in Prometheus' text format, e.g.
-// R"(strided_slots_total{model="m",version="1"})"; NotFound where there is none.
-absl::StatusOr<double> SeriesValue(absl::string_view exposition, absl::string_view series);
-
 }  // namespace strided
 
 #endif  // STRIDED_TESTS_SERVER_OBSERVABILITY_HTTP_GET_H_

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "tests/server/observability/exposition.h"
 #include "tests/server/observability/http_get.h"
 #include "tests/testing/status_matchers.h"
 

@@ -2,14 +2,12 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <prometheus/registry.h>
-#include <prometheus/text_serializer.h>
 
 #include <string>
 #include <vector>
 
 #include "absl/strings/match.h"
-#include "tests/server/observability/http_get.h"
+#include "tests/server/observability/exposition.h"
 #include "tests/testing/status_matchers.h"
 
 namespace strided {
@@ -17,10 +15,6 @@ namespace {
 
 using ::testing::HasSubstr;
 using ::testing::Not;
-
-std::string Exposition(const Metrics& metrics) {
-  return prometheus::TextSerializer().Serialize(metrics.registry()->Collect());
-}
 
 double Value(const Metrics& metrics, absl::string_view series) {
   const absl::StatusOr<double> value = SeriesValue(Exposition(metrics), series);

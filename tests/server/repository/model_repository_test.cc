@@ -2,8 +2,6 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <prometheus/registry.h>
-#include <prometheus/text_serializer.h>
 
 #include <memory>
 #include <string>
@@ -11,7 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "engine/base/error_detail.h"
-#include "tests/server/observability/http_get.h"
+#include "tests/server/observability/exposition.h"
 #include "tests/server/repository/model_directory.h"
 #include "tests/testing/status_matchers.h"
 
@@ -37,8 +35,7 @@ struct Fixture {
       &clock};
 
   double State(absl::string_view model, absl::string_view version, absl::string_view state) {
-    const std::string exposition =
-        prometheus::TextSerializer().Serialize(metrics->registry()->Collect());
+    const std::string exposition = Exposition(*metrics);
     return SeriesValue(exposition,
                        absl::StrCat("strided_model_state{model=\"", model, "\",state=\"", state,
                                     "\",version=\"", version, "\"}"))
