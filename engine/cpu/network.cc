@@ -1,5 +1,6 @@
 #include "engine/cpu/network.h"
 
+#include <array>
 #include <string>
 #include <utility>
 
@@ -80,14 +81,27 @@ class Packer {
   WeightArena* const arena_;
 };
 
-size_t ArenaBytes(const ModelConfig& config, ProductForm form) {
-  const auto bytes = [form](int outputs, int inputs) {
-    return PackedMatrix::ArenaBytes(form, outputs, inputs);
-  };
-  const size_t layer = bytes(config.n_head * HeadWidth(config), config.d_model) +
-                       bytes(config.d_model, config.n_head * config.d_value) +
-                       bytes(config.d_ff, config.d_model) + bytes(config.d_model, config.d_ff);
-  return static_cast<size_t>(config.n_layer) * layer + bytes(config.vocab_size, config.d_model);
+struct MatrixShape {
+  int outputs = 0;
+  int inputs = 0;
+};
+
+std::array<MatrixShape, 4> LayerShapes(const ModelConfig& config) {
+  return {{{config.n_head * HeadWidth(config), config.d_model},
+           {config.d_model, config.n_head * config.d_value},
+           {config.d_ff, config.d_model},
+           {config.d_model, config.d_ff}}};
+}
+
+// The sum of bytes(form, outputs, inputs) over all matrices.
+size_t SumOverMatrices(const ModelConfig& config, ProductForm form,
+                       size_t (*bytes)(ProductForm, int, int)) {
+  size_t layer = 0;
+  for (const MatrixShape& shape : LayerShapes(config)) {
+    layer += bytes(form, shape.outputs, shape.inputs);
+  }
+  return static_cast<size_t>(config.n_layer) * layer +
+         bytes(form, config.vocab_size, config.d_model);
 }
 
 }  // namespace
@@ -120,19 +134,14 @@ void RowTable::AddRow(int64_t row, float* out) const {
 
 int HeadWidth(const ModelConfig& config) { return PanelPadded(2 * config.d_key + config.d_value); }
 
-int64_t Network::WeightBytes() const {
-  int64_t bytes = head.weight_bytes();
-  for (const LayerWeights& layer : layers) {
-    bytes += layer.qkv.weight_bytes() + layer.out.weight_bytes() + layer.up.weight_bytes() +
-             layer.down.weight_bytes();
-  }
-  return bytes;
+int64_t MatrixBytes(const ModelConfig& config, ProductForm form) {
+  return static_cast<int64_t>(SumOverMatrices(config, form, PackedMatrix::WeightBytes));
 }
 
 absl::StatusOr<Network> PackNetwork(const ModelConfig& config, const Weights& weights,
                                     ProductForm form) {
   Network network;
-  const size_t bytes = ArenaBytes(config, form);
+  const size_t bytes = SumOverMatrices(config, form, PackedMatrix::ArenaBytes);
   network.arena = WeightArena(bytes);
   if (network.arena.null()) {
     return absl::ResourceExhaustedError(

@@ -57,13 +57,13 @@ struct Network {
   std::optional<NormWeights> final_norm;
   PackedMatrix head;  // logits
   WeightArena arena{0};
-
-  // Bytes of the matrices that one step reads, the head among them.
-  int64_t WeightBytes() const;
 };
 
 // Columns of a head's share of LayerWeights::qkv.
 int HeadWidth(const ModelConfig& config);
+
+// Bytes of the packed matrices' weights in `form`, the head's among them: what one step reads.
+int64_t MatrixBytes(const ModelConfig& config, ProductForm form);
 
 // Matrices in `form`; tables in float32 where that is the form, else bfloat16. ResourceExhausted
 // where memory does not suffice, with the number of bytes.

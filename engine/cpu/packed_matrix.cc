@@ -9,7 +9,7 @@
 namespace strided {
 namespace {
 
-size_t WeightBytesOf(ProductForm form) {
+size_t ElementBytesOf(ProductForm form) {
   if (form == ProductForm::kFloat32) return 4;
   return IsInt8(form) ? 1 : 2;
 }
@@ -17,7 +17,7 @@ size_t WeightBytesOf(ProductForm form) {
 size_t PanelBytes(ProductForm form, int inputs) {
   const int depth = DepthOf(form);
   const int padded_inputs = (inputs + depth - 1) / depth * depth;
-  return static_cast<size_t>(padded_inputs) * kPanelWidth * WeightBytesOf(form);
+  return static_cast<size_t>(padded_inputs) * kPanelWidth * ElementBytesOf(form);
 }
 
 float ScaleOfRow(const Tensor& tensor, int row) {
@@ -64,10 +64,14 @@ std::byte* WeightArena::Take(size_t bytes) {
   return start;
 }
 
+size_t PackedMatrix::WeightBytes(ProductForm form, int outputs, int inputs) {
+  return static_cast<size_t>(PanelPadded(outputs) / kPanelWidth) * PanelBytes(form, inputs);
+}
+
 size_t PackedMatrix::ArenaBytes(ProductForm form, int outputs, int inputs) {
   const auto padded = static_cast<size_t>(PanelPadded(outputs));
   const size_t vectors = IsInt8(form) ? 3 : 1;  // bias, scales, offsets
-  return WeightArena::Rounded(padded / kPanelWidth * PanelBytes(form, inputs)) +
+  return WeightArena::Rounded(WeightBytes(form, outputs, inputs)) +
          vectors * WeightArena::Rounded(padded * sizeof(float));
 }
 
@@ -104,7 +108,7 @@ std::byte* PackedMatrix::At(int output, int input) {
                            static_cast<size_t>(depth) +
                        static_cast<size_t>(input % depth);
   return weights_ + static_cast<size_t>(output / kPanelWidth) * panel_bytes_ +
-         index * WeightBytesOf(form_);
+         index * ElementBytesOf(form_);
 }
 
 void PackedMatrix::PackRow(const MatrixPart& part, int row, std::span<float> scratch) {

@@ -70,7 +70,9 @@ class PackedMatrix {
  public:
   PackedMatrix() = default;  // no outputs
 
-  // Bytes that Pack takes from an arena.
+  // Bytes of the weights that a product reads.
+  static size_t WeightBytes(ProductForm form, int outputs, int inputs);
+  // Bytes that Pack takes from an arena: the above and what belongs to each output.
   static size_t ArenaBytes(ProductForm form, int outputs, int inputs);
   // Outputs that no part names are zero. int8 weights are used as they are stored, or rounded with
   // one scale per output, the largest magnitude becoming 127.
@@ -87,8 +89,6 @@ class PackedMatrix {
   const std::byte* panel(int index) const {
     return weights_ + static_cast<size_t>(index) * panel_bytes_;
   }
-  // Bytes of weights that a product reads.
-  int64_t weight_bytes() const { return static_cast<int64_t>(panels()) * int64_t(panel_bytes_); }
 
   // Per output, [panels * 32]; scales and offsets for the int8 forms alone.
   const float* bias() const { return bias_; }

@@ -1,7 +1,6 @@
 #include "engine/cpu/transformer.h"
 
 #include <algorithm>
-#include <cmath>
 #include <utility>
 
 #include "absl/status/status.h"
@@ -14,41 +13,9 @@ namespace {
 // share the rows, for the price of one more barrier.
 constexpr int kRowsThatEachMemberEncodes = 4;
 
-struct Range {
-  int begin = 0;
-  int end = 0;
-};
-
-// The share of `index` when [0, total) is cut into `parts` nearly equal ranges.
-Range ShareOf(int total, int parts, int index) {
-  const auto cut = [total, parts](int i) { return static_cast<int>(int64_t{total} * i / parts); };
-  return {cut(index), cut(index + 1)};
-}
-
-float AttentionScaleOf(const ModelConfig& config) {
-  if (config.attention_scale == AttentionScale::kNone) return 1;
-  return static_cast<float>(1 / std::sqrt(static_cast<double>(config.d_key)));
-}
-
-size_t LargestAttendScratch(const ModelConfig& config) {
-  int keys = 0;
-  for (const auto& layer : config.attention) {
-    for (const AttentionPattern& head : layer) {
-      keys = std::max(keys, CacheLayout(head, config.context_length).max_keys());
-    }
-  }
-  return AttendScratch(keys, config.d_key, config.d_value);
-}
-
-size_t LargestStripCount(const ModelConfig& config) {
-  int strips = 0;
-  for (const auto& layer : config.attention) {
-    for (const AttentionPattern& head : layer) {
-      strips = std::max(strips, CacheLayout(head, config.context_length).max_strips());
-    }
-  }
-  return static_cast<size_t>(strips);
-}
+// Rows a power of two apart would share a few sets of the first cache; a line more spreads them.
+constexpr size_t kLineBytes = 64;
+constexpr size_t kStridePadding = kLineBytes / sizeof(float);
 
 }  // namespace
 
@@ -58,9 +25,6 @@ Transformer::Transformer(Passkey, const ModelConfig& config, Network network,
       network_(std::move(network)),
       kernels_(kernels),
       max_rows_(options.max_rows),
-      float32_cache_(network_.head.form() == ProductForm::kFloat32),
-      attend_(float32_cache_ ? kernels.attend_float32 : kernels.attend_bfloat16),
-      attention_scale_(AttentionScaleOf(config)),
       members_(static_cast<size_t>(options.threads)),
       team_(options.threads) {}
 
@@ -79,41 +43,40 @@ absl::StatusOr<std::unique_ptr<Transformer>> Transformer::Create(const ModelConf
 
 bool Transformer::Allocate() {
   const auto rows = static_cast<size_t>(max_rows_);
-  bool all = true;
-  const auto floats = [&all](size_t size) {
-    auto array = AlignedArray<float>::Zeros(size);
-    all = all && !array.null();
-    return array;
+  struct Stage {
+    ActivationRows* rows;
+    int width;
   };
-  const auto activations = [&](int width) {
-    Activations result;
-    result.stride = static_cast<size_t>(PanelPadded(width));
-    result.values = floats(rows * result.stride);
-    return result;
-  };
-  hidden_ = activations(config_.d_model);
-  qkv_ = activations(config_.n_head * HeadWidth(config_));
-  mixed_ = activations(config_.n_head * config_.d_value);
-  expanded_ = activations(config_.d_ff);
-  logits_ = activations(config_.vocab_size);
-
+  const Stage stages[] = {{&hidden_, config_.d_model},
+                          {&qkv_, config_.n_head * HeadWidth(config_)},
+                          {&mixed_, config_.n_head * config_.d_value},
+                          {&expanded_, config_.d_ff},
+                          {&logits_, config_.vocab_size}};
+  size_t floats = 0;
+  for (const Stage& stage : stages) {
+    stage.rows->stride = static_cast<size_t>(PanelPadded(stage.width)) + kStridePadding;
+    floats += rows * stage.rows->stride;
+  }
+  activations_ = AlignedArray<float>::Zeros(floats);
+  if (activations_.null()) return false;
+  float* next = activations_.data();
+  for (const Stage& stage : stages) {
+    stage.rows->values = next;
+    next += rows * stage.rows->stride;
+  }
   const size_t widest = std::max({hidden_.stride, mixed_.stride, expanded_.stride});
-  encoded_stride_ = widest * static_cast<size_t>(InputBytesOf(network_.head.form()));
-  const auto bytes = [&] {
-    auto array = AlignedArray<std::byte>::Zeros(rows * encoded_stride_);
-    all = all && !array.null();
-    return array;
-  };
-  encoded_ = bytes();
-  scales_ = floats(rows);
+  encoded_stride_ = widest * static_cast<size_t>(InputBytesOf(network_.head.form())) + kLineBytes;
+  encoded_ = AlignedArray<std::byte>::Zeros(rows * encoded_stride_);
+  scales_ = AlignedArray<float>::Zeros(rows);
+  bool all = !encoded_.null() && !scales_.null();
   for (size_t i = 0; i < members_.size(); ++i) {
     Member& member = members_[i];
     member.index = static_cast<int>(i);
-    member.row = floats(widest);
-    member.encoded = bytes();
-    member.scales = floats(rows);
-    member.scratch = floats(LargestAttendScratch(config_));
-    member.strips.resize(LargestStripCount(config_));
+    member.row = AlignedArray<float>::Zeros(widest);
+    member.encoded = AlignedArray<std::byte>::Zeros(rows * encoded_stride_);
+    member.scales = AlignedArray<float>::Zeros(rows);
+    member.attention = std::make_unique<Attention>(config_, kernels_, network_.head.form());
+    all = all && !member.row.null() && !member.encoded.null() && !member.scales.null();
   }
   return all;
 }
@@ -177,7 +140,7 @@ void Transformer::RunLayer(Member& member, int index) {
   const EncodedRows attn_in = Encode(member, layer.qkv, rows, [&](int row) {
     return Normed(member, layer.attn_norm, hidden_.row(row));
   });
-  Multiply(member, layer.qkv, attn_in, rows, qkv_, /*add=*/false);
+  Multiply(member, layer.qkv, attn_in, rows, {qkv_, /*add=*/false, &layer.out});
   // Where the heads divide evenly, a member has made the q, k, v of its own heads.
   if (config_.n_head % team_.size() != 0) team_.Barrier();
 
@@ -188,21 +151,21 @@ void Transformer::RunLayer(Member& member, int index) {
   // H += O attend(norm(H))
   const EncodedRows mixed =
       Encode(member, layer.out, rows, [&](int row) { return mixed_.row(row); });
-  Multiply(member, layer.out, mixed, rows, hidden_, /*add=*/true);
+  Multiply(member, layer.out, mixed, rows, {hidden_, /*add=*/true, &layer.up});
   team_.Barrier();
 
   // f(up(norm(H)))
   const EncodedRows mlp_in = Encode(member, layer.up, rows, [&](int row) {
     return Normed(member, layer.mlp_norm, hidden_.row(row));
   });
-  Multiply(member, layer.up, mlp_in, rows, expanded_, /*add=*/false);
+  Multiply(member, layer.up, mlp_in, rows, {expanded_, /*add=*/false, &layer.down});
   ActivateShare(member, layer.up, rows);
   team_.Barrier();
 
   // H += down(f(up(norm(H))))
   const EncodedRows expanded =
       Encode(member, layer.down, rows, [&](int row) { return expanded_.row(row); });
-  Multiply(member, layer.down, expanded, rows, hidden_, /*add=*/true);
+  Multiply(member, layer.down, expanded, rows, {hidden_, /*add=*/true, AfterLayer(index)});
   team_.Barrier();
 }
 
@@ -210,54 +173,7 @@ void Transformer::RunLayer(Member& member, int index) {
 void Transformer::Attend(Member& member, int layer) {
   const int rows = static_cast<int>(member.batch->rows.size());
   const Range share = ShareOf(config_.n_head * rows, team_.size(), member.index);
-  for (int head = share.begin / rows; head < config_.n_head && head * rows < share.end; ++head) {
-    for (const SequenceRun& run : member.batch->runs) {
-      const int place = head * rows + run.first_row;
-      if (place >= share.begin && place < share.end) AttendRun(member, run, layer, head);
-    }
-  }
-}
-
-// Section 4.1: attend(q_i, K_S, V_S) for each row in the order of positions, each with its own key
-// and value written first: a ring may forget what the row before it still read.
-void Transformer::AttendRun(Member& member, const SequenceRun& run, int layer, int head) {
-  const SequenceCache::Head& cache = run.cache->head(layer, head);
-  const CacheLayout& layout = run.cache->layout(cache);
-  AttendTask task;
-  task.scale = attention_scale_;
-  task.keys = cache.keys;
-  task.values = cache.values;
-  task.d_key = config_.d_key;
-  task.d_value = config_.d_value;
-  task.scratch = member.scratch.data();
-  for (int row = run.first_row; row < run.first_row + run.rows; ++row) {
-    const int position = member.batch->rows[static_cast<size_t>(row)].position;
-    const float* const qkv = qkv_.row(row) + head * HeadWidth(config_);
-    StoreKeyAndValue(qkv + config_.d_key, layout.HomesOf(position), cache);
-    task.query = qkv;
-    task.strips = layout.StripsOf(position, member.strips);
-    task.out = mixed_.row(row) + head * config_.d_value;
-    attend_(task);
-    run.cache->PoisonAfter(cache, position);
-  }
-}
-
-void Transformer::StoreKeyAndValue(const float* key_and_value, const CacheHomes& homes,
-                                   const SequenceCache::Head& cache) const {
-  for (const CacheHome& home : homes) {
-    StoreRow(key_and_value, config_.d_key, home.row, cache.keys);
-    StoreRow(key_and_value + config_.d_key, config_.d_value, home.row, cache.values);
-  }
-}
-
-// One row of a cache, in the element type of the cache.
-void Transformer::StoreRow(const float* values, int width, int row, std::byte* rows) const {
-  const auto first = static_cast<size_t>(row) * static_cast<size_t>(width);
-  if (float32_cache_) {
-    std::copy_n(values, width, reinterpret_cast<float*>(rows) + first);
-  } else {
-    kernels_.to_bfloat16(values, width, reinterpret_cast<uint16_t*>(rows) + first);
-  }
+  member.attention->Run(*member.batch, layer, share, qkv_, mixed_);
 }
 
 // logits = head(norm(H)), for the rows that want them.
@@ -268,7 +184,7 @@ void Transformer::Predict(Member& member, LogitsSink sink) {
     const float* const row = hidden_.row(outputs[static_cast<size_t>(output)]);
     return network_.final_norm.has_value() ? Normed(member, *network_.final_norm, row) : row;
   });
-  Multiply(member, network_.head, input, count, logits_, /*add=*/false);
+  Multiply(member, network_.head, input, count, {logits_, /*add=*/false, AfterLayer(-1)});
   team_.Barrier();
   const Range share = ShareOf(count, team_.size(), member.index);
   for (int output = share.begin; output < share.end; ++output) {
@@ -304,9 +220,9 @@ EncodedRows Transformer::Encode(Member& member, const PackedMatrix& matrix, int 
   return {encoded, encoded_stride_, scales};
 }
 
-// The member's share of `out` = (or +=) `matrix` times each row.
+// The member's share of `to.out` = (or +=) `matrix` times each row.
 void Transformer::Multiply(Member& member, const PackedMatrix& matrix, const EncodedRows& input,
-                           int rows, Activations& out, bool add) {
+                           int rows, const Product& to) {
   const Range panels = ShareOf(matrix.panels(), team_.size(), member.index);
   ProductTask task;
   task.matrix = &matrix;
@@ -314,10 +230,16 @@ void Transformer::Multiply(Member& member, const PackedMatrix& matrix, const Enc
   task.last_panel = panels.end;
   task.input = input;
   task.rows = rows;
-  task.out = out.values.data();
-  task.out_stride = out.stride;
-  task.add = add;
+  task.out = to.out.values;
+  task.out_stride = to.out.stride;
+  task.add = to.add;
+  task.next = to.next->panel(ShareOf(to.next->panels(), team_.size(), member.index).begin);
   kernels_.product[static_cast<size_t>(matrix.form())](task);
+}
+
+const PackedMatrix* Transformer::AfterLayer(int index) const {
+  const auto next = static_cast<size_t>(index + 1);
+  return next < network_.layers.size() ? &network_.layers[next].qkv : &network_.head;
 }
 
 // f of what the member's Multiply has just made.

@@ -21,29 +21,14 @@
 #include "absl/functional/function_ref.h"
 #include "absl/status/statusor.h"
 #include "engine/cpu/aligned_array.h"
+#include "engine/cpu/attention.h"
+#include "engine/cpu/batch.h"
 #include "engine/cpu/kernels/kernels.h"
 #include "engine/cpu/network.h"
-#include "engine/cpu/sequence_cache.h"
 #include "engine/cpu/thread_team.h"
 #include "engine/model/config.h"
-#include "engine/step.h"
 
 namespace strided {
-
-// The rows of one sequence in a step: `rows` consecutive positions from the batch's `first_row`.
-struct SequenceRun {
-  SequenceCache* cache = nullptr;
-  const float* start = nullptr;  // [d_model], the input of position 0
-  int first_row = 0;
-  int rows = 0;
-};
-
-// A step. All spans live as long as the step.
-struct Batch {
-  std::span<const StepRow> rows;
-  std::span<const SequenceRun> runs;  // cover the rows, in order; no cache twice
-  std::span<const int> outputs;       // ascending rows that want logits
-};
 
 // Used by one thread at a time. Everything that a step needs is allocated at creation.
 class Transformer {
@@ -89,14 +74,13 @@ class Transformer {
     AlignedArray<float> row;          // one row of activations
     AlignedArray<std::byte> encoded;  // [max_rows][encoded_stride_]
     AlignedArray<float> scales;       // [max_rows]
-    AlignedArray<float> scratch;      // of attention
-    std::vector<CacheStrip> strips;
+    std::unique_ptr<Attention> attention;
   };
-  // Activations of all rows, float32, shared by the team.
-  struct Activations {
-    AlignedArray<float> values;  // [max_rows][stride]
-    size_t stride = 0;
-    float* row(int index) { return values.data() + static_cast<size_t>(index) * stride; }
+  // Where a product goes, and which the same thread will make after it.
+  struct Product {
+    const ActivationRows& out;
+    bool add = false;
+    const PackedMatrix* next = nullptr;
   };
   // Gives a row of activations, in `member.row` or elsewhere, to be encoded.
   using RowSource = absl::FunctionRef<const float*(int row)>;
@@ -108,32 +92,28 @@ class Transformer {
   void Embed(Member& member);
   void RunLayer(Member& member, int index);
   void Attend(Member& member, int layer);
-  void AttendRun(Member& member, const SequenceRun& run, int layer, int head);
-  void StoreKeyAndValue(const float* key_and_value, const CacheHomes& homes,
-                        const SequenceCache::Head& cache) const;
-  void StoreRow(const float* values, int width, int row, std::byte* rows) const;
   void Predict(Member& member, LogitsSink sink);
 
   const float* Normed(Member& member, const NormWeights& norm, const float* row);
   EncodedRows Encode(Member& member, const PackedMatrix& matrix, int rows, RowSource source);
   void Multiply(Member& member, const PackedMatrix& matrix, const EncodedRows& input, int rows,
-                Activations& out, bool add);
+                const Product& to);
+  // The first matrix after layer `index`.
+  const PackedMatrix* AfterLayer(int index) const;
   void ActivateShare(Member& member, const PackedMatrix& matrix, int rows);
 
   const ModelConfig& config_;
   const Network network_;
   const Kernels kernels_;
   const int max_rows_;
-  const bool float32_cache_;
-  const Kernels::Attend attend_;
-  const float attention_scale_;
 
   size_t encoded_stride_ = 0;        // bytes
-  Activations hidden_;               // H: [d_model]
-  Activations qkv_;                  // [head][query, key, value]
-  Activations mixed_;                // [head][d_value]: what attention gives
-  Activations expanded_;             // [d_ff]
-  Activations logits_;               // [vocab], by output
+  AlignedArray<float> activations_;  // what the next five point into
+  ActivationRows hidden_;            // H: [d_model]
+  ActivationRows qkv_;               // [head][query, key, value]
+  ActivationRows mixed_;             // [head][d_value]: what attention gives
+  ActivationRows expanded_;          // [d_ff]
+  ActivationRows logits_;            // [vocab], by output
   AlignedArray<std::byte> encoded_;  // [max_rows][encoded_stride_]
   AlignedArray<float> scales_;       // [max_rows]
   std::vector<Member> members_;

@@ -21,42 +21,58 @@ HWY_BEFORE_NAMESPACE();
 namespace strided {
 namespace HWY_NAMESPACE {
 
-// A row of a cache, read a block of kElements at a time into kSixteens vectors. Element e of a
-// block goes to lane LaneOf(e) of them taken together.
+// A row of a cache, read a block of kElements at a time into kSixteens vectors, and floats in the
+// order of the lanes that it is read into.
 struct Float32CacheRow {
   static constexpr size_t kElements = 16;
   static constexpr size_t kBytes = 4;
   static constexpr size_t kSixteens = 1;
-  static constexpr size_t LaneOf(size_t element) { return element; }
-  static HWY_INLINE void LoadBlock(const std::byte* from, Sixteen (&block)[1]) {
+  using Block = Sixteen[kSixteens];
+  static HWY_INLINE void LoadBlock(const std::byte* from, Block& block) {
     block[0] = Load(reinterpret_cast<const float*>(from));
   }
+  static HWY_INLINE void LoadFloats(const float* from, Block& block) { block[0] = Load(from); }
+  static HWY_INLINE void StoreFloats(const Block& block, float* to) { Store(block[0], to); }
 };
 
 struct Bfloat16CacheRow {
   static constexpr size_t kElements = 32;
   static constexpr size_t kBytes = 2;
   static constexpr size_t kSixteens = 2;
-  static constexpr size_t LaneOf(size_t element) { return element / 2 + element % 2 * kLanes; }
-  static HWY_INLINE void LoadBlock(const std::byte* from, Sixteen (&block)[2]) {
+  using Block = Sixteen[kSixteens];  // elements of even index, of odd index
+  static HWY_INLINE void LoadBlock(const std::byte* from, Block& block) {
     const EvenOdd pairs = LoadPairs(from);
     block[0] = pairs.even;
     block[1] = pairs.odd;
   }
+  static HWY_INLINE void LoadFloats(const float* from, Block& block) {
+    const EvenOdd pairs = LoadEvenOdd(from);
+    block[0] = pairs.even;
+    block[1] = pairs.odd;
+  }
+  static HWY_INLINE void StoreFloats(const Block& block, float* to) {
+    StoreEvenOdd({block[0], block[1]}, to);
+  }
 };
 
-// Loads block `index` of a row of `width` elements; zeros past the row's end, whatever lies there.
+// Makes the elements of a block past the end of a row of `width` elements zero.
 template <class Row>
+HWY_INLINE void KeepWithinRow(size_t first_element, size_t width, typename Row::Block& block) {
+  if (first_element + Row::kElements <= width) return;
+  const size_t left = width - first_element;
+  Unrolled<Row::kSixteens>([&](auto s) STRIDED_LAMBDA {
+    block[s] = KeepFirst(block[s], (left + Row::kSixteens - 1 - s) / Row::kSixteens);
+  });
+}
+
+// Loads block `index` of a row. kWhole: rows are whole blocks; else what lies past the row's end
+// is not taken in.
+template <class Row, bool kWhole>
 HWY_INLINE void LoadRowBlock(const std::byte* row, size_t index, size_t width,
-                             Sixteen (&block)[Row::kSixteens]) {
+                             typename Row::Block& block) {
   const size_t first = index * Row::kElements;
   Row::LoadBlock(row + first * Row::kBytes, block);
-  if (first + Row::kElements <= width) return;
-  const size_t left = width - first;
-  for (size_t s = 0; s < Row::kSixteens; ++s) {
-    // With two vectors, one holds the even elements and one the odd.
-    block[s] = KeepFirst(block[s], (left + Row::kSixteens - 1 - s) / Row::kSixteens);
-  }
+  if constexpr (!kWhole) KeepWithinRow<Row>(first, width, block);
 }
 
 template <class Row>
@@ -66,58 +82,73 @@ HWY_INLINE size_t BlocksOf(int width) {
 
 // The parts of AttendTask::scratch.
 struct AttendSpace {
-  AttendSpace(const AttendTask& task, size_t keys)
+  explicit AttendSpace(const AttendTask& task)
       : query(task.scratch),
-        scores(query + hwy::RoundUpTo(static_cast<size_t>(task.d_key), 32)),
-        values(scores + hwy::RoundUpTo(keys + 4, kLanes)),
-        rows(reinterpret_cast<int32_t*>(values + 32)) {}
+        values(query + hwy::RoundUpTo(static_cast<size_t>(task.d_key), 32)),
+        scores(values + 32) {}
   float* query;   // scaled, in the lanes of the keys
-  float* scores;  // then weights; a whole number of sixteens
   float* values;  // a block of the output
-  int32_t* rows;  // the cache row of each key
+  float* scores;  // then weights; a whole number of sixteens
 };
 
-// The rows of the strips, one after the other; their number.
-HWY_INLINE size_t ListRows(std::span<const CacheStrip> strips, int32_t* rows) {
-  size_t count = 0;
-  for (const CacheStrip& strip : strips) {
-    for (int i = 0; i < strip.count; ++i) rows[count++] = strip.first + i;
+// Asks for a stretch of memory, a share of it at each of `times` calls.
+class Fetcher {
+ public:
+  HWY_INLINE Fetcher(const FetchedRows& rows, size_t times)
+      : next_(rows.first),
+        end_(rows.first + rows.bytes),
+        share_((rows.bytes / times + 64) & ~63u) {}
+  HWY_INLINE void FetchShare() {
+    const std::byte* const stop = std::min(next_ + share_, end_);
+    for (; next_ < stop; next_ += 64) __builtin_prefetch(next_, 0, 2);
   }
-  return count;
-}
+
+ private:
+  const std::byte* next_;
+  const std::byte* end_;
+  size_t share_;  // bytes, whole lines
+};
 
 template <class Row>
 HWY_INLINE void SpreadQuery(const AttendTask& task, float* query) {
   const auto width = static_cast<size_t>(task.d_key);
-  const size_t padded = BlocksOf<Row>(task.d_key) * Row::kElements;
-  for (size_t e = 0; e < padded; ++e) {
-    const size_t lane = e / Row::kElements * Row::kElements + Row::LaneOf(e % Row::kElements);
-    query[lane] = e < width ? task.query[e] * task.scale : 0.0f;
+  const Sixteen scale = Fill(task.scale);
+  for (size_t first = 0; first < width; first += Row::kElements) {
+    typename Row::Block block;
+    Row::LoadFloats(task.query + first, block);
+    KeepWithinRow<Row>(first, width, block);
+    for (size_t s = 0; s < Row::kSixteens; ++s) {
+      Store(block[s] * scale, query + first + s * kLanes);
+    }
   }
 }
 
 // scores[i] = query . key i. Past the last key, up to three scores are that key's again.
-template <class Row>
-HWY_INLINE void Scores(const AttendTask& task, const AttendSpace& space, size_t keys) {
+template <class Row, bool kWhole>
+HWY_INLINE void Scores(const AttendTask& task, const AttendSpace& space) {
+  const size_t keys = task.rows.size();
   const auto width = static_cast<size_t>(task.d_key);
+  const size_t row_bytes = width * Row::kBytes;
   const size_t blocks = BlocksOf<Row>(task.d_key);
+  Fetcher fetcher(task.next_keys, (keys + 3) / 4);
   for (size_t i = 0; i < keys; i += 4) {
+    fetcher.FetchShare();
     const std::byte* row[4];
     Sixteen sum[4];
-    for (size_t j = 0; j < 4; ++j) {
-      const auto index = static_cast<size_t>(space.rows[std::min(i + j, keys - 1)]);
-      row[j] = task.keys + index * width * Row::kBytes;
+    Unrolled<4>([&](auto j) STRIDED_LAMBDA {
+      const auto index = static_cast<size_t>(task.rows[std::min(i + j, keys - 1)]);
+      row[j] = task.keys + index * row_bytes;
       sum[j] = Zero();
-    }
+    });
     for (size_t b = 0; b < blocks; ++b) {
-      for (size_t j = 0; j < 4; ++j) {
-        Sixteen block[Row::kSixteens];
-        LoadRowBlock<Row>(row[j], b, width, block);
-        for (size_t s = 0; s < Row::kSixteens; ++s) {
-          const Sixteen query = Load(space.query + (b * Row::kSixteens + s) * kLanes);
-          sum[j] = MulAdd(query, block[s], sum[j]);
-        }
-      }
+      const float* const query = space.query + b * Row::kElements;
+      Unrolled<4>([&](auto j) STRIDED_LAMBDA {
+        typename Row::Block block;
+        LoadRowBlock<Row, kWhole>(row[j], b, width, block);
+        Unrolled<Row::kSixteens>([&](auto s) STRIDED_LAMBDA {
+          sum[j] = MulAdd(Load(query + s * kLanes), block[s], sum[j]);
+        });
+      });
     }
     SumsOfFour(sum, space.scores + i);
   }
@@ -139,63 +170,68 @@ HWY_INLINE float Exponentials(float* scores, size_t keys) {
 }
 
 // out = factor * sum over the keys of weight * value, for kBlocks blocks from `first_block`.
-template <class Row, size_t kBlocks>
-HWY_INLINE void WeightedSum(const AttendTask& task, const AttendSpace& space, size_t keys,
-                            float factor, size_t first_block) {
+template <class Row, bool kWhole, size_t kBlocks>
+HWY_INLINE void WeightedSum(const AttendTask& task, const AttendSpace& space, float factor,
+                            size_t first_block) {
   const auto width = static_cast<size_t>(task.d_value);
-  Sixteen sum[kBlocks][Row::kSixteens];
-  for (auto& block : sum) {
-    for (Sixteen& part : block) part = Zero();
-  }
-  for (size_t i = 0; i < keys; ++i) {
-    const std::byte* const row =
-        task.values + static_cast<size_t>(space.rows[i]) * width * Row::kBytes;
+  const size_t row_bytes = width * Row::kBytes;
+  Fetcher fetcher(first_block == 0 ? task.next_values : FetchedRows(), task.rows.size());
+  typename Row::Block sum[kBlocks];
+  Unrolled<kBlocks>([&](auto b) STRIDED_LAMBDA {
+    Unrolled<Row::kSixteens>([&](auto s) STRIDED_LAMBDA { sum[b][s] = Zero(); });
+  });
+  for (size_t i = 0; i < task.rows.size(); ++i) {
+    const std::byte* const row = task.values + static_cast<size_t>(task.rows[i]) * row_bytes;
     const Sixteen weight = Fill(space.scores[i]);
-    for (size_t b = 0; b < kBlocks; ++b) {
-      Sixteen block[Row::kSixteens];
-      LoadRowBlock<Row>(row, first_block + b, width, block);
-      for (size_t s = 0; s < Row::kSixteens; ++s) {
-        sum[b][s] = MulAdd(weight, block[s], sum[b][s]);
-      }
-    }
+    fetcher.FetchShare();
+    Unrolled<kBlocks>([&](auto b) STRIDED_LAMBDA {
+      typename Row::Block block;
+      LoadRowBlock<Row, kWhole>(row, first_block + b, width, block);
+      Unrolled<Row::kSixteens>([&](auto s)
+                                   HWY_ATTR { sum[b][s] = MulAdd(weight, block[s], sum[b][s]); });
+    });
   }
-  for (size_t b = 0; b < kBlocks; ++b) {
-    for (size_t s = 0; s < Row::kSixteens; ++s) {
-      Store(sum[b][s] * Fill(factor), space.values + s * kLanes);
-    }
+  Unrolled<kBlocks>([&](auto b) STRIDED_LAMBDA {
+    Unrolled<Row::kSixteens>([&](auto s) STRIDED_LAMBDA { sum[b][s] = sum[b][s] * Fill(factor); });
     const size_t first = (first_block + b) * Row::kElements;
-    const size_t count = std::min(Row::kElements, width - first);
-    for (size_t e = 0; e < count; ++e) task.out[first + e] = space.values[Row::LaneOf(e)];
-  }
+    if (kWhole || first + Row::kElements <= width)
+      return Row::StoreFloats(sum[b], task.out + first);
+    Row::StoreFloats(sum[b], space.values);
+    std::copy_n(space.values, width - first, task.out + first);
+  });
 }
 
-// Eight vectors of sums at once where they fit the registers, else two.
-template <class Row>
-HWY_INLINE void WeightedSums(const AttendTask& task, const AttendSpace& space, size_t keys,
-                             float factor) {
-  constexpr size_t kAtOnce = (kParts == 1 ? 8 : 2) / Row::kSixteens;
+// As many vectors of sums at once as fit the registers.
+template <class Row, bool kWhole>
+HWY_INLINE void WeightedSums(const AttendTask& task, const AttendSpace& space, float factor) {
+  constexpr size_t kAtOnce = std::max<size_t>(8 / kParts, 2) / Row::kSixteens;
   const size_t blocks = BlocksOf<Row>(task.d_value);
   size_t block = 0;
   for (; block + kAtOnce <= blocks; block += kAtOnce) {
-    WeightedSum<Row, kAtOnce>(task, space, keys, factor, block);
+    WeightedSum<Row, kWhole, kAtOnce>(task, space, factor, block);
   }
-  for (; block < blocks; ++block) WeightedSum<Row, 1>(task, space, keys, factor, block);
+  for (; block < blocks; ++block) WeightedSum<Row, kWhole, 1>(task, space, factor, block);
+}
+
+template <class Row, bool kWhole>
+HWY_INLINE void AttendRows(const AttendTask& task) {
+  const AttendSpace space(task);
+  SpreadQuery<Row>(task, space.query);
+  Scores<Row, kWhole>(task, space);
+  const float sum = Exponentials(space.scores, task.rows.size());
+  WeightedSums<Row, kWhole>(task, space, 1.0f / sum);
 }
 
 template <class Row>
 void Attend(const AttendTask& task) {
-  size_t keys = 0;
-  for (const CacheStrip& strip : task.strips) keys += static_cast<size_t>(strip.count);
-  if (keys == 0) {
+  constexpr int kElements = static_cast<int>(Row::kElements);
+  if (task.rows.empty()) {
     std::fill_n(task.out, task.d_value, 0.0f);
-    return;
+  } else if (task.d_key % kElements == 0 && task.d_value % kElements == 0) {
+    AttendRows<Row, true>(task);
+  } else {
+    AttendRows<Row, false>(task);
   }
-  const AttendSpace space(task, keys);
-  ListRows(task.strips, space.rows);
-  SpreadQuery<Row>(task, space.query);
-  Scores<Row>(task, space, keys);
-  const float sum = Exponentials(space.scores, keys);
-  WeightedSums<Row>(task, space, keys, 1.0f / sum);
 }
 
 }  // namespace HWY_NAMESPACE

@@ -92,9 +92,9 @@ std::vector<Kernels> MakeAvailableKernels() {
 
 }  // namespace
 
-size_t AttendScratch(int keys, int d_key, int /*d_value*/) {
-  const auto padded_keys = static_cast<size_t>(keys) + 4 + 16;
-  return (static_cast<size_t>(d_key) + 32) + padded_keys + 32 + padded_keys;
+size_t AttendScratch(int keys, int d_key) {
+  // The query and a block of values, in whole blocks; scores in whole sixteens and fours.
+  return (static_cast<size_t>(d_key) + 32) + 32 + (static_cast<size_t>(keys) + 4 + 16);
 }
 
 const std::vector<Kernels>& AvailableKernels() {

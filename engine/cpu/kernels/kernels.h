@@ -20,7 +20,6 @@
 #include <vector>
 
 #include "absl/strings/string_view.h"
-#include "engine/cache/cache_layout.h"
 #include "engine/cpu/packed_matrix.h"
 #include "engine/model/config.h"
 
@@ -45,24 +44,44 @@ struct ProductTask {
   float* out = nullptr;   // [rows][out_stride], whole panels are written
   size_t out_stride = 0;  // floats
   bool add = false;
+  // The panels that the same thread reads after these, to be fetched meanwhile; null: none.
+  const std::byte* next = nullptr;
+
+  // Memory to be fetched while `panel` is read, byte by byte: what is read after it. Panels that
+  // are large beside a core's cache fetch themselves, a little ahead.
+  const std::byte* FetchedBeside(int panel) const {
+    constexpr size_t kFarthest = size_t{64} << 10;
+    if (matrix->panel_bytes() > kFarthest) return matrix->panel(panel) + kFarthest;
+    if (panel + 1 < last_panel) return matrix->panel(panel + 1);
+    return next != nullptr ? next : matrix->panel(panel);
+  }
 };
 
-// Section 4.1's attend for one query of one head: soft maximum of scale * q.k over the rows of
-// `strips`, in their order, times the values; zeros for no rows.
+// A stretch of memory; may be empty.
+struct FetchedRows {
+  const std::byte* first = nullptr;
+  size_t bytes = 0;
+};
+
+// Section 4.1's attend for one query of one head: soft maximum of scale * q.k over some rows of a
+// cache, in their order, times the values; zeros for no rows.
 struct AttendTask {
-  const float* query = nullptr;  // [d_key]
+  const float* query = nullptr;  // [d_key], readable up to a multiple of 32
   float scale = 1;
-  const std::byte* keys = nullptr;    // [rows][d_key], float32 or bfloat16
-  const std::byte* values = nullptr;  // [rows][d_value]
+  const std::byte* keys = nullptr;    // [rows of the cache][d_key], float32 or bfloat16
+  const std::byte* values = nullptr;  // [rows of the cache][d_value]
   int d_key = 0;
   int d_value = 0;
-  std::span<const CacheStrip> strips;
-  float* scratch = nullptr;  // AttendScratch floats
-  float* out = nullptr;      // [d_value]
+  std::span<const int32_t> rows;  // to read
+  float* scratch = nullptr;       // AttendScratch floats
+  float* out = nullptr;           // [d_value]
+  // What will be read after this, to be fetched meanwhile.
+  FetchedRows next_keys;
+  FetchedRows next_values;
 };
 
 // Floats of scratch for a query that reads at most `keys` rows.
-size_t AttendScratch(int keys, int d_key, int d_value);
+size_t AttendScratch(int keys, int d_key);
 
 struct NormTask {
   const float* in = nullptr;  // [width]

@@ -12,8 +12,14 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <type_traits>
+#include <utility>
 
 #include "hwy/highway.h"
+
+// After a lambda's parameters: compiled for the target, and never a call.
+#undef STRIDED_LAMBDA
+#define STRIDED_LAMBDA __attribute__((always_inline)) HWY_ATTR
 
 HWY_BEFORE_NAMESPACE();
 namespace strided {
@@ -37,12 +43,21 @@ struct Sixteen {
   Floats part[kParts];
 };
 
-// Applies a Highway function to each part; the loop is unrolled.
-#define STRIDED_EACH_PART(expression)   \
-  Sixteen result;                       \
-  for (size_t p = 0; p < kParts; ++p) { \
-    result.part[p] = (expression);      \
-  }                                     \
+// Calls body(0), ..., body(kCount - 1) with the index as a constant. Arrays that are indexed so
+// stay in registers; in nested loops GCC 12 often keeps them in memory.
+template <size_t kCount, class Body>
+HWY_INLINE void Unrolled(const Body& body) {
+  [&]<size_t... kIndex>(std::index_sequence<kIndex...>) STRIDED_LAMBDA {
+    (body(std::integral_constant<size_t, kIndex>()), ...);
+  }
+  (std::make_index_sequence<kCount>());
+}
+
+// The function's result: the expression for each part p.
+#undef STRIDED_EACH_PART
+#define STRIDED_EACH_PART(expression)                                              \
+  Sixteen result;                                                                  \
+  Unrolled<kParts>([&](auto p) STRIDED_LAMBDA { result.part[p] = (expression); }); \
   return result
 
 HWY_INLINE Sixteen Fill(float value) { STRIDED_EACH_PART(hn::Set(kFloats, value)); }
@@ -78,19 +93,16 @@ HWY_INLINE Sixteen KeepNaN(const Sixteen& x, const Sixteen& value) {
 }
 
 HWY_INLINE void Store(const Sixteen& value, float* to) {
-  for (size_t p = 0; p < kParts; ++p) hn::StoreU(value.part[p], kFloats, to + p * kVectorLanes);
+  Unrolled<kParts>([&](auto p)
+                       HWY_ATTR { hn::StoreU(value.part[p], kFloats, to + p * kVectorLanes); });
 }
 
 // The first `count` lanes, then zeros.
 HWY_INLINE Sixteen KeepFirst(const Sixteen& value, size_t count) {
   if (count >= kLanes) return value;
-  Sixteen result;
-  for (size_t p = 0; p < kParts; ++p) {
-    const size_t before = p * kVectorLanes;
-    const size_t here = std::min(count > before ? count - before : 0, kVectorLanes);
-    result.part[p] = hn::IfThenElseZero(hn::FirstN(kFloats, here), value.part[p]);
-  }
-  return result;
+  STRIDED_EACH_PART(hn::IfThenElseZero(
+      hn::FirstN(kFloats, std::min(count - std::min(count, p * kVectorLanes), kVectorLanes)),
+      value.part[p]));
 }
 
 // Stores the first `count` only.
@@ -109,18 +121,36 @@ struct EvenOdd {
 HWY_INLINE EvenOdd LoadPairs(const std::byte* from) {
   const auto upper = hn::Set(kWords, 0xffff0000u);
   EvenOdd result;
-  for (size_t p = 0; p < kParts; ++p) {
+  Unrolled<kParts>([&](auto p) STRIDED_LAMBDA {
     const auto words =
         hn::LoadU(kWords, reinterpret_cast<const uint32_t*>(from) + p * kVectorLanes);
     result.even.part[p] = hn::BitCast(kFloats, hn::ShiftLeft<16>(words));
     result.odd.part[p] = hn::BitCast(kFloats, hn::And(words, upper));
-  }
+  });
   return result;
 }
 
-// The tree by which sixteen partial sums become one: lane i and i + 8, then + 4, + 2, + 1.
+// 32 floats the same way, and back.
+HWY_INLINE EvenOdd LoadEvenOdd(const float* from) {
+  EvenOdd result;
+  Unrolled<kParts>([&](auto p) STRIDED_LAMBDA {
+    hn::LoadInterleaved2(kFloats, from + 2 * p * kVectorLanes, result.even.part[p],
+                         result.odd.part[p]);
+  });
+  return result;
+}
+HWY_INLINE void StoreEvenOdd(const EvenOdd& value, float* to) {
+  Unrolled<kParts>([&](auto p) STRIDED_LAMBDA {
+    hn::StoreInterleaved2(value.even.part[p], value.odd.part[p], kFloats,
+                          to + 2 * p * kVectorLanes);
+  });
+}
+
+// SumOf: the tree by which sixteen partial sums become one, lane i and i + 8, then + 4, + 2, + 1.
+// SumsOfFour: to[i] = SumOf(value[i]).
+#if HWY_TARGET == HWY_SCALAR
 HWY_INLINE float SumOf(const Sixteen& value) {
-  HWY_ALIGN float lane[kLanes];
+  float lane[kLanes];
   Store(value, lane);
   for (size_t half = kLanes / 2; half > 0; half /= 2) {
     for (size_t i = 0; i < half; ++i) lane[i] = lane[i] + lane[i + half];
@@ -128,18 +158,14 @@ HWY_INLINE float SumOf(const Sixteen& value) {
   return lane[0];
 }
 
-HWY_INLINE float LargestOf(const Sixteen& value) {
-  HWY_ALIGN float lane[kLanes];
-  Store(value, lane);
-  float largest = lane[0];
-  for (size_t i = 1; i < kLanes; ++i) largest = std::max(largest, lane[i]);
-  return largest;
-}
-
-// to[i] = SumOf(value[i]) for four values, in the same tree.
-#if HWY_TARGET == HWY_SCALAR
 HWY_INLINE void SumsOfFour(const Sixteen (&value)[4], float* to) {
   for (size_t i = 0; i < 4; ++i) to[i] = SumOf(value[i]);
+}
+
+HWY_INLINE float LargestOf(const Sixteen& value) {
+  float lane[kLanes];
+  Store(value, lane);
+  return *std::max_element(lane, lane + kLanes);
 }
 #else
 using QuadTag = hn::FixedTag<float, 4>;
@@ -168,6 +194,12 @@ HWY_INLINE hn::Vec<QuadTag> FoldParts(const Floats (&part)[kCount]) {
   }
 }
 
+HWY_INLINE float SumOf(const Sixteen& value) {
+  HWY_ALIGN float lane[4];
+  hn::Store(FoldParts(value.part), kQuad, lane);
+  return (lane[0] + lane[2]) + (lane[1] + lane[3]);
+}
+
 HWY_INLINE void SumsOfFour(const Sixteen (&value)[4], float* to) {
   const auto a = FoldParts(value[0].part);
   const auto b = FoldParts(value[1].part);
@@ -178,6 +210,12 @@ HWY_INLINE void SumsOfFour(const Sixteen (&value)[4], float* to) {
   const auto cd = hn::Add(hn::InterleaveLower(kQuad, c, d), hn::InterleaveUpper(kQuad, c, d));
   hn::StoreU(hn::Add(hn::ConcatLowerLower(kQuad, cd, ab), hn::ConcatUpperUpper(kQuad, cd, ab)),
              kQuad, to);
+}
+
+HWY_INLINE float LargestOf(const Sixteen& value) {
+  Floats largest = value.part[0];
+  for (size_t p = 1; p < kParts; ++p) largest = hn::Max(largest, value.part[p]);
+  return hn::GetLane(hn::MaxOfLanes(kFloats, largest));
 }
 #endif
 

@@ -24,7 +24,7 @@ namespace HWY_NAMESPACE {
 inline constexpr size_t kHalves = kPanelWidth / kLanes;  // Sixteens of a panel
 
 // The rows whose sums fit the registers beside a weight vector and the inputs.
-inline constexpr int kProductRows = kParts == 1 ? 8 : 2;
+inline constexpr size_t kProductRows = kParts == 1 ? 8 : 2;
 
 // One group of a panel for each form: kDepth weights for each of 32 outputs.
 struct Float32Panel {
@@ -52,35 +52,39 @@ HWY_INLINE void FinishHalf(const ProductTask& task, Sixteen sum, int row, size_t
   Store(sum, out);
 }
 
-template <class Panel, int kRows>
+template <class Panel, size_t kRows>
 HWY_INLINE void FloatPanel(const ProductTask& task, int panel, int first_row) {
+  constexpr size_t kGroupBytes = Panel::kGroupBytes;
   const int groups = task.matrix->groups();
   const std::byte* group = task.matrix->panel(panel);
+  const std::byte* fetched = first_row == 0 ? task.FetchedBeside(panel) : group;
   const float* in[kRows];
   Sixteen sum[kRows][kHalves];
-  for (int r = 0; r < kRows; ++r) {
-    in[r] = reinterpret_cast<const float*>(task.input.rows +
-                                           static_cast<size_t>(first_row + r) * task.input.stride);
-    for (size_t half = 0; half < kHalves; ++half) sum[r][half] = Zero();
-  }
-  for (int g = 0; g < groups; ++g, group += Panel::kGroupBytes) {
-    const size_t first_input = static_cast<size_t>(g) * Panel::kDepth;
-    for (size_t half = 0; half < kHalves; ++half) {
+  Unrolled<kRows>([&](auto r) STRIDED_LAMBDA {
+    in[r] = reinterpret_cast<const float*>(
+        task.input.rows + static_cast<size_t>(first_row + int{r}) * task.input.stride);
+    Unrolled<kHalves>([&](auto half) STRIDED_LAMBDA { sum[r][half] = Zero(); });
+  });
+  size_t input = 0;
+  for (int g = 0; g < groups; ++g, group += kGroupBytes, fetched += kGroupBytes) {
+    for (size_t line = 0; line < kGroupBytes; line += 64) __builtin_prefetch(fetched + line, 0, 2);
+    Unrolled<kHalves>([&](auto half) STRIDED_LAMBDA {
       Sixteen weights[Panel::kDepth];
       Panel::LoadHalf(group, half, weights);
-      for (size_t d = 0; d < Panel::kDepth; ++d) {
-        for (int r = 0; r < kRows; ++r) {
-          sum[r][half] = MulAdd(weights[d], Fill(in[r][first_input + d]), sum[r][half]);
-        }
-      }
-    }
+      Unrolled<Panel::kDepth>([&](auto d) STRIDED_LAMBDA {
+        Unrolled<kRows>([&](auto r) STRIDED_LAMBDA {
+          sum[r][half] = MulAdd(weights[d], Fill(in[r][input + d]), sum[r][half]);
+        });
+      });
+    });
+    input += Panel::kDepth;
   }
-  for (int r = 0; r < kRows; ++r) {
-    for (size_t half = 0; half < kHalves; ++half) {
-      FinishHalf(task, sum[r][half], first_row + r,
+  Unrolled<kRows>([&](auto r) STRIDED_LAMBDA {
+    Unrolled<kHalves>([&](auto half) STRIDED_LAMBDA {
+      FinishHalf(task, sum[r][half], first_row + int{r},
                  static_cast<size_t>(panel) * kPanelWidth + half * kLanes);
-    }
-  }
+    });
+  });
 }
 
 // Pairs of int8 weights for kVectorLanes outputs, and their products with a pair of inputs: lane i
@@ -121,64 +125,68 @@ HWY_INLINE Ints AddPairProducts(PairWeights weights, int32_t pair, Ints sum) {
 }
 #endif
 
-template <int kRows>
+template <size_t kRows>
 HWY_INLINE void Int8PairsPanel(const ProductTask& task, int panel, int first_row) {
+  constexpr size_t kGroupBytes = 64;
   constexpr size_t kVectors = kPanelWidth / kVectorLanes;
   const int groups = task.matrix->groups();
   const std::byte* group = task.matrix->panel(panel);
+  const std::byte* fetched = first_row == 0 ? task.FetchedBeside(panel) : group;
   const int32_t* in[kRows];  // pairs of int16
   Ints sum[kRows][kVectors];
-  for (int r = 0; r < kRows; ++r) {
-    in[r] = reinterpret_cast<const int32_t*>(task.input.rows + static_cast<size_t>(first_row + r) *
-                                                                   task.input.stride);
-    for (size_t v = 0; v < kVectors; ++v) sum[r][v] = hn::Zero(kInts);
-  }
-  for (int g = 0; g < groups; ++g, group += 2 * kPanelWidth) {
-    for (size_t v = 0; v < kVectors; ++v) {
+  Unrolled<kRows>([&](auto r) STRIDED_LAMBDA {
+    in[r] = reinterpret_cast<const int32_t*>(
+        task.input.rows + static_cast<size_t>(first_row + int{r}) * task.input.stride);
+    Unrolled<kVectors>([&](auto v) STRIDED_LAMBDA { sum[r][v] = hn::Zero(kInts); });
+  });
+  for (int g = 0; g < groups; ++g, group += kGroupBytes, fetched += kGroupBytes) {
+    __builtin_prefetch(fetched, 0, 2);
+    Unrolled<kVectors>([&](auto v) STRIDED_LAMBDA {
       const PairWeights weights = LoadPairWeights(group + v * 2 * kVectorLanes);
-      for (int r = 0; r < kRows; ++r) {
-        sum[r][v] = AddPairProducts(weights, in[r][g], sum[r][v]);
-      }
-    }
+      Unrolled<kRows>([&](auto r)
+                          HWY_ATTR { sum[r][v] = AddPairProducts(weights, in[r][g], sum[r][v]); });
+    });
   }
-  for (int r = 0; r < kRows; ++r) {
-    for (size_t v = 0; v < kVectors; ++v) {
+  Unrolled<kRows>([&](auto r) STRIDED_LAMBDA {
+    const int row = first_row + int{r};
+    Unrolled<kVectors>([&](auto v) STRIDED_LAMBDA {
       const size_t output = static_cast<size_t>(panel) * kPanelWidth + v * kVectorLanes;
-      const auto scale = hn::Mul(hn::Set(kFloats, task.input.scales[first_row + r]),
+      const auto scale = hn::Mul(hn::Set(kFloats, task.input.scales[row]),
                                  hn::LoadU(kFloats, task.matrix->scales() + output));
       auto value = hn::MulAdd(hn::ConvertTo(kFloats, sum[r][v]), scale,
                               hn::LoadU(kFloats, task.matrix->bias() + output));
-      float* const out = task.out + static_cast<size_t>(first_row + r) * task.out_stride + output;
+      float* const out = task.out + static_cast<size_t>(row) * task.out_stride + output;
       if (task.add) value = hn::Add(value, hn::LoadU(kFloats, out));
       hn::StoreU(value, kFloats, out);
-    }
-  }
+    });
+  });
 }
 
 // The forms by number of rows.
 struct ProductFloat32Rows {
-  template <int kRows>
+  template <size_t kRows>
   static HWY_INLINE void Run(const ProductTask& task, int panel, int row) {
     FloatPanel<Float32Panel, kRows>(task, panel, row);
   }
 };
 struct ProductBfloat16Rows {
-  template <int kRows>
+  template <size_t kRows>
   static HWY_INLINE void Run(const ProductTask& task, int panel, int row) {
     FloatPanel<Bfloat16Panel, kRows>(task, panel, row);
   }
 };
 struct ProductInt8Rows {
-  template <int kRows>
+  template <size_t kRows>
   static HWY_INLINE void Run(const ProductTask& task, int panel, int row) {
     Int8PairsPanel<kRows>(task, panel, row);
   }
 };
 
 // Rows in blocks of kProductRows, then halves of it.
-template <class Rows, int kRows>
+template <class Rows, size_t kRows>
 HWY_INLINE void PanelRows(const ProductTask& task, int panel, int row) {
-  for (; row + kRows <= task.rows; row += kRows) Rows::template Run<kRows>(task, panel, row);
+  for (; row + int{kRows} <= task.rows; row += int{kRows})
+    Rows::template Run<kRows>(task, panel, row);
   if constexpr (kRows > 1) PanelRows<Rows, kRows / 2>(task, panel, row);
 }
 

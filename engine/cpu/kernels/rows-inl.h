@@ -31,18 +31,17 @@ HWY_INLINE Sixteen Exp(const Sixteen& x) {
   constexpr float kLowest = -87.0f;
   const Sixteen clamped = Larger(Smaller(x, Fill(88.0f)), Fill(kLowest));
   Sixteen n = clamped * Fill(1.44269504f);
-  for (size_t p = 0; p < kParts; ++p) n.part[p] = hn::Round(n.part[p]);
+  Unrolled<kParts>([&](auto p) STRIDED_LAMBDA { n.part[p] = hn::Round(n.part[p]); });
   // ln 2 in two parts, so that n times the first is exact.
   const Sixteen r = MulAdd(n, Fill(2.12194440e-4f), MulAdd(n, Fill(-0.693359375f), clamped));
+  constexpr float kTaylor[] = {1.0f / 720, 1.0f / 120, 1.0f / 24, 1.0f / 6, 0.5f, 1.0f, 1.0f};
   Sixteen y = Fill(1.0f / 5040);
-  for (const float coefficient : {1.0f / 720, 1.0f / 120, 1.0f / 24, 1.0f / 6, 0.5f, 1.0f, 1.0f}) {
-    y = MulAdd(y, r, Fill(coefficient));
-  }
-  for (size_t p = 0; p < kParts; ++p) {
+  Unrolled<std::size(kTaylor)>([&](auto i) STRIDED_LAMBDA { y = MulAdd(y, r, Fill(kTaylor[i])); });
+  Unrolled<kParts>([&](auto p) STRIDED_LAMBDA {
     const auto exponent = hn::ShiftLeft<23>(hn::ConvertTo(kInts, n.part[p]));
     const auto scaled = hn::BitCast(kFloats, hn::Add(hn::BitCast(kInts, y.part[p]), exponent));
     y.part[p] = hn::IfThenZeroElse(hn::Lt(x.part[p], hn::Set(kFloats, kLowest)), scaled);
-  }
+  });
   return KeepNaN(x, y);
 }
 

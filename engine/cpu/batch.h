@@ -1,0 +1,51 @@
+// A step as the CPU runs it, and how threads divide it.
+
+#ifndef STRIDED_ENGINE_CPU_BATCH_H_
+#define STRIDED_ENGINE_CPU_BATCH_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "engine/cpu/sequence_cache.h"
+#include "engine/step.h"
+
+namespace strided {
+
+// The rows of one sequence in a step: `rows` consecutive positions from the batch's `first_row`.
+struct SequenceRun {
+  SequenceCache* cache = nullptr;
+  const float* start = nullptr;  // [d_model], the input of position 0
+  int first_row = 0;
+  int rows = 0;
+};
+
+// All spans live as long as the step.
+struct Batch {
+  std::span<const StepRow> rows;
+  std::span<const SequenceRun> runs;  // cover the rows, in order; no cache twice
+  std::span<const int> outputs;       // ascending rows that want logits
+};
+
+// One stage's activations of all rows, shared by the team. A view.
+struct ActivationRows {
+  float* values = nullptr;  // [max_rows][stride]
+  size_t stride = 0;        // floats
+  float* row(int index) const { return values + static_cast<size_t>(index) * stride; }
+};
+
+// [begin, end)
+struct Range {
+  int begin = 0;
+  int end = 0;
+};
+
+// The share of `index` when [0, total) is cut into `parts` nearly equal ranges.
+inline Range ShareOf(int total, int parts, int index) {
+  const auto cut = [total, parts](int i) { return static_cast<int>(int64_t{total} * i / parts); };
+  return {cut(index), cut(index + 1)};
+}
+
+}  // namespace strided
+
+#endif  // STRIDED_ENGINE_CPU_BATCH_H_

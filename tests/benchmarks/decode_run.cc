@@ -1,0 +1,115 @@
+#include "tests/benchmarks/decode_run.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cstdlib>
+#include <iostream>
+#include <utility>
+
+#include "absl/strings/str_format.h"
+#include "engine/cache/cache_layout.h"
+
+namespace strided {
+namespace {
+
+template <typename T>
+T Require(absl::StatusOr<T> result) {
+  if (!result.ok()) {
+    std::cerr << "step_bench: " << result.status() << "\n";
+    std::exit(1);
+  }
+  return *std::move(result);
+}
+
+// FNV-1a.
+class Hash {
+ public:
+  void Add(int32_t token) { value_ = (value_ ^ static_cast<uint64_t>(token)) * 0x100000001b3u; }
+  std::string text() const { return absl::StrFormat("%016x", value_); }
+
+ private:
+  uint64_t value_ = 0xcbf29ce484222325u;
+};
+
+int32_t PrefixToken(int position, int vocab_size) {
+  return static_cast<int32_t>(static_cast<uint32_t>(position) * 2654435761u % 65521u) % vocab_size;
+}
+
+// A sequence that stands before `position`.
+Slot StartedAt(Executor& executor, int position) {
+  SequenceSpec spec;
+  spec.max_length = executor.config().context_length;
+  Slot slot = Require(executor.StartSequence(spec));
+  for (int t = 0; t < position;) {
+    StepPlan plan;
+    for (; t < position && static_cast<int>(plan.rows.size()) < executor.info().max_rows; ++t) {
+      StepRow row;
+      row.slot = slot.index();
+      row.position = t;
+      row.input = t == 0 ? kStartInput : PrefixToken(t - 1, executor.config().vocab_size);
+      plan.rows.push_back(row);
+    }
+    Require(executor.Run(plan));
+  }
+  return slot;
+}
+
+std::vector<Slot> Samples(Executor& executor, const DecodeSetup& setup) {
+  std::vector<Slot> slots;
+  slots.push_back(StartedAt(executor, setup.first_position));
+  SequenceSpec spec;
+  spec.max_length = executor.config().context_length;
+  for (int sample = 1; sample < setup.batch; ++sample) {
+    spec.seed = static_cast<uint64_t>(sample);
+    slots.push_back(Require(executor.ForkSequence(slots.front(), spec)));
+  }
+  return slots;
+}
+
+}  // namespace
+
+DecodeTimes RunDecode(Executor& executor, const DecodeSetup& setup) {
+  const std::vector<Slot> slots = Samples(executor, setup);
+  const int vocab_size = executor.config().vocab_size;
+  StepPlan plan;
+  for (const Slot& slot : slots) {
+    StepRow row;
+    row.slot = slot.index();
+    row.position = setup.first_position;
+    row.output = RowOutput::kSample;
+    if (row.position > 0) row.input = PrefixToken(row.position - 1, vocab_size);
+    plan.rows.push_back(row);
+  }
+  DecodeTimes times;
+  Hash hash;
+  for (int step = 0; step < setup.steps; ++step) {
+    const auto start = std::chrono::steady_clock::now();
+    const StepResult results = Require(executor.Run(plan));
+    const std::chrono::duration<double> time = std::chrono::steady_clock::now() - start;
+    times.step_seconds.push_back(time.count());
+    for (size_t i = 0; i < plan.rows.size(); ++i) {
+      hash.Add(results[i].token);
+      plan.rows[i].input = results[i].token;
+      ++plan.rows[i].position;
+    }
+  }
+  std::sort(times.step_seconds.begin(), times.step_seconds.end());
+  times.token_hash = hash.text();
+  return times;
+}
+
+int64_t CacheBytesPerStep(const ModelConfig& config, int position, int element_bytes) {
+  int64_t rows = 0;
+  std::vector<CacheStrip> space;
+  for (const auto& layer : config.attention) {
+    for (const AttentionPattern& pattern : layer) {
+      const CacheLayout layout(pattern, config.context_length);
+      space.resize(static_cast<size_t>(layout.max_strips()));
+      for (const CacheStrip& strip : layout.StripsOf(position, space)) rows += strip.count;
+      for (const CacheHome& home : layout.HomesOf(position)) rows += home.row >= 0 ? 1 : 0;
+    }
+  }
+  return rows * (config.d_key + config.d_value) * element_bytes;
+}
+
+}  // namespace strided
