@@ -42,9 +42,7 @@ absl::Status GenerateCommand::Run(const Console& console) {
   }
   GenerationDisplay display(arguments_.output, request->prompt().raw(), console);
   const std::unique_ptr<GenerateStream> stream = client->Generate(*request, *options);
-  absl::Status status = ShowAll(*stream, display);
-  status.Update(display.End());
-  return status;
+  return display.End(ShowAll(*stream, display));
 }
 
 absl::StatusOr<std::string> GenerateCommand::ReadPrompt(const Client& client,

@@ -45,9 +45,9 @@ GenerationDisplay::GenerationDisplay(OutputArguments arguments, std::string prom
 absl::Status GenerationDisplay::Show(const v1::GenerateResponse& event) {
   if (event.has_started()) return Begin(event.started());
   if (event.has_finished()) last_finished_ = event.finished();
-  if (event.has_summary()) summary_ = event.summary();
+  if (event.has_summary()) complete_ = true;
   if (event.has_delta() && progress_stops_at_output_) {
-    progress_.reset();
+    progress_->Hide();
     progress_stops_at_output_ = false;
     if (absl::Status status = lines_.Clear(); !status.ok()) return status;
   }
@@ -57,14 +57,14 @@ absl::Status GenerationDisplay::Show(const v1::GenerateResponse& event) {
   return ShowProgress(event);
 }
 
-absl::Status GenerationDisplay::End() {
-  absl::Status status;
-  for (const auto& renderer : renderers_) status.Update(renderer->End());
-  if (console_.error_terminal.interactive) status.Update(lines_.Clear());
+absl::Status GenerationDisplay::End(absl::Status outcome) {
+  // Who has closed our output wants to hear no more of it.
+  const bool wanted = !arguments_.quiet && !arguments_.json && !IsClosedPipe(outcome);
+  for (const auto& renderer : renderers_) outcome.Update(renderer->End());
+  if (console_.error_terminal.interactive) outcome.Update(lines_.Clear());
   renderers_.clear();  // closes the files
-  const bool says = started_.has_value() && !arguments_.quiet && !arguments_.json;
-  if (says && generated_tokens_ > 0 && status.ok()) status = console_.error->Write(ClosingLine());
-  return status;
+  if (wanted && generated_tokens_ > 0) outcome.Update(console_.error->Write(ClosingLine()));
+  return outcome;
 }
 
 absl::Status GenerationDisplay::Begin(const v1::Started& started) {
@@ -157,12 +157,10 @@ absl::Status GenerationDisplay::ShowProgress(const v1::GenerateResponse& event) 
 
 std::string GenerationDisplay::ClosingLine() const {
   std::string line = absl::StrCat(WithCommas(generated_tokens_), " tokens");
-  const double seconds = summary_.has_value() ? SecondsOf(summary_->decode_time()) : 0;
-  if (seconds > 0) {
-    const double rate = static_cast<double>(generated_tokens_) / seconds;
-    absl::StrAppend(&line, ", ", ShortNumber(rate), " tokens/s");
-  }
-  if (!summary_.has_value()) absl::StrAppend(&line, ", incomplete");
+  // Measured here: the server's times leave out what streams that broke have spent.
+  const double rate = progress_.has_value() ? progress_->rate() : 0;
+  if (rate > 0) absl::StrAppend(&line, ", ", ShortNumber(rate), " tokens/s");
+  if (!complete_) absl::StrAppend(&line, ", incomplete");
   if (last_finished_.has_value() && SamplesOf(*started_) == 1) {
     absl::StrAppend(&line, ", ended by ", ShortName(last_finished_->reason(), "FINISH_REASON_"));
   }

@@ -30,8 +30,9 @@ class GenerationDisplay {
   absl::Status Show(const v1::GenerateResponse& event);
 
   // After the last event, and after an error: completes files with what has come, cleans the
-  // terminal up, and says what was made.
-  absl::Status End();
+  // terminal up, and says what was made. `outcome` is what ended the generation; returns it, or the
+  // first error here where that is OK.
+  absl::Status End(absl::Status outcome);
 
  private:
   absl::Status Begin(const v1::Started& started);
@@ -55,7 +56,7 @@ class GenerationDisplay {
   bool progress_stops_at_output_ = false;
   uint64_t generated_tokens_ = 0;
   std::optional<v1::Finished> last_finished_;
-  std::optional<v1::Summary> summary_;
+  bool complete_ = false;  // whether the summary has come
 };
 
 }  // namespace strided::client

@@ -76,10 +76,12 @@ absl::StatusOr<std::string> PromptOf(const std::string& file, std::optional<uint
   const size_t file_rows = codes->size() / RowCodes(model);
   const size_t half = (size_t{model.image().height()} + 1) / 2;
   const size_t given = rows.has_value() ? *rows : std::min(file_rows, half);
-  if (given > file_rows || given >= model.image().height()) {
-    return UsageError(absl::StrCat("--prompt-rows: ", given, " of the file's ", file_rows,
-                                   " rows; the model's images have ", model.image().height(),
-                                   ", the last of which cannot be given"));
+  if (given > file_rows) {
+    return UsageError(absl::StrCat("--prompt-rows: ", given, " rows; the file has ", file_rows));
+  }
+  if (given >= model.image().height()) {
+    return UsageError(absl::StrCat("--prompt-rows: ", given, " rows leave nothing to make of ",
+                                   model.image().height()));
   }
   return codes->substr(0, given * RowCodes(model));
 }

@@ -34,9 +34,11 @@ std::string FieldPrefix(const ErrorDetails& details, absl::string_view message) 
 }
 
 // " (reason QUEUE_FULL, retry in 2 s)", or nothing.
-std::string Remarks(const ErrorDetails& details) {
+std::string Remarks(const ErrorDetails& details, absl::string_view code) {
   std::vector<std::string> remarks;
-  if (!details.reason.empty()) remarks.push_back(absl::StrCat("reason ", details.reason));
+  // Where there is no more special reason, the server repeats the code.
+  const bool has_reason = !details.reason.empty() && details.reason != code;
+  if (has_reason) remarks.push_back(absl::StrCat("reason ", details.reason));
   for (const std::string& quota : details.quotas) remarks.push_back(absl::StrCat("quota ", quota));
   if (details.retry_delay.has_value()) {
     const double seconds = absl::ToDoubleSeconds(*details.retry_delay);
@@ -73,9 +75,10 @@ std::string ErrorLine(const absl::Status& status) {
   if (IsUsageError(status)) return absl::StrCat("stride: ", OneLine(message), "\n");
   if (absl::IsCancelled(status)) return "stride: interrupted\n";
   const ErrorDetails details = DetailsOf(status);
-  return absl::StrCat(
-      "stride: ", absl::StatusCodeToString(status.code()), ": ",
-      OneLine(absl::StrCat(FieldPrefix(details, message), message, Remarks(details))), "\n");
+  const std::string code = absl::StatusCodeToString(status.code());
+  const std::string text =
+      absl::StrCat(FieldPrefix(details, message), message, Remarks(details, code));
+  return absl::StrCat("stride: ", code, ": ", OneLine(text), "\n");
 }
 
 }  // namespace strided::client

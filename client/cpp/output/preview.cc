@@ -65,7 +65,7 @@ absl::Status Preview::End(std::span<const Canvas> canvases) {
 Preview::Layout Preview::Arrange(std::span<const Canvas> canvases) const {
   const int width = canvases.front().image.width;
   // One column stays free: some terminals wrap when the last one is written.
-  const int columns = std::max(1, terminal_.columns - 1);
+  const int columns = std::max(1, columns_ - 1);
   const auto fitting = static_cast<size_t>(std::max(1, (columns + 1) / (width + 1)));
   return {std::min(canvases.size(), fitting), PixelsPerDot(width, columns)};
 }
@@ -74,7 +74,7 @@ std::string Preview::Line(std::span<const Canvas> canvases, const Layout& layout
   std::string text;
   for (const Canvas& canvas : canvases) {
     absl::StrAppend(&text, text.empty() ? "" : " ",
-                    HalfBlockLine(canvas.image, line, layout.pixels_per_dot, terminal_.colours));
+                    HalfBlockLine(canvas.image, line, layout.pixels_per_dot, colours_));
   }
   return text;
 }

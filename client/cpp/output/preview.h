@@ -25,7 +25,8 @@ struct Canvas {
 class Preview {
  public:
   // `lines` outlives this. Requires an interactive terminal with colours.
-  Preview(LiveLines* lines, const Terminal& terminal) : lines_(lines), terminal_(terminal) {}
+  Preview(LiveLines* lines, const Terminal& terminal)
+      : lines_(lines), colours_(terminal.colours), columns_(terminal.columns()) {}
 
   // Prints every line of text that all shown canvases have all pixels of, and shows the next one as
   // far as it is known. The canvases are those of the call before, grown; of more than fit side by
@@ -44,8 +45,9 @@ class Preview {
   std::string Line(std::span<const Canvas> canvases, const Layout& layout, int line) const;
 
   LiveLines* const lines_;
-  const Terminal terminal_;
-  int printed_ = 0;  // lines of text
+  const Colours colours_;
+  const int columns_;  // when it began: lines that are printed cannot be laid out anew
+  int printed_ = 0;    // lines of text
 };
 
 }  // namespace strided::client

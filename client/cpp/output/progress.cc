@@ -60,7 +60,7 @@ Progress::Progress(const Place& place, TimeSource now)
 
 absl::Status Progress::Wait(const std::string& reason) {
   if (state_.done > 0) return absl::OkStatus();
-  return Show(reason.substr(0, static_cast<size_t>(std::max(1, place_.columns - 1))), reason);
+  return Show(reason.substr(0, static_cast<size_t>(std::max(1, place_.columns() - 1))), reason);
 }
 
 absl::Status Progress::Add(uint64_t tokens) {
@@ -70,7 +70,7 @@ absl::Status Progress::Add(uint64_t tokens) {
     before_rate_ = tokens;
   }
   state_.tokens_per_second = rate();
-  return Show(ProgressBar(state_, place_.columns), ProgressText(state_));
+  return Show(ProgressBar(state_, place_.columns()), ProgressText(state_));
 }
 
 void Progress::BeginRate() {

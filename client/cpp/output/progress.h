@@ -4,6 +4,7 @@
 #define STRIDED_CLIENT_CPP_OUTPUT_PROGRESS_H_
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 
@@ -35,7 +36,7 @@ class Progress {
   struct Place {
     LiveLines* live = nullptr;
     ByteSink* plain = nullptr;
-    int columns = 80;
+    std::function<int()> columns = [] { return 80; };  // of the terminal, at this moment
   };
   // The time starts to count now.
   Progress(const Place& place, TimeSource now);
@@ -49,6 +50,9 @@ class Progress {
   absl::Status Add(uint64_t tokens);
   void BeginRate();
 
+  // From now on only counts.
+  void Hide() { place_ = {}; }
+
   uint64_t done() const { return state_.done; }
   absl::Duration elapsed() const { return now_() - begin_; }
   // Tokens per second since the first of them; 0 where that says nothing.
@@ -57,7 +61,7 @@ class Progress {
  private:
   absl::Status Show(const std::string& live_line, const std::string& plain_line);
 
-  const Place place_;
+  Place place_;
   const TimeSource now_;
   const absl::Time begin_;
   std::optional<absl::Time> rate_begin_;

@@ -6,6 +6,11 @@
 #include "absl/strings/match.h"
 
 namespace strided::client {
+namespace {
+
+constexpr int kUsualColumns = 80;
+
+}  // namespace
 
 Colours ColoursOf(const Environment& environment) {
   const std::string term = environment("TERM").value_or("");
@@ -25,8 +30,11 @@ Terminal DetectTerminal(int descriptor, const Environment& environment) {
   if (isatty(descriptor) == 0) return terminal;
   terminal.interactive = true;
   terminal.colours = ColoursOf(environment);
-  winsize size = {};
-  if (ioctl(descriptor, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) terminal.columns = size.ws_col;
+  terminal.columns = [descriptor] {
+    winsize size = {};
+    const bool known = ioctl(descriptor, TIOCGWINSZ, &size) == 0 && size.ws_col > 0;
+    return known ? size.ws_col : kUsualColumns;
+  };
   return terminal;
 }
 

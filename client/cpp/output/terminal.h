@@ -13,7 +13,7 @@ enum class Colours { kNone, k256, k24Bit };
 
 struct Terminal {
   bool interactive = false;  // false: a file or a pipe, and nothing below means anything
-  int columns = 80;
+  std::function<int()> columns = [] { return 80; };  // at this moment: windows are resized
   Colours colours = Colours::kNone;
 };
 
