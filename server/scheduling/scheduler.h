@@ -9,11 +9,11 @@
 //
 //   any thread                   | the scheduler thread
 //   Submit, Cancel, Wake         |  StepLoop::RunOneStep
-//     v                          |    EndExpired      pauses, time limits, slow readers
+//     v                          |    EnforceLimits   time limits, slow readers
 //   CommandQueue (a mutex) ----->|    SlotAssigner    slots for waiting samples, preemption
 //   Heartbeat (a mutex) <--------|    GrantRows       how many rows for whom: a pure function
 //     v                          |    Executor::Run
-//   health()                     |    JobState        results -> stop matching -> TokenSink
+//   health()                     |    Batch, JobState results -> stop matching -> TokenSink
 //
 // These two are all the locks of this folder, with Admission's. None is held during a step or a
 // call of a sink, and none is taken while another is held. What the scheduler thread owns (StepLoop

@@ -24,8 +24,8 @@ namespace strided {
 // Of one thread. In the steady state, where sequences decode and none comes or goes, a step
 // allocates nothing here.
 //
-// A step costs 0.3, 0.7 and 4.7 us of processor time beside the executor's, for 1, 8 and 64 streams,
-// metrics included, and 5.3 us with 64 streams and 4,096 waiting jobs (AMD EPYC, 2.6 GHz,
+// A step costs 0.3, 0.7 and 4.7 us of processor time beside the executor's, for 1, 8 and 64
+// streams, metrics included, and 5.3 us with 64 streams and 4,096 waiting jobs (AMD EPYC, 2.6 GHz,
 // 2026-11-23, step_overhead_benchmark of tests/server/scheduling).
 class StepLoop {
  public:

@@ -64,6 +64,15 @@ std::vector<int32_t> ExpectedPushes(const Job& job, uint32_t index) {
   return drawn;
 }
 
+// The tokens ahead of the first that is pushed.
+std::vector<int32_t> BeforePushes(const Job& job) {
+  if (job.echo_prompt) return {};
+  std::vector<int32_t> before = job.prompt;
+  if (job.kind == JobKind::kScore) before.resize(static_cast<size_t>(job.score_from));
+  before.insert(before.end(), job.resumed.begin(), job.resumed.end());
+  return before;
+}
+
 void ExpectAsAlone(const Job& job, RecordingSink& sink) {
   EXPECT_EQ(sink.finishes, 1);
   for (int i = 0; i < job.samples; ++i) {
@@ -77,6 +86,7 @@ void ExpectAsAlone(const Job& job, RecordingSink& sink) {
       expected.resize(sample.tokens.size());
     }
     EXPECT_EQ(sample.tokens, expected) << "sample " << index << " of " << job.samples;
+    EXPECT_EQ(sample.log_probs, ExpectedLogProbs(BeforePushes(job), sample.tokens));
   }
 }
 
@@ -89,6 +99,9 @@ class RandomRun {
                 .max_slots = jobs_.Draw(1, 6),
                 .cache_capacity_bytes = jobs_.Draw(27, 120)},
                {.max_sequences = jobs_.Draw(1, 8), .prefill_rows_per_step = jobs_.Draw(1, 9)}) {}
+
+  int preemptions() const { return bench_.metrics.preemptions; }
+  int forks() const { return bench_.executor.forks; }
 
   void RunAll() {
     for (int operation = 0; operation < 150; ++operation) Operate();
@@ -134,11 +147,18 @@ class RandomRun {
 };
 
 TEST(RandomJobsTest, EveryJobEndsOnceAndIsPushedWhatItWouldBeAlone) {
+  int preemptions = 0;
+  int forks = 0;
   for (unsigned seed = 0; seed < 400; ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
-    RandomRun(seed).RunAll();
+    RandomRun run(seed);
+    run.RunAll();
     if (testing::Test::HasFailure()) return;
+    preemptions += run.preemptions();
+    forks += run.forks();
   }
+  EXPECT_GT(preemptions, 1000) << "the mix has lost its point";
+  EXPECT_GT(forks, 1000) << "the mix has lost its point";
 }
 
 }  // namespace
