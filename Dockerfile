@@ -7,11 +7,10 @@
 ARG BASE=debian:bookworm-slim
 
 FROM ${BASE} AS build
-SHELL ["/bin/bash", "-c"]
 WORKDIR /src
 COPY deploy/packages.sh deploy/
-RUN source deploy/packages.sh && apt-get update -qq && \
-    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${build_packages[@]}" >/dev/null
+RUN bash -c 'source deploy/packages.sh && apt-get update -qq && \
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${build_packages[@]}" >/dev/null'
 COPY CMakeLists.txt CMakePresets.json ./
 COPY proto proto
 COPY engine engine

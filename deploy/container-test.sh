@@ -45,7 +45,7 @@ build_image() {
     docker build -t strided .
   else
     base_image
-    "${store[@]}" bud --isolation chroot --pull-never --build-arg BASE=localhost/strided-base -t localhost/strided .
+    "${store[@]}" bud --layers --isolation chroot --pull-never --build-arg BASE=localhost/strided-base -t localhost/strided .
   fi
 }
 
