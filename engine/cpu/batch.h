@@ -18,6 +18,8 @@ struct SequenceRun {
   const float* start = nullptr;  // [d_model], the input of position 0
   int first_row = 0;
   int rows = 0;
+  int first_output = 0;  // in the batch's outputs
+  int outputs = 0;
 };
 
 // All spans live as long as the step.

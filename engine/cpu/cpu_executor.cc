@@ -125,6 +125,7 @@ class CpuExecutor final : public Executor {
     sequence->cache.CopyFrom(source->cache);
     sequence->sampler.InheritHistory(source->sampler);
     sequence->next_position = source->next_position;
+    sequence->observed = source->observed;
     return Slot(this, slots_.Add(std::move(sequence)));
   }
 
@@ -136,9 +137,14 @@ class CpuExecutor final : public Executor {
     const Batch batch{plan.rows, runs_, outputs_};
     transformer_->Run(batch, [&](int index, std::span<const float> logits) {
       const int row = outputs_[static_cast<size_t>(index)];
-      Conclude(plan.rows[static_cast<size_t>(row)], static_cast<size_t>(row), logits);
+      Conclude(plan, static_cast<size_t>(row), logits);
     });
-    for (const StepRow& row : plan.rows) slots_.Find(row.slot)->next_position = row.position + 1;
+    for (const SequenceRun& run : runs_) {
+      const auto last = static_cast<size_t>(run.first_row + run.rows - 1);
+      Sequence& sequence = *slots_.Find(plan.rows[last].slot);
+      Observe(plan, last, sequence);
+      sequence.next_position = plan.rows[last].position + 1;
+    }
     return StepResult(results_).first(plan.rows.size());
   }
 
@@ -146,7 +152,8 @@ class CpuExecutor final : public Executor {
   absl::Status CheckSpec(const SequenceSpec& spec) const;
   absl::StatusOr<std::unique_ptr<Sequence>> MakeSequence(const SequenceSpec& spec);
   void Prepare(const StepPlan& plan);
-  void Conclude(const StepRow& row, size_t index, std::span<const float> logits);
+  void Observe(const StepPlan& plan, size_t index, Sequence& sequence);
+  void Conclude(const StepPlan& plan, size_t index, std::span<const float> logits);
 
   // Constant after Load.
   const ModelConfig config_;
@@ -206,21 +213,38 @@ void CpuExecutor::Prepare(const StepPlan& plan) {
   outputs_.clear();
   for (size_t i = 0; i < plan.rows.size(); ++i) {
     const StepRow& row = plan.rows[i];
-    Sequence& sequence = *slots_.Find(row.slot);
     if (i == 0 || plan.rows[i - 1].slot != row.slot) {
-      runs_.push_back({&sequence.cache, sequence.start.data(), static_cast<int>(i), 0});
+      Sequence& sequence = *slots_.Find(row.slot);
+      runs_.push_back({.cache = &sequence.cache,
+                       .start = sequence.start.data(),
+                       .first_row = static_cast<int>(i),
+                       .first_output = static_cast<int>(outputs_.size())});
     }
     ++runs_.back().rows;
-    if (row.position > 0) sequence.sampler.Observe(row.position - 1, row.input);
-    if (row.output != RowOutput::kNone) outputs_.push_back(static_cast<int>(i));
+    if (row.output != RowOutput::kNone) {
+      ++runs_.back().outputs;
+      outputs_.push_back(static_cast<int>(i));
+    }
     results_[i] = TokenResult{};
     results_[i].token = -1;
   }
 }
 
-// From logits to the row's result. Called from the transformer's threads, once per row.
-void CpuExecutor::Conclude(const StepRow& row, size_t index, std::span<const float> logits) {
+// Shows the sampler the inputs of the sequence's rows up to row `index` of the plan.
+void CpuExecutor::Observe(const StepPlan& plan, size_t index, Sequence& sequence) {
+  const int position = plan.rows[index].position;
+  for (int& t = sequence.observed; t < position; ++t) {  // x(t) is the input of position t + 1
+    const size_t behind = static_cast<size_t>(position - (t + 1));
+    sequence.sampler.Observe(t, plan.rows[index - behind].input);
+  }
+}
+
+// From logits to the row's result. Called from the transformer's threads, for the rows of one
+// sequence in order: a draw depends on the tokens before it, not on later ones.
+void CpuExecutor::Conclude(const StepPlan& plan, size_t index, std::span<const float> logits) {
+  const StepRow& row = plan.rows[index];
   Sequence& sequence = *slots_.Find(row.slot);
+  Observe(plan, index, sequence);
   const auto entries = static_cast<size_t>(sequence.spec.top_logprobs);
   const std::span<int32_t> ids = std::span(top_.ids).subspan(index * top_.per_row, entries);
   const std::span<float> values = std::span(top_.values).subspan(index * top_.per_row, entries);

@@ -30,6 +30,7 @@ struct Sequence {
   Sampler sampler;
   std::vector<float> start;  // [d_model]
   int next_position = 0;     // the first that it has not run
+  int observed = 0;          // tokens that the sampler has seen: x(0) to x(observed - 1)
   uint64_t last_plan = 0;    // the last plan that named it, to find one that names it twice
 };
 

@@ -187,8 +187,11 @@ void Transformer::Predict(Member& member, LogitsSink sink) {
   Multiply(member, network_.head, input, count, {logits_, /*add=*/false, AfterLayer(-1)});
   team_.Barrier();
   const Range share = ShareOf(count, team_.size(), member.index);
-  for (int output = share.begin; output < share.end; ++output) {
-    sink(output, {logits_.row(output), static_cast<size_t>(config_.vocab_size)});
+  for (const SequenceRun& run : member.batch->runs) {
+    if (run.first_output < share.begin || run.first_output >= share.end) continue;
+    for (int output = run.first_output; output < run.first_output + run.outputs; ++output) {
+      sink(output, {logits_.row(output), static_cast<size_t>(config_.vocab_size)});
+    }
   }
 }
 

@@ -38,8 +38,8 @@ class Transformer {
   };
 
  public:
-  // What is done with row outputs[index]'s logits [vocab]; called once for each index, from any
-  // thread of the team, several at once.
+  // What is done with row outputs[index]'s logits [vocab]; called once for each index. Those of one
+  // sequence come in order from one thread of the team, those of others meanwhile from others.
   using LogitsSink = absl::FunctionRef<void(int index, std::span<const float> logits)>;
 
   struct Options {
