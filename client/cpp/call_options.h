@@ -19,7 +19,7 @@ struct CallOptions {
 
   // What Generate does when its stream breaks, and Score when it is told to come back later. The
   // other calls are tried once.
-  RetryPolicy retry;
+  RetryPolicy retry = {};
 };
 
 }  // namespace strided::client

@@ -19,14 +19,14 @@ struct ConnectOptions {
 
   // The roots that the server's certificate must descend from, PEM; empty: the system's. Setting
   // them turns TLS on.
-  std::string tls_roots;
+  std::string tls_roots = "";
   bool tls = false;
 
   // Allows clear text to another machine; without it only this machine is reached without TLS.
   bool plaintext = false;
 
   // Sent with every call as "authorization: Bearer <token>"; empty: none.
-  std::string token;
+  std::string token = "";
 };
 
 // Whether `address` cannot leave this machine: a Unix socket, localhost, 127.0.0.0/8 or ::1.
