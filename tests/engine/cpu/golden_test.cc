@@ -108,6 +108,38 @@ TEST_P(GoldenTest, Float32AgreesWithTheOracleOnEveryInstructionSet) {
   }
 }
 
+// The bits that a token of the sequence takes on average.
+double BitsPerToken(const GoldenSequence& golden,
+                    const std::vector<std::vector<float>>& log_probs) {
+  double sum = 0;
+  for (size_t t = 0; t < golden.tokens.size(); ++t) {
+    sum -= log_probs[t][static_cast<size_t>(golden.tokens[t])];
+  }
+  return sum / std::log(2.0) / static_cast<double>(golden.tokens.size());
+}
+
+TEST_P(GoldenTest, NarrowWeightsCostFewBitsPerToken) {
+  const LoadedModel model = LoadModel(directory());
+  const std::unique_ptr<Executor> exact = MakeExecutor(model, {});
+  for (const std::string& set : {InstructionSets().front(), InstructionSets().back()}) {
+    for (const WeightFormat format : {WeightFormat::kBfloat16, WeightFormat::kInt8}) {
+      CpuOptions options;
+      options.weight_format = format;
+      options.instruction_set = set;
+      const std::unique_ptr<Executor> executor = MakeExecutor(model, options);
+      for (const GoldenSequence& golden : LoadGolden(directory())) {
+        const auto bits = [&](Executor& which) {
+          return BitsPerToken(golden,
+                              AllLogProbs(which, golden.tokens, golden.condition_values, {}));
+        };
+        const double share = bits(*executor) / bits(*exact) - 1;
+        EXPECT_LE(std::abs(share), format == WeightFormat::kInt8 ? 0.01 : 0.005)
+            << executor->info().numerics;
+      }
+    }
+  }
+}
+
 TEST_P(GoldenTest, PiecesOfAnySizeGiveTheSameBits) {
   const LoadedModel model = LoadModel(directory());
   for (const WeightFormat format :
