@@ -1,28 +1,37 @@
 #!/usr/bin/env python3
-"""Plots what `step_bench --positions=FILE.csv` writes: plot_positions.py FILE.csv FILE.svg "title". Needs matplotlib."""
+"""Plots time per token against position, sparse and dense, from the CSV of `step_bench --positions=FILE.csv`.
+
+    plot_positions.py positions.csv positions.png
+"""
+
 import csv
 import sys
 
 import matplotlib
-matplotlib.use("svg")
-from matplotlib import pyplot
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt  # noqa: E402  (after the backend is chosen)
 
 
 def main():
-    source, target, title = sys.argv[1:]
-    pyplot.rcParams["svg.hashsalt"] = "strided"  # the same picture from the same numbers
-    figure, axes = pyplot.subplots(figsize=(7.5, 3.6))
-    with open(source, newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    for pattern, colour in (("dense", "#c0392b"), ("sparse", "#2471a3")):
-        places = [row for row in rows if row["pattern"] == pattern]
-        axes.plot([int(row["position"]) for row in places], [float(row["milliseconds_per_token"]) for row in places],
-                  marker="o", markersize=3, color=colour, label=pattern)
-    axes.set(xlabel="position (tokens)", ylabel="milliseconds per token", title=title, ylim=(0, None))
+    if len(sys.argv) != 3:
+        sys.exit(__doc__)
+    lines = {}
+    with open(sys.argv[1], newline="", encoding="utf-8") as file:
+        for row in csv.DictReader(file):
+            points = lines.setdefault(row["pattern"], ([], []))
+            points[0].append(int(row["position"]))
+            points[1].append(float(row["milliseconds_per_token"]))
+    figure, axes = plt.subplots(figsize=(7, 4))
+    for pattern, (positions, milliseconds) in lines.items():
+        axes.plot(positions, milliseconds, marker="o", label=pattern)
+    axes.set_xlabel("position (tokens before)")
+    axes.set_ylabel("time per token (ms)")
+    axes.set_ylim(bottom=0)
     axes.grid(alpha=0.3)
     axes.legend()
     figure.tight_layout()
-    figure.savefig(target, metadata={"Date": None})
+    figure.savefig(sys.argv[2], dpi=150)
 
 
 if __name__ == "__main__":
