@@ -24,9 +24,12 @@ absl::Status SystemError(const fs::path& path, const std::error_code& error) {
 }
 
 bool IsModelName(absl::string_view name) {
-  return !name.empty() && name.size() <= kMaxNameBytes && absl::ascii_isalnum(name[0]) &&
-         std::all_of(name.begin(), name.end(), [](unsigned char c) {
-           return absl::ascii_isalnum(c) || c == '.' || c == '_' || c == '-';
+  const auto is_alphanumeric = [](char c) {
+    return absl::ascii_isalnum(static_cast<unsigned char>(c));
+  };
+  return !name.empty() && name.size() <= kMaxNameBytes && is_alphanumeric(name[0]) &&
+         std::all_of(name.begin(), name.end(), [&](char c) {
+           return is_alphanumeric(c) || c == '.' || c == '_' || c == '-';
          });
 }
 
