@@ -20,7 +20,8 @@ constexpr char kUsageUrl[] = "strided/usage";
 // Text of a server or of gRPC on one line, safe for a terminal.
 std::string OneLine(absl::string_view text) {
   Utf8Joiner joiner;
-  std::string line = joiner.Add(text) + joiner.Finish();
+  std::string line = joiner.Add(text);
+  line += joiner.Finish();
   for (char& c : line) {
     if (c == '\n' || c == '\t' || c == '\r') c = ' ';
   }

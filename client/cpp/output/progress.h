@@ -16,7 +16,7 @@ namespace strided::client {
 
 struct ProgressState {
   uint64_t done = 0;  // tokens
-  std::optional<uint64_t> total;
+  std::optional<uint64_t> total = std::nullopt;
   double tokens_per_second = 0;
 };
 
