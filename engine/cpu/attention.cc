@@ -38,18 +38,16 @@ Attention::Attention(const ModelConfig& config, const Kernels& kernels, ProductF
   }
 }
 
-void Attention::Run(const Batch& batch, int layer, Range share, const ActivationRows& qkv,
+void Attention::Run(const Batch& batch, const Division& part, int layer, const ActivationRows& qkv,
                     const ActivationRows& mixed) {
   qkv_ = qkv;
   mixed_ = mixed;
-  const int rows = static_cast<int>(batch.rows.size());
   Lookup* current = &lookups_[0];
   Lookup* next = &lookups_[1];
   Unit pending;  // looked up in `current`
-  for (int head = share.begin / rows; head * rows < share.end; ++head) {
+  for (int head = part.heads.begin; head < part.heads.end; ++head) {
     for (const SequenceRun& run : batch.runs) {
-      const int place = head * rows + run.first_row;
-      if (place < share.begin || place >= share.end) continue;
+      if (!part.attended_rows.Holds(run.first_row)) continue;
       const int position = batch.rows[static_cast<size_t>(run.first_row)].position;
       Look(*run.cache, run.cache->head(layer, head), position, *next);
       if (pending.run != nullptr) RunUnit(batch, pending, *current, next);

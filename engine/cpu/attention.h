@@ -9,6 +9,7 @@
 #include "engine/cache/cache_layout.h"
 #include "engine/cpu/aligned_array.h"
 #include "engine/cpu/batch.h"
+#include "engine/cpu/division.h"
 #include "engine/cpu/kernels/kernels.h"
 #include "engine/cpu/packed_matrix.h"
 #include "engine/cpu/sequence_cache.h"
@@ -23,11 +24,10 @@ class Attention {
   // outlive the object.
   Attention(const ModelConfig& config, const Kernels& kernels, ProductForm form);
 
-  // A layer's attention for part of the (head, row) pairs, which are numbered head by head:
-  // sequences whose first row of a head lies in `share`. Each row's key and value, from `qkv`
-  // [row][head][query, key, value], are put into its sequence's cache, then its query reads what
-  // its pattern names; the result goes to `mixed` [row][head][d_value].
-  void Run(const Batch& batch, int layer, Range share, const ActivationRows& qkv,
+  // A layer's attention for the division's heads and sequences. Each row's key and value, from
+  // `qkv` [row][head][query, key, value], are put into its sequence's cache, then its query reads
+  // what its pattern names; the result goes to `mixed` [row][head][d_value].
+  void Run(const Batch& batch, const Division& part, int layer, const ActivationRows& qkv,
            const ActivationRows& mixed);
 
  private:

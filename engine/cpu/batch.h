@@ -1,10 +1,9 @@
-// A step as the CPU runs it, and how threads divide it.
+// A step as the CPU runs it.
 
 #ifndef STRIDED_ENGINE_CPU_BATCH_H_
 #define STRIDED_ENGINE_CPU_BATCH_H_
 
 #include <cstddef>
-#include <cstdint>
 #include <span>
 
 #include "engine/cpu/sequence_cache.h"
@@ -35,18 +34,6 @@ struct ActivationRows {
   size_t stride = 0;        // floats
   float* row(int index) const { return values + static_cast<size_t>(index) * stride; }
 };
-
-// [begin, end)
-struct Range {
-  int begin = 0;
-  int end = 0;
-};
-
-// The share of `index` when [0, total) is cut into `parts` nearly equal ranges.
-inline Range ShareOf(int total, int parts, int index) {
-  const auto cut = [total, parts](int i) { return static_cast<int>(int64_t{total} * i / parts); };
-  return {cut(index), cut(index + 1)};
-}
 
 }  // namespace strided
 

@@ -91,24 +91,34 @@ std::vector<float> Transformer::StartVector(std::span<const int> condition_value
 }
 
 void Transformer::Run(const Batch& batch, LogitsSink sink) {
-  for (Member& member : members_) member.batch = &batch;
+  for (Member& member : members_) {
+    member.batch = &batch;
+    member.part = DivideStep(batch, config_.n_head, team_.size(), member.index);
+  }
   team_.Run([this, sink](int index) { RunMember(members_[static_cast<size_t>(index)], sink); });
 }
 
 void Transformer::RunMember(Member& member, LogitsSink sink) {
   Embed(member);
-  team_.Barrier();
+  MeetAfterProduct(member);
   for (int layer = 0; layer < config_.n_layer; ++layer) RunLayer(member, layer);
   if (!member.batch->outputs.empty()) Predict(member, sink);
+}
+
+void Transformer::MeetAfterProduct(const Member& member) {
+  if (!member.part.by_rows) team_.Barrier();
 }
 
 // Section 5.3: token embedding plus one learned row per axis of the position.
 void Transformer::Embed(Member& member) {
   const auto width = static_cast<size_t>(config_.d_model);
   const bool previous = config_.position_rule == PositionRule::kPrevious;
+  const Range mine = member.part.by_rows
+                         ? member.part.rows
+                         : ShareOf(member.part.rows.end, team_.size(), member.index);
   for (const SequenceRun& run : member.batch->runs) {
     for (int r = run.first_row; r < run.first_row + run.rows; ++r) {
-      if (r % team_.size() != member.index) continue;
+      if (!mine.Holds(r)) continue;
       const StepRow& row = member.batch->rows[static_cast<size_t>(r)];
       float* const h = hidden_.row(r);
       std::fill_n(h, width, 0.0f);
@@ -130,65 +140,58 @@ void Transformer::Embed(Member& member) {
   }
 }
 
-// One residual block. Members share the outputs of each product, and the heads; a barrier stands
-// where one needs what the others have made.
+// One residual block. Members meet where one needs what another has made (division.h).
 void Transformer::RunLayer(Member& member, int index) {
   const LayerWeights& layer = network_.layers[static_cast<size_t>(index)];
-  const int rows = static_cast<int>(member.batch->rows.size());
+  const Division& part = member.part;
 
   // q, k, v = W norm(H)
-  const EncodedRows attn_in = Encode(member, layer.qkv, rows, [&](int row) {
+  const Input attn_in = Encode(member, layer.qkv, part.rows, [&](int row) {
     return Normed(member, layer.attn_norm, hidden_.row(row));
   });
-  Multiply(member, layer.qkv, attn_in, rows, {qkv_, /*add=*/false, &layer.out});
-  // Where the heads divide evenly, a member has made the q, k, v of its own heads.
-  if (config_.n_head % team_.size() != 0) team_.Barrier();
+  Multiply(member, layer.qkv, attn_in, {qkv_, /*add=*/false, &layer.out});
+  if (part.meet_before_attention) team_.Barrier();
 
   // attend(q, K_S, V_S)
-  Attend(member, index);
-  team_.Barrier();
+  member.attention->Run(*member.batch, part, index, qkv_, mixed_);
+  if (part.meet_after_attention) team_.Barrier();
 
   // H += O attend(norm(H))
-  const EncodedRows mixed =
-      Encode(member, layer.out, rows, [&](int row) { return mixed_.row(row); });
-  Multiply(member, layer.out, mixed, rows, {hidden_, /*add=*/true, &layer.up});
-  team_.Barrier();
+  const Input mixed =
+      Encode(member, layer.out, part.rows, [&](int row) { return mixed_.row(row); });
+  Multiply(member, layer.out, mixed, {hidden_, /*add=*/true, &layer.up});
+  MeetAfterProduct(member);
 
   // f(up(norm(H)))
-  const EncodedRows mlp_in = Encode(member, layer.up, rows, [&](int row) {
+  const Input mlp_in = Encode(member, layer.up, part.rows, [&](int row) {
     return Normed(member, layer.mlp_norm, hidden_.row(row));
   });
-  Multiply(member, layer.up, mlp_in, rows, {expanded_, /*add=*/false, &layer.down});
-  ActivateShare(member, layer.up, rows);
-  team_.Barrier();
+  Multiply(member, layer.up, mlp_in, {expanded_, /*add=*/false, &layer.down});
+  ActivateShare(member, layer.up);
+  MeetAfterProduct(member);
 
   // H += down(f(up(norm(H))))
-  const EncodedRows expanded =
-      Encode(member, layer.down, rows, [&](int row) { return expanded_.row(row); });
-  Multiply(member, layer.down, expanded, rows, {hidden_, /*add=*/true, AfterLayer(index)});
-  team_.Barrier();
-}
-
-// Members share the heads, and where those do not divide evenly, the sequences of a head.
-void Transformer::Attend(Member& member, int layer) {
-  const int rows = static_cast<int>(member.batch->rows.size());
-  const Range share = ShareOf(config_.n_head * rows, team_.size(), member.index);
-  member.attention->Run(*member.batch, layer, share, qkv_, mixed_);
+  const Input expanded =
+      Encode(member, layer.down, part.rows, [&](int row) { return expanded_.row(row); });
+  Multiply(member, layer.down, expanded, {hidden_, /*add=*/true, AfterLayer(index)});
+  MeetAfterProduct(member);
 }
 
 // logits = head(norm(H)), for the rows that want them.
 void Transformer::Predict(Member& member, LogitsSink sink) {
-  const std::span<const int> outputs = member.batch->outputs;
-  const int count = static_cast<int>(outputs.size());
-  const EncodedRows input = Encode(member, network_.head, count, [&](int output) {
-    const float* const row = hidden_.row(outputs[static_cast<size_t>(output)]);
+  const Batch& batch = *member.batch;
+  const Input input = Encode(member, network_.head, member.part.outputs, [&](int output) {
+    const float* const row = hidden_.row(batch.outputs[static_cast<size_t>(output)]);
     return network_.final_norm.has_value() ? Normed(member, *network_.final_norm, row) : row;
   });
-  Multiply(member, network_.head, input, count, {logits_, /*add=*/false, AfterLayer(-1)});
-  team_.Barrier();
-  const Range share = ShareOf(count, team_.size(), member.index);
-  for (const SequenceRun& run : member.batch->runs) {
-    if (run.first_output < share.begin || run.first_output >= share.end) continue;
+  Multiply(member, network_.head, input, {logits_, /*add=*/false, AfterLayer(-1)});
+  // Each sequence's outputs go to one member, which may not have made all of them.
+  if (member.part.meet_after_attention) team_.Barrier();
+  const int count = static_cast<int>(batch.outputs.size());
+  const Range mine = member.part.meet_after_attention ? ShareOf(count, team_.size(), member.index)
+                                                      : member.part.outputs;
+  for (const SequenceRun& run : batch.runs) {
+    if (run.outputs == 0 || !mine.Holds(run.first_output)) continue;
     for (int output = run.first_output; output < run.first_output + run.outputs; ++output) {
       sink(output, {logits_.row(output), static_cast<size_t>(config_.vocab_size)});
     }
@@ -207,36 +210,44 @@ const float* Transformer::Normed(Member& member, const NormWeights& norm, const 
   return member.row.data();
 }
 
-// Rows 0 to rows - 1 of `source` as inputs of `matrix`.
-EncodedRows Transformer::Encode(Member& member, const PackedMatrix& matrix, int rows,
-                                RowSource source) {
+// `rows` of `source` as inputs of `matrix`. Members that need the same rows share the work where
+// that is worth a barrier.
+Transformer::Input Transformer::Encode(Member& member, const PackedMatrix& matrix, Range rows,
+                                       RowSource source) {
   const Kernels::Encode encode = kernels_.encode[static_cast<size_t>(matrix.form())];
-  const bool share = rows > kRowsThatEachMemberEncodes && team_.size() > 1;
-  const Range range = share ? ShareOf(rows, team_.size(), member.index) : Range{0, rows};
+  const bool share =
+      !member.part.by_rows && rows.size() > kRowsThatEachMemberEncodes && team_.size() > 1;
+  const Range mine = share ? ShareOf(rows.size(), team_.size(), member.index) : rows;
   std::byte* const encoded = share ? encoded_.data() : member.encoded.data();
   float* const scales = share ? scales_.data() : member.scales.data();
-  for (int row = range.begin; row < range.end; ++row) {
+  for (int row = mine.begin; row < mine.end; ++row) {
     scales[row] =
         encode(source(row), matrix.inputs(), encoded + static_cast<size_t>(row) * encoded_stride_);
   }
   if (share) team_.Barrier();
-  return {encoded, encoded_stride_, scales};
+  const auto first = static_cast<size_t>(rows.begin);
+  return {{encoded + first * encoded_stride_, encoded_stride_, scales + first}, rows};
+}
+
+Range Transformer::PanelsOf(const Member& member, const PackedMatrix& matrix) const {
+  if (member.part.by_rows) return {0, matrix.panels()};
+  return ShareOf(matrix.panels(), team_.size(), member.index);
 }
 
 // The member's share of `to.out` = (or +=) `matrix` times each row.
-void Transformer::Multiply(Member& member, const PackedMatrix& matrix, const EncodedRows& input,
-                           int rows, const Product& to) {
-  const Range panels = ShareOf(matrix.panels(), team_.size(), member.index);
+void Transformer::Multiply(const Member& member, const PackedMatrix& matrix, const Input& input,
+                           const Product& to) {
+  const Range panels = PanelsOf(member, matrix);
   ProductTask task;
   task.matrix = &matrix;
   task.first_panel = panels.begin;
   task.last_panel = panels.end;
-  task.input = input;
-  task.rows = rows;
-  task.out = to.out.values;
+  task.input = input.encoded;
+  task.rows = input.rows.size();
+  task.out = to.out.row(input.rows.begin);
   task.out_stride = to.out.stride;
   task.add = to.add;
-  task.next = to.next->panel(ShareOf(to.next->panels(), team_.size(), member.index).begin);
+  task.next = to.next->panel(PanelsOf(member, *to.next).begin);
   kernels_.product[static_cast<size_t>(matrix.form())](task);
 }
 
@@ -246,11 +257,11 @@ const PackedMatrix* Transformer::AfterLayer(int index) const {
 }
 
 // f of what the member's Multiply has just made.
-void Transformer::ActivateShare(Member& member, const PackedMatrix& matrix, int rows) {
-  const Range panels = ShareOf(matrix.panels(), team_.size(), member.index);
-  const int count = (panels.end - panels.begin) * kPanelWidth;
-  for (int row = 0; row < rows; ++row) {
-    kernels_.activate(config_.activation, expanded_.row(row) + panels.begin * kPanelWidth, count);
+void Transformer::ActivateShare(const Member& member, const PackedMatrix& matrix) {
+  const Range panels = PanelsOf(member, matrix);
+  for (int row = member.part.rows.begin; row < member.part.rows.end; ++row) {
+    kernels_.activate(config_.activation, expanded_.row(row) + panels.begin * kPanelWidth,
+                      panels.size() * kPanelWidth);
   }
 }
 

@@ -23,6 +23,7 @@
 #include "engine/cpu/aligned_array.h"
 #include "engine/cpu/attention.h"
 #include "engine/cpu/batch.h"
+#include "engine/cpu/division.h"
 #include "engine/cpu/kernels/kernels.h"
 #include "engine/cpu/network.h"
 #include "engine/cpu/thread_team.h"
@@ -71,6 +72,7 @@ class Transformer {
   struct Member {
     int index = 0;
     const Batch* batch = nullptr;
+    Division part;                    // of the batch
     AlignedArray<float> row;          // one row of activations
     AlignedArray<std::byte> encoded;  // [max_rows][encoded_stride_]
     AlignedArray<float> scales;       // [max_rows]
@@ -84,6 +86,11 @@ class Transformer {
   };
   // Gives a row of activations, in `member.row` or elsewhere, to be encoded.
   using RowSource = absl::FunctionRef<const float*(int row)>;
+  // Rows of a product, encoded.
+  struct Input {
+    EncodedRows encoded;
+    Range rows;
+  };
 
   // False where memory does not suffice.
   bool Allocate();
@@ -91,16 +98,18 @@ class Transformer {
   void RunMember(Member& member, LogitsSink sink);
   void Embed(Member& member);
   void RunLayer(Member& member, int index);
-  void Attend(Member& member, int layer);
+  // Waits for the team where members have made different outputs of the same rows.
+  void MeetAfterProduct(const Member& member);
   void Predict(Member& member, LogitsSink sink);
 
   const float* Normed(Member& member, const NormWeights& norm, const float* row);
-  EncodedRows Encode(Member& member, const PackedMatrix& matrix, int rows, RowSource source);
-  void Multiply(Member& member, const PackedMatrix& matrix, const EncodedRows& input, int rows,
+  Input Encode(Member& member, const PackedMatrix& matrix, Range rows, RowSource source);
+  Range PanelsOf(const Member& member, const PackedMatrix& matrix) const;
+  void Multiply(const Member& member, const PackedMatrix& matrix, const Input& input,
                 const Product& to);
   // The first matrix after layer `index`.
   const PackedMatrix* AfterLayer(int index) const;
-  void ActivateShare(Member& member, const PackedMatrix& matrix, int rows);
+  void ActivateShare(const Member& member, const PackedMatrix& matrix);
 
   const ModelConfig& config_;
   const Network network_;
