@@ -7,11 +7,11 @@
 #include <vector>
 
 #include "engine/cache/cache_layout.h"
-#include "engine/cpu/aligned_array.h"
 #include "engine/cpu/batch.h"
 #include "engine/cpu/division.h"
+#include "engine/cpu/kernels/aligned_array.h"
 #include "engine/cpu/kernels/kernels.h"
-#include "engine/cpu/packed_matrix.h"
+#include "engine/cpu/kernels/packed_matrix.h"
 #include "engine/cpu/sequence_cache.h"
 #include "engine/model/config.h"
 

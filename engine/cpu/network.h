@@ -9,9 +9,9 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "engine/cpu/aligned_array.h"
-#include "engine/cpu/bfloat16.h"
-#include "engine/cpu/packed_matrix.h"
+#include "engine/cpu/kernels/aligned_array.h"
+#include "engine/cpu/kernels/bfloat16.h"
+#include "engine/cpu/kernels/packed_matrix.h"
 #include "engine/model/config.h"
 #include "engine/model/weights.h"
 

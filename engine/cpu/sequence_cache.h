@@ -9,7 +9,7 @@
 
 #include "absl/status/statusor.h"
 #include "engine/cache/cache_layout.h"
-#include "engine/cpu/aligned_array.h"
+#include "engine/cpu/kernels/aligned_array.h"
 #include "engine/model/config.h"
 
 namespace strided {

@@ -20,10 +20,10 @@
 
 #include "absl/functional/function_ref.h"
 #include "absl/status/statusor.h"
-#include "engine/cpu/aligned_array.h"
 #include "engine/cpu/attention.h"
 #include "engine/cpu/batch.h"
 #include "engine/cpu/division.h"
+#include "engine/cpu/kernels/aligned_array.h"
 #include "engine/cpu/kernels/kernels.h"
 #include "engine/cpu/network.h"
 #include "engine/cpu/thread_team.h"

@@ -14,7 +14,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "engine/cpu/aligned_array.h"
+#include "engine/cpu/kernels/aligned_array.h"
 #include "engine/cpu/kernels/kernels.h"
 
 namespace strided {

@@ -5,7 +5,7 @@
 #include <chrono>
 #include <cstdint>
 
-#include "engine/cpu/aligned_array.h"
+#include "engine/cpu/kernels/aligned_array.h"
 #include "engine/cpu/thread_team.h"
 
 namespace strided {

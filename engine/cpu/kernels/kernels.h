@@ -20,7 +20,7 @@
 #include <vector>
 
 #include "absl/strings/string_view.h"
-#include "engine/cpu/packed_matrix.h"
+#include "engine/cpu/kernels/packed_matrix.h"
 #include "engine/model/config.h"
 
 namespace strided {

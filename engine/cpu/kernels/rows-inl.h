@@ -15,7 +15,7 @@
 #include <cstring>
 #include <limits>
 
-#include "engine/cpu/bfloat16.h"
+#include "engine/cpu/kernels/bfloat16.h"
 #include "engine/cpu/kernels/kernels.h"
 #include "engine/cpu/kernels/lanes-inl.h"
 

@@ -12,8 +12,8 @@
 #include <random>
 
 #include "absl/strings/str_cat.h"
-#include "engine/cpu/aligned_array.h"
-#include "engine/cpu/bfloat16.h"
+#include "engine/cpu/kernels/aligned_array.h"
+#include "engine/cpu/kernels/bfloat16.h"
 
 namespace strided {
 namespace {

@@ -1,10 +1,10 @@
-#include "engine/cpu/packed_matrix.h"
+#include "engine/cpu/kernels/packed_matrix.h"
 
 #include <algorithm>
 #include <cmath>
 #include <cstring>
 
-#include "engine/cpu/bfloat16.h"
+#include "engine/cpu/kernels/bfloat16.h"
 
 namespace strided {
 namespace {

@@ -1,7 +1,7 @@
 // An array for vector code: aligned, fixed in size, not initialised.
 
-#ifndef STRIDED_ENGINE_CPU_ALIGNED_ARRAY_H_
-#define STRIDED_ENGINE_CPU_ALIGNED_ARRAY_H_
+#ifndef STRIDED_ENGINE_CPU_KERNELS_ALIGNED_ARRAY_H_
+#define STRIDED_ENGINE_CPU_KERNELS_ALIGNED_ARRAY_H_
 
 #include <sys/mman.h>
 
@@ -64,4 +64,4 @@ class AlignedArray {
 
 }  // namespace strided
 
-#endif  // STRIDED_ENGINE_CPU_ALIGNED_ARRAY_H_
+#endif  // STRIDED_ENGINE_CPU_KERNELS_ALIGNED_ARRAY_H_

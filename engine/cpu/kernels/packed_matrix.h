@@ -5,15 +5,15 @@
 // at once, with 32 outputs, inputs ascending. So a panel is one stream of 128-byte (float32,
 // quads, pairs of bfloat16) or 64-byte (pairs of int8) groups.
 
-#ifndef STRIDED_ENGINE_CPU_PACKED_MATRIX_H_
-#define STRIDED_ENGINE_CPU_PACKED_MATRIX_H_
+#ifndef STRIDED_ENGINE_CPU_KERNELS_PACKED_MATRIX_H_
+#define STRIDED_ENGINE_CPU_KERNELS_PACKED_MATRIX_H_
 
 #include <cstddef>
 #include <cstdint>
 #include <span>
 #include <vector>
 
-#include "engine/cpu/aligned_array.h"
+#include "engine/cpu/kernels/aligned_array.h"
 #include "engine/model/tensor.h"
 
 namespace strided {
@@ -114,4 +114,4 @@ class PackedMatrix {
 
 }  // namespace strided
 
-#endif  // STRIDED_ENGINE_CPU_PACKED_MATRIX_H_
+#endif  // STRIDED_ENGINE_CPU_KERNELS_PACKED_MATRIX_H_

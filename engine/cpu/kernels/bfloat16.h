@@ -1,7 +1,7 @@
 // bfloat16: the upper half of a float32.
 
-#ifndef STRIDED_ENGINE_CPU_BFLOAT16_H_
-#define STRIDED_ENGINE_CPU_BFLOAT16_H_
+#ifndef STRIDED_ENGINE_CPU_KERNELS_BFLOAT16_H_
+#define STRIDED_ENGINE_CPU_KERNELS_BFLOAT16_H_
 
 #include <bit>
 #include <cstdint>
@@ -23,4 +23,4 @@ inline float FromBfloat16(Bfloat16 value) {
 
 }  // namespace strided
 
-#endif  // STRIDED_ENGINE_CPU_BFLOAT16_H_
+#endif  // STRIDED_ENGINE_CPU_KERNELS_BFLOAT16_H_
