@@ -45,8 +45,8 @@ absl::StatusOr<std::unique_ptr<MetricsExposer>> MetricsExposer::Start(const std:
         "listening_ports", address, "num_threads", "2", "request_timeout_ms", "10000"});
     const std::vector<int> ports = exposer->GetListeningPorts();
     if (ports.empty()) return refused("it opened no port");
-    return std::unique_ptr<MetricsExposer>(
-        new MetricsExposer(absl::StrCat(*host, ":", ports.front()), std::move(exposer), metrics));
+    return std::make_unique<MetricsExposer>(absl::StrCat(*host, ":", ports.front()),
+                                            std::move(exposer), metrics);
   } catch (const std::exception& error) {
     return refused(error.what());
   }
