@@ -267,6 +267,8 @@ void CancelAfter(TestServer& server, int steps, int messages) {
   }
   EXPECT_EQ(reader->Finish().error_code(), grpc::StatusCode::CANCELLED);
   server.executor().AllowAllSteps();
+  // Idle, not only without slots: a job that has not begun yet would take the next case's steps.
+  EXPECT_TRUE(server.admission().AwaitIdle(absl::InfiniteDuration()));
   server.executor().AwaitSlotsInUse(0);
 }
 
