@@ -8,8 +8,8 @@
 
 #include <cerrno>
 #include <cstddef>
-#include <cstring>
 #include <memory>
+#include <system_error>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -38,7 +38,7 @@ absl::Status Refused(const std::string& address, absl::string_view reason) {
   return absl::FailedPreconditionError(absl::StrCat("cannot listen on ", address, ": ", reason));
 }
 
-std::string SystemReason(int error) { return std::strerror(error); }
+std::string SystemReason(int error) { return std::generic_category().message(error); }
 
 absl::Status ProbeUnix(const std::string& address, const std::string& path) {
   struct stat found = {};

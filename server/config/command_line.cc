@@ -110,7 +110,7 @@ absl::Status SetFrom(const std::vector<Source>& sources, const Setting& setting)
     const auto found = source.values->find(setting.name);
     if (found == source.values->end()) continue;
     const absl::Status status = setting.set(found->second);
-    if (status.ok()) return status;
+    if (status.ok()) return absl::OkStatus();
     return absl::InvalidArgumentError(
         absl::StrCat(setting.name, " is \"", absl::CHexEscape(absl::StrJoin(found->second, ",")),
                      "\" (", source.describe(setting.name), "); expected ", status.message()));

@@ -32,11 +32,11 @@ struct Row {
 
 // A setting of one value. `parse` takes text and gives StatusOr<T>; `write` takes a T.
 template <typename T, typename Parse, typename Write>
-Setting Single(Row row, std::string type, T& value, Parse parse, Write write) {
-  return {.name = std::move(row.name),
-          .group = std::move(row.group),
-          .meaning = std::move(row.meaning),
-          .type = std::move(type),
+Setting Single(const Row& row, const std::string& type, T& value, Parse parse, Write write) {
+  return {.name = row.name,
+          .group = row.group,
+          .meaning = row.meaning,
+          .type = type,
           .set = [&value, parse](const std::vector<std::string>& texts) -> absl::Status {
             if (texts.size() != 1) return absl::InvalidArgumentError("one value");
             ASSIGN_OR_RETURN(value, parse(texts.front()));
@@ -45,39 +45,34 @@ Setting Single(Row row, std::string type, T& value, Parse parse, Write write) {
           .text = [&value, write] { return write(value); }};
 }
 
-Setting Count(Row row, int& value, ValueRange<int> range) {
+Setting Count(const Row& row, int& value, ValueRange<int> range) {
   return Single(
-      std::move(row), "COUNT", value,
-      [range](const std::string& text) { return ParseCount(text, range); },
+      row, "COUNT", value, [range](const std::string& text) { return ParseCount(text, range); },
       [](int count) { return absl::StrCat(count); });
 }
 
-Setting Bytes(Row row, int64_t& value, ValueRange<int64_t> range) {
+Setting Bytes(const Row& row, int64_t& value, ValueRange<int64_t> range) {
   return Single(
-      std::move(row), "BYTES", value,
-      [range](const std::string& text) { return ParseBytes(text, range); },
+      row, "BYTES", value, [range](const std::string& text) { return ParseBytes(text, range); },
       [](int64_t bytes) { return Quoted(FormatBytes(bytes)); });
 }
 
-Setting Time(Row row, absl::Duration& value, Durations range) {
+Setting Time(const Row& row, absl::Duration& value, Durations range) {
   return Single(
-      std::move(row), "TIME", value,
-      [range](const std::string& text) { return ParseDuration(text, range); },
+      row, "TIME", value, [range](const std::string& text) { return ParseDuration(text, range); },
       [](absl::Duration time) { return Quoted(absl::FormatDuration(time)); });
 }
 
 template <typename Parse>
-Setting Text(Row row, std::string type, std::string& value, Parse parse) {
-  return Single(std::move(row), std::move(type), value, parse,
-                [](const std::string& text) { return Quoted(text); });
+Setting Text(const Row& row, const std::string& type, std::string& value, Parse parse) {
+  return Single(row, type, value, parse, [](const std::string& text) { return Quoted(text); });
 }
 
-Setting Choice(Row row, std::string& value, std::vector<std::string> choices) {
-  std::string type = absl::StrJoin(choices, "|");
-  return Text(std::move(row), std::move(type), value,
-              [choices = std::move(choices)](const std::string& text) {
-                return ParseChoice(text, choices);
-              });
+Setting Choice(const Row& row, std::string& value, std::vector<std::string> choices) {
+  const std::string type = absl::StrJoin(choices, "|");
+  return Text(row, type, value, [choices = std::move(choices)](const std::string& text) {
+    return ParseChoice(text, choices);
+  });
 }
 
 // A list may also be written as one text with commas.
@@ -93,10 +88,10 @@ absl::StatusOr<std::vector<std::string>> ParseAddresses(const std::vector<std::s
   return addresses;
 }
 
-Setting Addresses(Row row, std::vector<std::string>& value) {
-  return {.name = std::move(row.name),
-          .group = std::move(row.group),
-          .meaning = std::move(row.meaning),
+Setting Addresses(const Row& row, std::vector<std::string>& value) {
+  return {.name = row.name,
+          .group = row.group,
+          .meaning = row.meaning,
           .type = "ADDRESS",
           .is_list = true,
           .set = [&value](const std::vector<std::string>& texts) -> absl::Status {

@@ -11,12 +11,13 @@ prometheus::Labels With(prometheus::Labels labels, const char* name, absl::strin
 }
 
 // One series for each value of the label `name`.
-template <size_t n, typename Metric, typename... Arguments>
-std::array<Metric*, n> EachOf(prometheus::Family<Metric>& family, const prometheus::Labels& labels,
-                              const char* name, const std::array<const char*, n>& values,
-                              const Arguments&... arguments) {
-  std::array<Metric*, n> series;
-  for (size_t i = 0; i < n; ++i) {
+template <size_t kCount, typename Metric, typename... Arguments>
+std::array<Metric*, kCount> EachOf(prometheus::Family<Metric>& family,
+                                   const prometheus::Labels& labels, const char* name,
+                                   const std::array<const char*, kCount>& values,
+                                   const Arguments&... arguments) {
+  std::array<Metric*, kCount> series;
+  for (size_t i = 0; i < kCount; ++i) {
     series[i] = &family.Add(With(labels, name, values[i]), arguments...);
   }
   return series;

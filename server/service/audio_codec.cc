@@ -27,9 +27,9 @@ SampleTable MakeTable(SampleOf sample_of) {
 }
 
 const SampleTable& TableOf(AudioEncoding encoding) {
-  static const SampleTable mulaw = MakeTable(MulawSample);
-  static const SampleTable linear8 = MakeTable(Linear8Sample);
-  return encoding == AudioEncoding::kMulaw ? mulaw : linear8;
+  static const SampleTable kMulaw = MakeTable(MulawSample);
+  static const SampleTable kLinear8 = MakeTable(Linear8Sample);
+  return encoding == AudioEncoding::kMulaw ? kMulaw : kLinear8;
 }
 
 }  // namespace

@@ -69,7 +69,7 @@ void JobCall::Done() {
                        .summary = stream_.has_value() ? stream_->summary() : JobSummary()};
   {
     absl::MutexLock lock(&mu_);
-    report.status = cancellation_.ok() || absl::IsAborted(end_) ? end_ : cancellation_;
+    report.status = end_.ok() ? cancellation_ : end_;
   }
   report.time = recorder_.End(report.status.code());
   ReportRequest(report);

@@ -100,9 +100,10 @@ class JobCall : public StreamCall,
   std::optional<JobId> job_;
   std::optional<LiveCount> request_;  // from Submit to Finish
 
-  absl::Mutex mu_;                                  // never held while anything is called
-  absl::Status end_ ABSL_GUARDED_BY(mu_);           // as sent
-  absl::Status cancellation_ ABSL_GUARDED_BY(mu_);  // OK while nobody has cancelled
+  absl::Mutex mu_;                         // never held while anything is called
+  absl::Status end_ ABSL_GUARDED_BY(mu_);  // as sent
+  // OK while nobody has cancelled; may come after an OK end that the client did not wait for.
+  absl::Status cancellation_ ABSL_GUARDED_BY(mu_);
 
   std::shared_ptr<JobCall> self_;  // until Done
 };

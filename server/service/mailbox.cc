@@ -64,7 +64,7 @@ absl::Time Mailbox::NextDue() const {
   return next;
 }
 
-std::optional<std::variant<TokenBatch, SampleEnd>> Mailbox::Take(absl::Time now) {
+std::optional<StreamEvent> Mailbox::Take(absl::Time now) {
   auto chosen = samples_.end();
   for (auto it = samples_.begin(); it != samples_.end(); ++it) {
     if (DueTime(it->second) > now) continue;

@@ -12,7 +12,6 @@
 #include <cstdint>
 #include <map>
 #include <optional>
-#include <variant>
 
 #include "absl/time/time.h"
 #include "server/scheduling/token_sink.h"
@@ -21,10 +20,10 @@
 namespace strided {
 
 struct MailboxOptions {
-  int message_tokens = 1024;     // >= 1; no batch holds more
-  int capacity_tokens = 4096;    // >= 1; of all samples; from here on the mailbox is full
+  int message_tokens = 1024;   // >= 1; no batch holds more
+  int capacity_tokens = 4096;  // >= 1; of all samples; from here on the mailbox is full
   absl::Duration message_delay = absl::ZeroDuration();  // >= 0
-  bool log_probs = false;        // whether they are kept
+  bool log_probs = false;                               // whether they are kept
 };
 
 // Not thread-safe. Bounded by its user: it takes tokens beyond its capacity, of which a step in
@@ -43,9 +42,9 @@ class Mailbox {
   // Drops what is left.
   void Clear();
 
-  // What is due at `now`, if anything: of several samples the one whose last message is oldest. A
-  // sample's end follows its last tokens.
-  std::optional<std::variant<TokenBatch, SampleEnd>> Take(absl::Time now);
+  // What is due at `now`, if anything, a TokenBatch or a SampleEnd: of several samples the one
+  // whose last message is oldest. A sample's end follows its last tokens.
+  std::optional<StreamEvent> Take(absl::Time now);
 
   // When something will be due that is not yet; InfiniteFuture where nothing waits.
   absl::Time NextDue() const;

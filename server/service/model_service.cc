@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cstdint>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -81,8 +80,8 @@ grpc::ServerUnaryReactor* ModelService::ListModels(grpc::CallbackServerContext* 
                                                    const v1::ListModelsRequest* request,
                                                    v1::ListModelsResponse* response) {
   RpcRecorder recorder(kListModels, context_.metrics, context_.clock);
-  absl::StatusOr<v1::ListModelsResponse> page = MakePage(*request, context_.models->List());
-  if (page.ok()) *response = *std::move(page);
+  const absl::StatusOr<v1::ListModelsResponse> page = MakePage(*request, context_.models->List());
+  if (page.ok()) *response = *page;
   return Answer(rpc, recorder, page.status());
 }
 

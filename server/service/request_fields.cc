@@ -41,7 +41,7 @@ absl::StatusOr<std::string> ParseRequestId(absl::string_view request_id, std::st
                                                  kMaxRequestIdBytes));
   }
   const auto wrong = std::find_if_not(request_id.begin(), request_id.end(),
-                                      [](char c) { return absl::ascii_isprint(c); });
+                                      [](unsigned char c) { return absl::ascii_isprint(c); });
   if (wrong != request_id.end()) {
     return FieldError(
         "request_id",

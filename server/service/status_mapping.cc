@@ -53,6 +53,13 @@ google::rpc::QuotaFailure MakeQuotaFailure(const google::rpc::ErrorInfo& info,
   return failure;
 }
 
+RequestOutcome OutcomeOfUnavailable(const absl::Status& status) {
+  const std::string reason = ReasonOf(status).value_or(ErrorReason()).reason;
+  if (reason == "QUEUE_FULL") return RequestOutcome::kRejectedQueue;
+  if (reason == "DRAINING") return RequestOutcome::kDraining;
+  return RequestOutcome::kEngineError;
+}
+
 }  // namespace
 
 grpc::Status ToGrpcStatus(const absl::Status& status) {
@@ -91,11 +98,8 @@ RequestOutcome OutcomeOf(const absl::Status& status) {
       return RequestOutcome::kRejectedQuota;
     case absl::StatusCode::kAborted:
       return RequestOutcome::kSlowReader;
-    case absl::StatusCode::kUnavailable: {
-      const std::optional<ErrorReason> reason = ReasonOf(status);
-      const bool draining = reason.has_value() && reason->reason == "DRAINING";
-      return draining ? RequestOutcome::kDraining : RequestOutcome::kRejectedQueue;
-    }
+    case absl::StatusCode::kUnavailable:
+      return OutcomeOfUnavailable(status);
     default:
       return RequestOutcome::kEngineError;
   }

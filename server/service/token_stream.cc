@@ -166,18 +166,19 @@ std::optional<TokenStream::Action> TokenStream::ChooseAction(absl::Time now) {
 
 std::optional<StreamEvent> TokenStream::NextEvent(absl::Time now) {
   if (end_.has_value() && !end_->ok()) return std::nullopt;
-  if (std::exchange(opening_, false)) return StreamEvent(Opening{});
+  if (std::exchange(opening_, false)) return Opening{};
   const int before = mailbox_.tokens();
-  if (std::optional<std::variant<TokenBatch, SampleEnd>> mail = mailbox_.Take(now)) {
+  std::optional<StreamEvent> mail = mailbox_.Take(now);
+  if (mail.has_value()) {
     CountMail(before);
-    return std::visit([](auto&& it) { return StreamEvent(std::move(it)); }, *std::move(mail));
+    return mail;
   }
   if (end_.has_value()) {
     if (std::exchange(summary_sent_, true)) return std::nullopt;
-    return StreamEvent(summary_);
+    return summary_;
   }
   if (progress_.has_value() && now >= last_write_ + options_.progress_interval) {
-    return StreamEvent(*std::exchange(progress_, std::nullopt));
+    return *std::exchange(progress_, std::nullopt);
   }
   return std::nullopt;
 }

@@ -30,8 +30,8 @@ std::string TokenUnit(const v1::Model& model);
 // The pieces of a file of `length` codes. Images are scored one by one. A UsageError where
 // --window and --overlap do not fit the model, or the file is no whole number of images.
 struct WindowChoice {
-  std::optional<uint32_t> window;
-  std::optional<uint32_t> overlap;
+  std::optional<uint32_t> window = std::nullopt;
+  std::optional<uint32_t> overlap = std::nullopt;
 };
 absl::StatusOr<std::vector<ScoreWindow>> WindowsOf(size_t length, const WindowChoice& choice,
                                                    const v1::Model& model);

@@ -24,7 +24,7 @@ class RichStatus {
     google::rpc::ErrorInfo info;
     info.set_reason(reason);
     info.set_domain("strided");
-    (*info.mutable_metadata())["limit"] = "7";
+    info.mutable_metadata()->insert({"limit", "7"});
     return Add(info);
   }
   RichStatus& RetryIn(int milliseconds) {

@@ -10,7 +10,7 @@ namespace {
 
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
-using Mail = std::optional<std::variant<TokenBatch, SampleEnd>>;
+using Mail = std::optional<StreamEvent>;
 
 constexpr absl::Duration kDelay = absl::Milliseconds(20);
 const absl::Time kStart = absl::FromUnixSeconds(100);

@@ -107,6 +107,7 @@ TEST(StatusMappingTest, EveryEndHasItsOutcome) {
   EXPECT_EQ(OutcomeOf(absl::InternalError("")), RequestOutcome::kEngineError);
   EXPECT_EQ(OutcomeOf(draining), RequestOutcome::kDraining);
   EXPECT_EQ(OutcomeOf(queue_full), RequestOutcome::kRejectedQueue);
+  EXPECT_EQ(OutcomeOf(absl::UnavailableError("")), RequestOutcome::kEngineError);
 }
 
 }  // namespace

@@ -1,0 +1,61 @@
+#include "client/cpp/command/models_command.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "client/cpp/output/json.h"
+
+namespace strided::client {
+namespace {
+
+using ::testing::HasSubstr;
+
+v1::Model Described() {
+  v1::Model model;
+  model.set_name("text");
+  model.set_version("12");
+  model.set_fingerprint("0123456789abcdef");
+  model.set_state(v1::MODEL_STATE_READY);
+  model.set_modality(v1::MODALITY_TEXT);
+  model.set_context_length(12288);
+  model.set_vocab_size(256);
+  model.set_parameter_count(95'000'000);
+  model.set_cache_bytes_per_sequence(uint64_t{2304});
+  model.set_dense_cache_bytes_per_sequence(uint64_t{720} << 20);
+  model.set_device("cpu");
+  model.set_weight_format("int8");
+  return model;
+}
+
+TEST(ModelsCommandTest, TheTableIsAligned) {
+  EXPECT_EQ(ModelTable({Described()}),
+            "NAME  VERSION  STATE  MODALITY  CONTEXT  PARAMETERS  CACHE     IF DENSE  "
+            "FINGERPRINT   DEVICE\n"
+            "text  12       READY  text      12,288   95,000,000  2.25 KiB  720 MiB   "
+            "0123456789ab  cpu int8\n");
+}
+
+TEST(ModelsCommandTest, WhyAModelFailedStandsBeneathIt) {
+  v1::Model model = Described();
+  model.set_state(v1::MODEL_STATE_FAILED);
+  model.set_state_reason("config.json: no field n_head");
+  EXPECT_THAT(ModelTable({model, Described()}),
+              HasSubstr("cpu int8\n  config.json: no field n_head\ntext"));
+}
+
+TEST(ModelsCommandTest, EveryModelIsALineOfJson) {
+  v1::Model model = Described();
+  model.mutable_image()->set_height(32);
+  v1::Condition* condition = model.add_conditions();
+  condition->set_name("class");
+  condition->set_values(10);
+  const Json line = Json::parse(ModelLines({model}), nullptr, /*allow_exceptions=*/false);
+  EXPECT_EQ(line["fingerprint"], "0123456789abcdef");
+  EXPECT_EQ(line["state"], "READY");
+  EXPECT_EQ(line["dense_cache_bytes_per_sequence"], 754974720);
+  EXPECT_EQ(line["image"]["height"], 32);
+  EXPECT_EQ(line["conditions"]["class"], 10);
+}
+
+}  // namespace
+}  // namespace strided::client
