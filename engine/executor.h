@@ -9,6 +9,7 @@
 
 #include "absl/status/statusor.h"
 #include "engine/cache/slot.h"
+#include "engine/cache/slot_ledger.h"
 #include "engine/model/config.h"
 #include "engine/sampling/parameters.h"
 #include "engine/step.h"
@@ -26,19 +27,14 @@ struct SequenceSpec {
   int top_logprobs = 0;  // alternatives that each output reports
 };
 
-struct CacheUsage {
-  int64_t used_bytes = 0;      // by slots in use
-  int64_t capacity_bytes = 0;  // that slots may use together
-  int slots_in_use = 0;
-};
-
 struct ExecutorInfo {
   std::string device;         // "cpu", "cuda:0"
-  std::string weight_format;  // "float32", "bfloat16", "int8"
+  std::string weight_format;  // WeightFormatName, e.g. "bfloat16"
   // Names all that the bits of a result depend on beside weights and request: weight format,
   // instruction set, kernel generation. Part of the model's fingerprint.
   std::string numerics;
-  int max_rows = 0;  // of one plan
+  int max_rows = 0;   // of one plan
+  int max_steps = 1;  // of one row (step.h)
   int64_t parameter_count = 0;
 };
 

@@ -28,10 +28,14 @@ struct StepRow {
   int32_t input = kStartInput;  // x(t-1)
   RowOutput output = RowOutput::kNone;
   int32_t target = 0;  // for kScore
+  // kSample alone: consecutive positions to run in this call, the first as said above, each later
+  // one with the token that the one before it drew. 1 to ExecutorInfo::max_steps; 1 for the others.
+  int steps = 1;
 };
 
 // The rows of one sequence stand together, at consecutive positions, the first of which follows the
-// last that the sequence has run. A prefill is many rows of one slot; a decode is one row.
+// last that the sequence has run. A prefill is many rows of one slot; a decode is one row. Nothing
+// follows a row of several steps in its slot.
 struct StepPlan {
   std::vector<StepRow> rows;
 };
@@ -46,7 +50,9 @@ struct TokenResult {
   std::span<const float> top_values;  // the lower id first on ties; empty for kNone
 };
 
-// One entry per row of the plan, in its order. Owned by the executor; valid until its next Run.
+// One entry per row and step: the rows in the plan's order, a row's steps one after the other.
+// After an entry that is not finite the row's later ones mean nothing. Owned by the executor; valid
+// until its next Run.
 using StepResult = std::span<const TokenResult>;
 
 }  // namespace strided

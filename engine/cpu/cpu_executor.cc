@@ -11,31 +11,21 @@
 #include "absl/strings/str_join.h"
 #include "engine/base/status_macros.h"
 #include "engine/cache/cache_bytes.h"
+#include "engine/cache/slot_table.h"
 #include "engine/cpu/core_count.h"
 #include "engine/cpu/kernels/kernels.h"
 #include "engine/cpu/network.h"
-#include "engine/cpu/plan_check.h"
-#include "engine/cpu/slot_table.h"
+#include "engine/cpu/sequence.h"
 #include "engine/cpu/transformer.h"
+#include "engine/plan_check.h"
 #include "engine/sampling/log_probs.h"
+#include "engine/sequence_check.h"
 
 namespace strided {
 namespace {
 
 // Raised by a change that changes the bits of a result.
 constexpr int kKernelGeneration = 1;
-
-absl::string_view FormatName(WeightFormat format) {
-  switch (format) {
-    case WeightFormat::kFloat32:
-      return "float32";
-    case WeightFormat::kBfloat16:
-      return "bfloat16";
-    case WeightFormat::kInt8:
-      return "int8";
-  }
-  return "";
-}
 
 ProductForm FormOf(WeightFormat format, const Kernels& kernels) {
   switch (format) {
@@ -45,6 +35,9 @@ ProductForm FormOf(WeightFormat format, const Kernels& kernels) {
       return kernels.bfloat16_form;
     case WeightFormat::kInt8:
       return kernels.int8_form;
+    case WeightFormat::kFloat16:
+    case WeightFormat::kFloat8:
+      break;  // CheckOptions refuses them
   }
   return ProductForm::kFloat32;
 }
@@ -52,7 +45,7 @@ ProductForm FormOf(WeightFormat format, const Kernels& kernels) {
 ExecutorInfo InfoOf(const CpuOptions& options, const Kernels& kernels, int64_t parameter_count) {
   ExecutorInfo info;
   info.device = "cpu";
-  info.weight_format = std::string(FormatName(options.weight_format));
+  info.weight_format = std::string(WeightFormatName(options.weight_format));
   const bool dot = FormOf(options.weight_format, kernels) == ProductForm::kBfloat16Dot;
   const bool float32_cache = CacheElementBytes(info.weight_format) == 4;
   info.numerics = absl::StrCat("cpu-", kKernelGeneration, " weights=", info.weight_format,
@@ -115,16 +108,11 @@ class CpuExecutor final : public Executor {
       return absl::InvalidArgumentError(
           absl::StrCat("slot ", parent.index(), " is not in use, so it cannot be forked"));
     }
-    if (spec.max_length != source->spec.max_length ||
-        spec.prompt_length != source->spec.prompt_length ||
-        spec.condition_values != source->spec.condition_values) {
-      return absl::InvalidArgumentError(
-          "a fork has its parent's max_length, prompt_length and condition_values");
-    }
+    RETURN_IF_ERROR(CheckFork(spec, source->spec));
     ASSIGN_OR_RETURN(std::unique_ptr<Sequence> sequence, MakeSequence(spec));
     sequence->cache.CopyFrom(source->cache);
     sequence->sampler.InheritHistory(source->sampler);
-    sequence->next_position = source->next_position;
+    sequence->progress.next_position = source->progress.next_position;
     sequence->observed = source->observed;
     return Slot(this, slots_.Add(std::move(sequence)));
   }
@@ -132,7 +120,12 @@ class CpuExecutor final : public Executor {
   void ReleaseSlot(int index) override { slots_.Remove(index); }
 
   absl::StatusOr<StepResult> Run(const StepPlan& plan) override {
-    RETURN_IF_ERROR(CheckPlan(plan, {info_.max_rows, config_.vocab_size}, ++plan_number_, slots_));
+    const auto progress_of = [this](int slot) -> SequenceProgress* {
+      Sequence* const sequence = slots_.Find(slot);
+      return sequence == nullptr ? nullptr : &sequence->progress;
+    };
+    const PlanLimits limits{info_.max_rows, info_.max_steps, config_.vocab_size};
+    RETURN_IF_ERROR(CheckPlan(plan, limits, ++plan_number_, progress_of));
     Prepare(plan);
     const Batch batch{plan.rows, runs_, outputs_};
     transformer_->Run(batch, [&](int index, std::span<const float> logits) {
@@ -143,13 +136,12 @@ class CpuExecutor final : public Executor {
       const auto last = static_cast<size_t>(run.first_row + run.rows - 1);
       Sequence& sequence = *slots_.Find(plan.rows[last].slot);
       Observe(plan, last, sequence);
-      sequence.next_position = plan.rows[last].position + 1;
+      sequence.progress.next_position = plan.rows[last].position + 1;
     }
     return StepResult(results_).first(plan.rows.size());
   }
 
  private:
-  absl::Status CheckSpec(const SequenceSpec& spec) const;
   absl::StatusOr<std::unique_ptr<Sequence>> MakeSequence(const SequenceSpec& spec);
   void Prepare(const StepPlan& plan);
   void Observe(const StepPlan& plan, size_t index, Sequence& sequence);
@@ -160,7 +152,7 @@ class CpuExecutor final : public Executor {
   const ExecutorInfo info_;
   const int element_bytes_;  // of the caches
 
-  SlotTable slots_;
+  SlotTable<Sequence> slots_;
   uint64_t plan_number_ = 0;
 
   // Of the last step.
@@ -173,28 +165,8 @@ class CpuExecutor final : public Executor {
   std::unique_ptr<Transformer> transformer_;  // last: its threads use the above
 };
 
-absl::Status CpuExecutor::CheckSpec(const SequenceSpec& spec) const {
-  const auto check = [](absl::string_view name, int64_t value, int64_t low, int64_t high) {
-    if (value >= low && value <= high) return absl::OkStatus();
-    return absl::InvalidArgumentError(
-        absl::StrCat(name, " is ", value, "; it must be ", low, " to ", high));
-  };
-  RETURN_IF_ERROR(check("max_length", spec.max_length, 1, config_.context_length));
-  RETURN_IF_ERROR(check("prompt_length", spec.prompt_length, 0, config_.context_length));
-  RETURN_IF_ERROR(check("top_logprobs", spec.top_logprobs, 0, config_.vocab_size));
-  const auto conditions = static_cast<int64_t>(config_.conditions.size());
-  RETURN_IF_ERROR(check("the number of condition_values",
-                        static_cast<int64_t>(spec.condition_values.size()), conditions,
-                        conditions));
-  for (size_t i = 0; i < config_.conditions.size(); ++i) {
-    RETURN_IF_ERROR(check(absl::StrCat("condition ", config_.conditions[i].name),
-                          spec.condition_values[i], 0, config_.conditions[i].values - 1));
-  }
-  return ValidateSampling(spec.sampling, config_.vocab_size);
-}
-
 absl::StatusOr<std::unique_ptr<Sequence>> CpuExecutor::MakeSequence(const SequenceSpec& spec) {
-  RETURN_IF_ERROR(CheckSpec(spec));
+  RETURN_IF_ERROR(CheckSequenceSpec(spec, config_));
   RETURN_IF_ERROR(slots_.CheckRoom(CacheBytes(spec.max_length)));
   ASSIGN_OR_RETURN(SequenceCache cache,
                    SequenceCache::Create(config_, spec.max_length, element_bytes_));
@@ -263,6 +235,12 @@ absl::Status CheckOptions(const CpuOptions& options) {
     return absl::InvalidArgumentError(
         absl::StrCat(name, " is ", value, "; it must be at least ", low));
   };
+  if (options.weight_format == WeightFormat::kFloat16 ||
+      options.weight_format == WeightFormat::kFloat8) {
+    return absl::InvalidArgumentError(absl::StrCat("weight_format is ",
+                                                   WeightFormatName(options.weight_format),
+                                                   "; the CPU takes float32, bfloat16 or int8"));
+  }
   RETURN_IF_ERROR(check("threads", options.threads, 0));
   RETURN_IF_ERROR(check("max_rows", options.max_rows, 1));
   RETURN_IF_ERROR(check("max_slots", options.max_slots, 1));

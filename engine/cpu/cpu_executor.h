@@ -10,17 +10,13 @@
 #include "absl/status/statusor.h"
 #include "engine/executor.h"
 #include "engine/model/config.h"
+#include "engine/model/weight_format.h"
 #include "engine/model/weights.h"
 
 namespace strided {
 
-enum class WeightFormat {
-  kFloat32,
-  kBfloat16,
-  kInt8,  // one scale per row of a matrix, activations quantised per row and step
-};
-
 struct CpuOptions {
+  // float32, bfloat16, or int8: activations are then quantised per row and step, too.
   WeightFormat weight_format = WeightFormat::kFloat32;
   int threads = 0;     // 0: one per core that the process may use
   int max_rows = 256;  // of one plan

@@ -1,4 +1,4 @@
-#include "engine/cpu/plan_check.h"
+#include "engine/plan_check.h"
 
 #include <cstddef>
 
@@ -27,10 +27,16 @@ absl::Status CheckTokens(const StepRow& row, size_t index, int vocab_size) {
   return absl::OkStatus();
 }
 
+absl::Status CheckSteps(const StepRow& row, size_t index, int max_steps) {
+  const int most = row.output == RowOutput::kSample ? max_steps : 1;
+  if (row.steps >= 1 && row.steps <= most) return absl::OkStatus();
+  return RowError(index, "steps is ", row.steps, "; it must be 1 to ", most);
+}
+
 }  // namespace
 
 absl::Status CheckPlan(const StepPlan& plan, const PlanLimits& limits, uint64_t plan_number,
-                       SlotTable& slots) {
+                       absl::FunctionRef<SequenceProgress*(int slot)> find) {
   const size_t rows = plan.rows.size();
   if (rows == 0 || rows > static_cast<size_t>(limits.max_rows)) {
     return absl::InvalidArgumentError(
@@ -39,7 +45,7 @@ absl::Status CheckPlan(const StepPlan& plan, const PlanLimits& limits, uint64_t 
   int expected = 0;  // position of the next row of this sequence
   for (size_t i = 0; i < rows; ++i) {
     const StepRow& row = plan.rows[i];
-    Sequence* const sequence = slots.Find(row.slot);
+    SequenceProgress* const sequence = find(row.slot);
     if (sequence == nullptr) return RowError(i, "slot ", row.slot, " is not in use");
     const bool first = i == 0 || plan.rows[i - 1].slot != row.slot;
     if (first) {
@@ -49,15 +55,15 @@ absl::Status CheckPlan(const StepPlan& plan, const PlanLimits& limits, uint64_t 
       sequence->last_plan = plan_number;
       expected = sequence->next_position;
     }
+    RETURN_IF_ERROR(CheckSteps(row, i, limits.max_steps));
     if (row.position != expected) {
       return RowError(i, "slot ", row.slot, " is at position ", expected, ", not ", row.position);
     }
-    if (row.position >= sequence->spec.max_length) {
-      return RowError(i, "slot ", row.slot, " was started for ", sequence->spec.max_length,
-                      " steps");
+    expected += row.steps;
+    if (expected > sequence->max_length) {
+      return RowError(i, "slot ", row.slot, " was started for ", sequence->max_length, " steps");
     }
     RETURN_IF_ERROR(CheckTokens(row, i, limits.vocab_size));
-    ++expected;
   }
   return absl::OkStatus();
 }
