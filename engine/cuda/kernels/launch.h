@@ -1,0 +1,73 @@
+// How kernels are launched: dependent on the one before, checked.
+
+#ifndef STRIDED_ENGINE_CUDA_KERNELS_LAUNCH_H_
+#define STRIDED_ENGINE_CUDA_KERNELS_LAUNCH_H_
+
+#include <cuda_runtime.h>
+
+#include <cstddef>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "engine/cuda/cuda_status.h"
+
+namespace strided::cuda {
+
+struct LaunchShape {
+  dim3 grid;
+  dim3 block;
+  size_t shared_bytes = 0;
+  // Programmatic dependent launch: the kernel may start while the one before it in the stream still
+  // runs, and must execute WaitForGridBefore in every block before it touches what that one writes.
+  bool dependent = false;
+};
+
+// Launches `kernel` on `stream` and returns the launch's status, with `name` in its message.
+// Raises the kernel's limit of dynamic shared memory where it needs more than 48 KiB.
+template <typename... Parameters, typename... Arguments>
+absl::Status Launch(const char* name, void (*kernel)(Parameters...), const LaunchShape& shape,
+                    cudaStream_t stream, Arguments&&... arguments) {
+  constexpr size_t kDefaultSharedBytes = 48 << 10;
+  if (shape.shared_bytes > kDefaultSharedBytes) {
+    const cudaError_t raised = cudaFuncSetAttribute(reinterpret_cast<const void*>(kernel),
+                                                    cudaFuncAttributeMaxDynamicSharedMemorySize,
+                                                    static_cast<int>(shape.shared_bytes));
+    if (raised != cudaSuccess) return CudaError(raised, name);
+  }
+  cudaLaunchAttribute attribute = {};
+  attribute.id = cudaLaunchAttributeProgrammaticStreamSerialization;
+  attribute.val.programmaticStreamSerializationAllowed = 1;
+  cudaLaunchConfig_t config = {};
+  config.gridDim = shape.grid;
+  config.blockDim = shape.block;
+  config.dynamicSmemBytes = shape.shared_bytes;
+  config.stream = stream;
+  config.attrs = &attribute;
+  config.numAttrs = shape.dependent ? 1 : 0;
+  return CudaError(cudaLaunchKernelEx(&config, kernel, std::forward<Arguments>(arguments)...),
+                   name);
+}
+
+#ifdef __CUDACC__
+
+// Until the grid before this one has ended and its writes are seen; at once where the launch was
+// not dependent. Devices before sm_90 have no such launches.
+__device__ __forceinline__ void WaitForGridBefore() {
+#if __CUDA_ARCH__ >= 900
+  asm volatile("griddepcontrol.wait;" ::: "memory");
+#endif
+}
+
+// Lets the grid after this one start. To be executed after WaitForGridBefore: then at most two
+// grids overlap, and what a grid reads ahead of its own wait was written two grids ago or earlier.
+__device__ __forceinline__ void LetNextGridStart() {
+#if __CUDA_ARCH__ >= 900
+  asm volatile("griddepcontrol.launch_dependents;");
+#endif
+}
+
+#endif  // __CUDACC__
+
+}  // namespace strided::cuda
+
+#endif  // STRIDED_ENGINE_CUDA_KERNELS_LAUNCH_H_

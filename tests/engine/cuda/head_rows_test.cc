@@ -1,0 +1,80 @@
+#include "engine/cuda/kernels/head_rows.h"
+
+#include <gtest/gtest.h>
+
+#include <vector>
+
+#include "engine/cache/cache_layout.h"
+#include "engine/model/attention_pattern.h"
+
+namespace strided::cuda {
+namespace {
+
+std::vector<AttentionPattern> SomePatterns() {
+  std::vector<AttentionPattern::Spec> specs = {{.kind = PatternKind::kDense}};
+  for (const int span : {1, 3, 8}) {
+    specs.push_back({.kind = PatternKind::kLocal, .window = span});
+    for (const PatternKind kind : {PatternKind::kStrided, PatternKind::kLocalStrided,
+                                   PatternKind::kBlock, PatternKind::kPreviousBlock}) {
+      specs.push_back({.kind = kind, .stride = span});
+    }
+  }
+  for (const PatternKind kind : {PatternKind::kSummary, PatternKind::kFixed}) {
+    for (const int head : {0, 1, 2}) {
+      specs.push_back({.kind = kind, .stride = 8, .cells = 2, .spread = 3, .head = head});
+      specs.push_back({.kind = kind, .stride = 4, .cells = 4, .spread = 1, .head = head});
+    }
+  }
+  std::vector<AttentionPattern> patterns;
+  for (const auto& spec : specs) patterns.push_back(*AttentionPattern::Create(spec));
+  return patterns;
+}
+
+std::vector<int> RowsOfStrips(const CacheLayout& layout, int query) {
+  std::vector<CacheStrip> space(static_cast<size_t>(layout.max_strips()));
+  std::vector<int> rows;
+  for (const CacheStrip& strip : layout.StripsOf(query, space)) {
+    for (int i = 0; i < strip.count; ++i) rows.push_back(strip.first + i);
+  }
+  return rows;
+}
+
+TEST(HeadRowsTest, KeysAreTheRowsOfTheLayoutsStripsInOrder) {
+  for (const AttentionPattern& pattern : SomePatterns()) {
+    for (const int length : {1, 2, 7, 8, 9, 16, 50, 64}) {
+      const CacheLayout layout(pattern, length);
+      const HeadRows head = HeadRows::Of(pattern);
+      EXPECT_EQ(head.Rows(length), layout.rows());
+      for (int query = 0; query < length; ++query) {
+        std::vector<int> rows;
+        for (int k = 0; k < head.KeyCount(query); ++k) {
+          rows.push_back(head.KeyRow(query, k, length));
+        }
+        EXPECT_EQ(rows, RowsOfStrips(layout, query))
+            << PatternName(pattern.kind()) << ", query " << query << " of " << length;
+      }
+    }
+  }
+}
+
+TEST(HeadRowsTest, APositionsHomesAreTheLayouts) {
+  for (const AttentionPattern& pattern : SomePatterns()) {
+    for (const int length : {1, 2, 7, 8, 9, 16, 50, 64}) {
+      const CacheLayout layout(pattern, length);
+      const HeadRows head = HeadRows::Of(pattern);
+      for (int position = 0; position < length; ++position) {
+        std::vector<int> expected;
+        for (const CacheHome& home : layout.HomesOf(position)) expected.push_back(home.row);
+        std::vector<int> homes;
+        for (const int row : {head.Home(position, length), head.SecondHome(position, length)}) {
+          if (row >= 0) homes.push_back(row);
+        }
+        EXPECT_EQ(homes, expected)
+            << PatternName(pattern.kind()) << ", position " << position << " of " << length;
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace strided::cuda
