@@ -1,18 +1,10 @@
 #include "engine/sampling/filters.h"
 
 #include <algorithm>
-#include <cmath>
 #include <cstddef>
 
 namespace strided {
 namespace {
-
-// The least whole mass that is at least `share` of `total`; at least 1.
-Mass MassOfShare(double share, Mass total) {
-  const double least = std::ceil(share * static_cast<double>(total));
-  if (least >= static_cast<double>(total)) return total;
-  return std::max(Mass{1}, static_cast<Mass>(least));
-}
 
 // The candidate at which the running mass, in the order `before`, first reaches `wanted`. Requires
 // 1 <= wanted <= TotalMass(pool). Reorders the pool. `before` must be a strict total order; the
@@ -85,16 +77,13 @@ std::span<Candidate> KeepTypicalP(std::span<Candidate> candidates, double typica
                                   std::span<Candidate> scratch) {
   if (typical_p >= 1) return candidates;
   const Mass total = TotalMass(candidates);
-  // -log p = log Z - logit, and the entropy is its mean, so log Z cancels: surprise less entropy is
-  // the mean logit less the logit. Summed in double, by ascending id.
-  double sum = 0;
+  Mass falls = 0;
   for (const Candidate& candidate : candidates) {
-    sum += static_cast<double>(candidate.mass) * static_cast<double>(candidate.logit);
+    falls += WeightedFall(candidate.logit, candidate.mass);
   }
-  const double mean = sum / static_cast<double>(total);
-  const auto more_typical = [mean](const Candidate& a, const Candidate& b) {
-    const double distance_a = std::abs(static_cast<double>(a.logit) - mean);
-    const double distance_b = std::abs(static_cast<double>(b.logit) - mean);
+  const auto more_typical = [=](const Candidate& a, const Candidate& b) {
+    const float distance_a = DistanceFromTypical(a.logit, falls, total);
+    const float distance_b = DistanceFromTypical(b.logit, falls, total);
     return distance_a < distance_b || (distance_a == distance_b && a.id < b.id);
   };
   const std::span<Candidate> pool = scratch.first(candidates.size());

@@ -60,11 +60,10 @@ bool AllFinite(std::span<const float> logits) {
 }
 
 double LogSumExp(std::span<const float> logits) {
-  constexpr double kUnit = 1.0 / static_cast<double>(kMassOfOne);
   const float largest = logits[IndexOfLargest(logits)];
   // The largest logit's own mass keeps the sum at 1 or more; max() is for rows that are not finite.
   const Mass sum = std::max(kMassOfOne, SumOfMasses(logits, largest));
-  return static_cast<double>(largest) + NaturalLog(static_cast<double>(sum) * kUnit);
+  return static_cast<double>(largest) + LogOfMass(sum);
 }
 
 float LogProbs(std::span<const float> logits, int32_t token, std::span<int32_t> top_ids,

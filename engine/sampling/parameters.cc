@@ -1,5 +1,6 @@
 #include "engine/sampling/parameters.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
 
@@ -83,6 +84,17 @@ absl::Status ValidateSampling(const SamplingParameters& parameters, int vocab_si
   }
   RETURN_IF_ERROR(CheckNumbers(parameters));
   return CheckIds(parameters, vocab_size);
+}
+
+bool Penalises(const SamplingParameters& parameters) {
+  return parameters.repetition_penalty != 1 || parameters.presence_penalty != 0 ||
+         parameters.frequency_penalty != 0;
+}
+
+float InverseTemperature(const SamplingParameters& parameters) {
+  constexpr double kLargestInverse = 1e30;
+  if (parameters.temperature == 0) return 0;
+  return static_cast<float>(std::min(1 / parameters.temperature, kLargestInverse));
 }
 
 }  // namespace strided

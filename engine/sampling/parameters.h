@@ -33,6 +33,13 @@ struct SamplingParameters {
 // its limits, for the first one that is out of range, not finite, or names an id >= vocab_size.
 absl::Status ValidateSampling(const SamplingParameters& parameters, int vocab_size);
 
+// Whether the tokens before change the logits.
+bool Penalises(const SamplingParameters& parameters);
+
+// 1 / temperature; 0 for temperature 0. Bounded, so that 0 times it is 0: the largest logit keeps
+// its mass.
+float InverseTemperature(const SamplingParameters& parameters);
+
 }  // namespace strided
 
 #endif  // STRIDED_ENGINE_SAMPLING_PARAMETERS_H_

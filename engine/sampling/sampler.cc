@@ -4,34 +4,21 @@
 #include <limits>
 #include <utility>
 
-#include "absl/numeric/int128.h"
 #include "engine/sampling/filters.h"
+#include "engine/sampling/fixed_arithmetic.h"
 #include "engine/sampling/philox.h"
 #include "engine/sampling/soft_maximum.h"
 
 namespace strided {
 namespace {
 
-bool Penalises(const SamplingParameters& parameters) {
-  return parameters.repetition_penalty != 1 || parameters.presence_penalty != 0 ||
-         parameters.frequency_penalty != 0;
-}
-
 bool Selects(const SamplingParameters& parameters) {
   return parameters.top_k != 0 || parameters.top_p != 1 || parameters.typical_p != 1;
 }
 
-// 1 / temperature. Bounded, so that 0 times it is 0: the largest logit keeps its mass.
-float InverseOf(double temperature) {
-  constexpr double kLargestInverse = 1e30;
-  if (temperature == 0) return 0;
-  return static_cast<float>(std::min(1 / temperature, kLargestInverse));
-}
-
-// The candidate at which the running mass first exceeds bits / 2^64 of the whole. Exact: the
-// product has 128 bits.
+// The candidate at which the running mass first exceeds bits / 2^64 of the whole.
 int32_t Draw(std::span<const Candidate> candidates, uint64_t bits) {
-  Mass left = absl::Uint128High64(absl::uint128(bits) * TotalMass(candidates));
+  Mass left = FractionOf(bits, TotalMass(candidates));
   size_t index = 0;
   while (left >= candidates[index].mass) left -= candidates[index++].mass;
   return candidates[index].id;
@@ -42,7 +29,7 @@ int32_t Draw(std::span<const Candidate> candidates, uint64_t bits) {
 Sampler::Sampler(SamplerSpec spec)
     : spec_(std::move(spec)),
       penalised_(Penalises(spec_.parameters)),
-      inverse_temperature_(InverseOf(spec_.parameters.temperature)),
+      inverse_temperature_(InverseTemperature(spec_.parameters)),
       history_(spec_.vocab_size, spec_.prompt_length),
       adjusted_(static_cast<size_t>(spec_.vocab_size)) {
   if (spec_.parameters.temperature == 0) return;

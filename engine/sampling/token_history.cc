@@ -2,7 +2,7 @@
 
 #include <cstddef>
 
-#include "engine/sampling/soft_maximum.h"
+#include "engine/sampling/fixed_arithmetic.h"
 
 namespace strided {
 namespace {
@@ -26,14 +26,11 @@ void TokenHistory::Observe(int position, int32_t token) {
 }
 
 void TokenHistory::Penalise(const SamplingParameters& parameters, std::span<float> logits) const {
+  const Penalties penalties = {parameters.repetition_penalty, parameters.presence_penalty,
+                               parameters.frequency_penalty};
   for (const int32_t id : seen_) {
     float& logit = logits[static_cast<size_t>(id)];
-    const int32_t count = generated_[static_cast<size_t>(id)];
-    double value = logit;
-    value =
-        value > 0 ? value / parameters.repetition_penalty : value * parameters.repetition_penalty;
-    if (count > 0) value -= parameters.frequency_penalty * count + parameters.presence_penalty;
-    logit = BoundedLogit(value);
+    logit = Penalised(logit, generated_[static_cast<size_t>(id)], penalties);
   }
 }
 

@@ -20,11 +20,7 @@ class TokenHistory {
   // x(position) = token. Each position once, in order. Requires 0 <= token < vocab_size.
   void Observe(int position, int32_t token);
 
-  // Lowers the logits [vocab_size] of what has been seen. First repetition, over prompt and
-  // generated tokens: a positive logit is divided by the penalty, another multiplied (Keskar et al.
-  // 2019, "CTRL", section 4.1, and its released code for the sign). Then, over generated tokens,
-  // frequency_penalty times the number of occurrences, and presence_penalty once. In double, then
-  // BoundedLogit.
+  // Makes the logits [vocab_size] of what has been seen Penalised.
   void Penalise(const SamplingParameters& parameters, std::span<float> logits) const;
 
  private:
