@@ -76,7 +76,9 @@ struct DeviceSampler {
   const int32_t* bias_ids = nullptr;     // [bias_count]
   const float* bias_values = nullptr;    // [bias_count]
   const int32_t* allowed_ids = nullptr;  // [allowed_count], ascending
-  // [vocab] occurrences: kUnseenToken, else the number after the prompt. Null: no penalty is on.
+  int penalises = 0;                     // 1: some penalty is on; requires a history
+  // [vocab] occurrences: kUnseenToken, else the number after the prompt. Kept without penalties
+  // too, for forks that have some. Null: nothing is observed.
   int32_t* history = nullptr;
 };
 inline constexpr int32_t kUnseenToken = -1;
