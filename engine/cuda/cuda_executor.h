@@ -25,6 +25,7 @@ struct CudaOptions {
   int max_steps = 32;            // consecutive steps of a row in one call
   double memory_fraction = 0.9;  // (0, 1]; of what is free at load, for weights and caches together
   int64_t cache_capacity_bytes = 0;  // of all slots together; 0: what memory_fraction leaves
+  bool use_graphs = true;  // false: kernels are launched one by one, with the same results
 };
 
 // Memory of one device, bytes.

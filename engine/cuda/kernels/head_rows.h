@@ -91,6 +91,15 @@ struct HeadRows {
     return 0;
   }
 
+  // The most keys that any query up to `query` reads: a block's last one may read more than the next
+  // block's first.
+  STRIDED_HOST_DEVICE int MostKeys(int query) const {
+    const int here = KeyCount(query);
+    const int block_end = query / period * period - 1;
+    const int before = block_end >= 0 ? KeyCount(block_end) : 0;
+    return here > before ? here : before;
+  }
+
   // The row of the query's k-th key. Requires 0 <= k < KeyCount(query).
   STRIDED_HOST_DEVICE int KeyRow(int query, int k, int max_length) const {
     switch (kind) {

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <vector>
 
 #include "engine/cache/cache_layout.h"
@@ -53,6 +54,17 @@ TEST(HeadRowsTest, KeysAreTheRowsOfTheLayoutsStripsInOrder) {
         EXPECT_EQ(rows, RowsOfStrips(layout, query))
             << PatternName(pattern.kind()) << ", query " << query << " of " << length;
       }
+    }
+  }
+}
+
+TEST(HeadRowsTest, MostKeysIsTheLargestCountSoFar) {
+  for (const AttentionPattern& pattern : SomePatterns()) {
+    const HeadRows head = HeadRows::Of(pattern);
+    int most = 0;
+    for (int query = 0; query < 70; ++query) {
+      most = std::max(most, head.KeyCount(query));
+      EXPECT_EQ(head.MostKeys(query), most) << PatternName(pattern.kind()) << ", query " << query;
     }
   }
 }

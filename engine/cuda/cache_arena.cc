@@ -1,0 +1,41 @@
+#include "engine/cuda/cache_arena.h"
+
+#include <iterator>
+
+namespace strided::cuda {
+
+CacheArena::CacheArena(int64_t size) {
+  if (size > 0) free_.emplace(0, size);
+}
+
+std::optional<int64_t> CacheArena::Take(int64_t bytes) {
+  const int64_t rounded = (bytes + kAlignment - 1) / kAlignment * kAlignment;
+  for (auto part = free_.begin(); part != free_.end(); ++part) {
+    const auto [offset, size] = *part;
+    if (size < rounded) continue;
+    free_.erase(part);
+    if (size > rounded) free_.emplace(offset + rounded, size - rounded);
+    taken_.emplace(offset, rounded);
+    return offset;
+  }
+  return std::nullopt;
+}
+
+void CacheArena::GiveBack(int64_t offset) {
+  const auto taken = taken_.find(offset);
+  auto part = free_.emplace(offset, taken->second).first;
+  taken_.erase(taken);
+  const auto next = std::next(part);
+  if (next != free_.end() && part->first + part->second == next->first) {
+    part->second += next->second;
+    free_.erase(next);
+  }
+  if (part == free_.begin()) return;
+  const auto before = std::prev(part);
+  if (before->first + before->second == part->first) {
+    before->second += part->second;
+    free_.erase(part);
+  }
+}
+
+}  // namespace strided::cuda

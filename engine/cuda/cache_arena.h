@@ -1,0 +1,34 @@
+// Which parts of one block of device memory the sequences' caches take. Arithmetic only.
+
+#ifndef STRIDED_ENGINE_CUDA_CACHE_ARENA_H_
+#define STRIDED_ENGINE_CUDA_CACHE_ARENA_H_
+
+#include <cstdint>
+#include <map>
+#include <optional>
+
+namespace strided::cuda {
+
+// First fit over offsets; free neighbours are joined. Not thread-safe.
+class CacheArena {
+ public:
+  // What is given out starts at multiples of it, and so do all heads' rows within.
+  static constexpr int64_t kAlignment = 256;  // bytes
+
+  // Requires size >= 0, bytes.
+  explicit CacheArena(int64_t size);
+
+  // The offset of `bytes` that nobody else has; none where no free part is large enough, which can
+  // be although the free parts together are. Requires bytes >= 1.
+  std::optional<int64_t> Take(int64_t bytes);
+  // Requires an offset that Take gave out.
+  void GiveBack(int64_t offset);
+
+ private:
+  std::map<int64_t, int64_t> free_;   // offset -> bytes
+  std::map<int64_t, int64_t> taken_;  // offset -> bytes
+};
+
+}  // namespace strided::cuda
+
+#endif  // STRIDED_ENGINE_CUDA_CACHE_ARENA_H_

@@ -1,0 +1,279 @@
+#include "engine/cuda/cuda_executor.h"
+
+#include <algorithm>
+#include <span>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "engine/base/status_macros.h"
+#include "engine/cuda/decode_step.h"
+#include "engine/cuda/network_loader.h"
+#include "engine/cuda/sequence_store.h"
+#include "engine/cuda/stream.h"
+#include "engine/plan_check.h"
+#include "engine/sequence_check.h"
+
+namespace strided {
+namespace {
+
+using cuda::CudaError;
+using cuda::DecodeRow;
+using cuda::DecodeStep;
+using cuda::LoadedNetwork;
+using cuda::OperandBytes;
+using cuda::OperandOf;
+using cuda::SequenceStore;
+
+// Raised by a change that changes the bits of a result.
+constexpr int kKernelGeneration = 1;
+
+absl::Status UseDevice(int device) {
+  return CudaError(cudaSetDevice(device), absl::StrCat("using CUDA device ", device));
+}
+
+absl::StatusOr<int64_t> FreeBytes() {
+  size_t free = 0;
+  size_t total = 0;
+  RETURN_IF_ERROR(CudaError(cudaMemGetInfo(&free, &total), "asking for free memory"));
+  return static_cast<int64_t>(free);
+}
+
+ExecutorInfo InfoOf(const CudaOptions& options, int64_t parameter_count) {
+  ExecutorInfo info;
+  info.device = absl::StrCat("cuda:", options.device);
+  info.weight_format = std::string(WeightFormatName(options.weight_format));
+  info.numerics = absl::StrCat("cuda-", kKernelGeneration, " weights=", info.weight_format);
+  info.max_rows = options.max_rows;
+  info.max_steps = options.max_steps;
+  info.parameter_count = parameter_count;
+  return info;
+}
+
+// A row of the plan that runs in a decode step.
+struct DecodeEntry {
+  size_t plan_row = 0;
+  size_t first_result = 0;
+};
+
+class CudaExecutorImpl final : public CudaExecutor {
+ public:
+  CudaExecutorImpl(const ModelConfig& config, const CudaOptions& options, ExecutorInfo info)
+      : config_(config), options_(options), info_(std::move(info)) {}
+  ~CudaExecutorImpl() override { cudaSetDevice(options_.device); }
+
+  // To be called once, before anything else.
+  absl::Status Load(const Weights& weights);
+
+  const ModelConfig& config() const override { return config_; }
+  const ExecutorInfo& info() const override { return info_; }
+  int64_t CacheBytes(int max_length) const override { return sequences_->CacheBytes(max_length); }
+  CacheUsage cache_usage() const override { return sequences_->usage(); }
+  DeviceMemory memory() const override;
+
+  absl::StatusOr<Slot> StartSequence(const SequenceSpec& spec) override;
+  absl::StatusOr<Slot> ForkSequence(const Slot& parent, const SequenceSpec& spec) override;
+  void ReleaseSlot(int index) override {
+    cudaSetDevice(options_.device);
+    sequences_->Remove(index);
+  }
+  absl::StatusOr<StepResult> Run(const StepPlan& plan) override;
+
+ private:
+  int64_t ArenaBytes(int64_t free_at_start, int64_t free_now) const;
+  // Sorts the plan's rows into rounds of decode steps, in each of which a sequence has one row.
+  void Divide(const StepPlan& plan);
+  absl::Status RunRound(const StepPlan& plan, const std::vector<DecodeEntry>& round);
+  void TakeResults(const StepRow& row, int index, size_t first_result);
+
+  const ModelConfig config_;
+  const CudaOptions options_;
+  const ExecutorInfo info_;
+  uint64_t plan_number_ = 0;
+
+  // Of the last plan.
+  std::vector<std::vector<DecodeEntry>> rounds_;
+  std::vector<DecodeRow> decode_rows_;
+  std::vector<TokenResult> results_;
+
+  // In the order of their dependencies: the stream is destroyed last.
+  cuda::Stream stream_;
+  std::unique_ptr<LoadedNetwork> network_;
+  std::unique_ptr<SequenceStore> sequences_;
+  std::unique_ptr<DecodeStep> decode_;
+};
+
+absl::Status CudaExecutorImpl::Load(const Weights& weights) {
+  RETURN_IF_ERROR(UseDevice(options_.device));
+  ASSIGN_OR_RETURN(const int64_t free_at_start, FreeBytes());
+  ASSIGN_OR_RETURN(stream_, cuda::CreateStream());
+  ASSIGN_OR_RETURN(LoadedNetwork network,
+                   LoadedNetwork::Load(config_, weights, options_.weight_format));
+  network_ = std::make_unique<LoadedNetwork>(std::move(network));
+  // The arena takes what is left, so the workspace comes first; it reads the table of sequences
+  // only when it runs.
+  const int64_t tables = SequenceStore::TableBytes(config_, options_.max_slots);
+  ASSIGN_OR_RETURN(const int64_t free_now, FreeBytes());
+  SequenceStore::Options store;
+  store.max_slots = options_.max_slots;
+  store.element_bytes = OperandBytes(OperandOf(options_.weight_format));
+  store.arena_bytes = ArenaBytes(free_at_start, free_now - tables);
+  ASSIGN_OR_RETURN(sequences_, SequenceStore::Create(config_, store, stream_.get()));
+  DecodeStep::Options decode;
+  decode.max_rows = options_.max_slots;
+  decode.max_steps = options_.max_steps;
+  decode.use_graphs = options_.use_graphs;
+  ASSIGN_OR_RETURN(decode_, DecodeStep::Create(config_, network_->view(), sequences_->table(),
+                                               decode, stream_.get()));
+  return CudaError(cudaStreamSynchronize(stream_.get()), "loading a model");
+}
+
+int64_t CudaExecutorImpl::ArenaBytes(int64_t free_at_start, int64_t free_now) const {
+  if (options_.cache_capacity_bytes > 0) return options_.cache_capacity_bytes;
+  const auto share =
+      static_cast<int64_t>(options_.memory_fraction * static_cast<double>(free_at_start));
+  return std::max<int64_t>(share - (free_at_start - free_now), 0);
+}
+
+DeviceMemory CudaExecutorImpl::memory() const {
+  DeviceMemory memory;
+  memory.weights = network_->bytes();
+  memory.cache = sequences_->arena_bytes();
+  memory.workspace = decode_->workspace_bytes() + sequences_->table_bytes();
+  if (UseDevice(options_.device).ok()) memory.free = FreeBytes().value_or(0);
+  return memory;
+}
+
+absl::StatusOr<Slot> CudaExecutorImpl::StartSequence(const SequenceSpec& spec) {
+  RETURN_IF_ERROR(UseDevice(options_.device));
+  RETURN_IF_ERROR(CheckSequenceSpec(spec, config_));
+  RETURN_IF_ERROR(decode_->ReserveTop(spec.top_logprobs));
+  ASSIGN_OR_RETURN(const int slot,
+                   sequences_->Add(spec, network_->StartVector(spec.condition_values)));
+  return Slot(this, slot);
+}
+
+absl::StatusOr<Slot> CudaExecutorImpl::ForkSequence(const Slot& parent, const SequenceSpec& spec) {
+  RETURN_IF_ERROR(UseDevice(options_.device));
+  const cuda::Sequence* const source = sequences_->Find(parent.index());
+  if (source == nullptr) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("slot ", parent.index(), " is not in use, so it cannot be forked"));
+  }
+  RETURN_IF_ERROR(CheckSequenceSpec(spec, config_));
+  RETURN_IF_ERROR(CheckFork(spec, source->spec));
+  RETURN_IF_ERROR(decode_->ReserveTop(spec.top_logprobs));
+  ASSIGN_OR_RETURN(const int slot, sequences_->Fork(*source, parent.index(), spec));
+  return Slot(this, slot);
+}
+
+absl::StatusOr<StepResult> CudaExecutorImpl::Run(const StepPlan& plan) {
+  RETURN_IF_ERROR(UseDevice(options_.device));
+  const auto progress_of = [this](int slot) -> SequenceProgress* {
+    cuda::Sequence* const sequence = sequences_->Find(slot);
+    return sequence == nullptr ? nullptr : &sequence->progress;
+  };
+  const PlanLimits limits{info_.max_rows, info_.max_steps, config_.vocab_size};
+  RETURN_IF_ERROR(CheckPlan(plan, limits, ++plan_number_, progress_of));
+  Divide(plan);
+  for (const std::vector<DecodeEntry>& round : rounds_) RETURN_IF_ERROR(RunRound(plan, round));
+  for (const StepRow& row : plan.rows) {
+    sequences_->Find(row.slot)->progress.next_position = row.position + row.steps;
+  }
+  return StepResult(results_);
+}
+
+void CudaExecutorImpl::Divide(const StepPlan& plan) {
+  for (std::vector<DecodeEntry>& round : rounds_) round.clear();
+  size_t results = 0;
+  size_t round = 0;  // of the row: how many rows of its sequence come before it
+  for (size_t i = 0; i < plan.rows.size(); ++i) {
+    const bool first = i == 0 || plan.rows[i - 1].slot != plan.rows[i].slot;
+    round = first ? 0 : round + 1;
+    if (round == rounds_.size()) rounds_.emplace_back();
+    rounds_[round].push_back({.plan_row = i, .first_result = results});
+    results += static_cast<size_t>(plan.rows[i].steps);
+  }
+  TokenResult none;
+  none.token = -1;
+  results_.assign(results, none);
+}
+
+absl::Status CudaExecutorImpl::RunRound(const StepPlan& plan,
+                                        const std::vector<DecodeEntry>& round) {
+  if (round.empty()) return absl::OkStatus();
+  decode_rows_.clear();
+  for (const DecodeEntry& entry : round) {
+    const StepRow& row = plan.rows[entry.plan_row];
+    DecodeRow state;
+    state.slot = row.slot;
+    state.position = row.position;
+    state.input = row.input;
+    state.target = row.target;
+    state.output = static_cast<int32_t>(row.output);
+    state.steps_left = row.steps;
+    decode_rows_.push_back(state);
+  }
+  RETURN_IF_ERROR(decode_->Run(decode_rows_));
+  for (size_t r = 0; r < round.size(); ++r) {
+    TakeResults(plan.rows[round[r].plan_row], static_cast<int>(r), round[r].first_result);
+  }
+  return absl::OkStatus();
+}
+
+void CudaExecutorImpl::TakeResults(const StepRow& row, int index, size_t first_result) {
+  if (row.output == RowOutput::kNone) return;
+  const int top = sequences_->Find(row.slot)->spec.top_logprobs;
+  for (int step = 0; step < row.steps; ++step) {
+    const cuda::RowResult& from = decode_->result(index, step);
+    TokenResult& result = results_[first_result + static_cast<size_t>(step)];
+    result.token = from.token;
+    result.log_prob = from.log_prob;
+    result.finite = from.finite != 0;
+    result.top_ids = decode_->top_ids(index, step, top);
+    result.top_values = decode_->top_values(index, step, top);
+  }
+}
+
+absl::Status CheckOptions(const CudaOptions& options) {
+  const auto check = [](absl::string_view name, double value, double low) {
+    if (value >= low) return absl::OkStatus();
+    return absl::InvalidArgumentError(
+        absl::StrCat(name, " is ", value, "; it must be at least ", low));
+  };
+  const int devices = CudaDeviceCount();
+  if (options.device < 0 || options.device >= devices) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("CUDA device ", options.device, " does not exist; there are ", devices));
+  }
+  if (!(options.memory_fraction > 0 && options.memory_fraction <= 1)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("memory_fraction is ", options.memory_fraction, "; it must be above 0, to 1"));
+  }
+  RETURN_IF_ERROR(check("max_rows", options.max_rows, 1));
+  RETURN_IF_ERROR(check("max_slots", options.max_slots, 1));
+  RETURN_IF_ERROR(check("max_steps", options.max_steps, 1));
+  return check("cache_capacity_bytes", static_cast<double>(options.cache_capacity_bytes), 0);
+}
+
+}  // namespace
+
+int CudaDeviceCount() {
+  int devices = 0;
+  if (cudaGetDeviceCount(&devices) == cudaSuccess) return devices;
+  cudaGetLastError();  // no driver is no reason for a later call to fail
+  return 0;
+}
+
+bool CudaIsBuiltIn() { return true; }
+
+absl::StatusOr<std::unique_ptr<CudaExecutor>> CreateCudaExecutor(const ModelConfig& config,
+                                                                 const Weights& weights,
+                                                                 const CudaOptions& options) {
+  RETURN_IF_ERROR(CheckOptions(options));
+  auto executor = std::make_unique<CudaExecutorImpl>(config, options,
+                                                     InfoOf(options, weights.parameter_count()));
+  RETURN_IF_ERROR(executor->Load(weights));
+  return executor;
+}
+
+}  // namespace strided

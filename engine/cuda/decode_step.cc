@@ -1,0 +1,270 @@
+#include "engine/cuda/decode_step.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <utility>
+
+#include "engine/base/status_macros.h"
+#include "engine/cuda/kernels/decode_attention.h"
+#include "engine/cuda/kernels/decode_product.h"
+#include "engine/cuda/kernels/embed.h"
+#include "engine/cuda/kernels/sample.h"
+
+namespace strided::cuda {
+namespace {
+
+int CeilDivide(int a, int b) { return (a + b - 1) / b; }
+
+// Whose graphs a position shares: the powers of two, and the context's end.
+int PositionBucket(int position, int context_length) {
+  int bucket = kAttentionChunk;
+  while (bucket <= position && bucket < context_length) bucket *= 2;
+  return std::min(bucket, context_length) - 1;
+}
+
+template <typename T>
+absl::Status CopyToHost(PinnedBuffer<T>& to, const DeviceBuffer<T>& from, size_t count,
+                        cudaStream_t stream) {
+  return CudaError(
+      cudaMemcpyAsync(to.data(), from.data(), count * sizeof(T), cudaMemcpyDeviceToHost, stream),
+      "copying results");
+}
+
+}  // namespace
+
+int RowBucket(int rows, int max_rows) {
+  constexpr std::array<int, 11> kSmall = {1, 2, 4, 8, 16, 24, 32, 48, 64, 96, 128};
+  const auto small = std::lower_bound(kSmall.begin(), kSmall.end(), rows);
+  const int bucket = small != kSmall.end() ? *small : CeilDivide(rows, 64) * 64;
+  return std::min(bucket, max_rows);
+}
+
+absl::StatusOr<std::unique_ptr<DecodeStep>> DecodeStep::Create(const ModelConfig& config,
+                                                               const DeviceNetwork& network,
+                                                               const DeviceSequence* sequences,
+                                                               const Options& options,
+                                                               cudaStream_t stream) {
+  std::unique_ptr<DecodeStep> step(new DecodeStep(config, network, sequences, options, stream));
+  RETURN_IF_ERROR(step->Allocate());
+  return step;
+}
+
+absl::Status DecodeStep::Allocate() {
+  int device = 0;
+  RETURN_IF_ERROR(CudaError(cudaGetDevice(&device), "asking for the device"));
+  RETURN_IF_ERROR(
+      CudaError(cudaDeviceGetAttribute(&multiprocessors_, cudaDevAttrMultiProcessorCount, device),
+                "asking for the multiprocessors"));
+  const auto rows = static_cast<size_t>(options_.max_rows);
+  const auto heads = static_cast<size_t>(config_.n_head);
+  const auto element = static_cast<size_t>(OperandBytes(OperandOf(network_.format)));
+  const auto results = rows * static_cast<size_t>(options_.max_steps);
+  const auto vocab = static_cast<size_t>(config_.vocab_size);
+  const auto value = static_cast<size_t>(config_.d_value);
+  const std::vector<int> chunks = ChunksOf(config_.context_length - 1);
+  const auto most_chunks = static_cast<size_t>(*std::max_element(chunks.begin(), chunks.end()));
+  const size_t partials = most_chunks > 1 ? rows * heads * most_chunks * (value + 2) : 0;
+  const auto scratch =
+      static_cast<size_t>(SampleScratchBytes(options_.max_rows, config_.vocab_size));
+
+  ASSIGN_OR_RETURN(rows_, DeviceBuffer<DecodeRow>::Create(rows));
+  ASSIGN_OR_RETURN(hidden_,
+                   DeviceBuffer<float>::Create(rows * static_cast<size_t>(config_.d_model)));
+  ASSIGN_OR_RETURN(queries_,
+                   DeviceBuffer<float>::Create(rows * heads * static_cast<size_t>(config_.d_key)));
+  ASSIGN_OR_RETURN(mixed_, DeviceBuffer<std::byte>::Create(rows * heads * value * element));
+  ASSIGN_OR_RETURN(expanded_, DeviceBuffer<std::byte>::Create(
+                                  rows * static_cast<size_t>(config_.d_ff) * element));
+  ASSIGN_OR_RETURN(logits_, DeviceBuffer<float>::Create(rows * vocab));
+  ASSIGN_OR_RETURN(partials_, DeviceBuffer<float>::Create(partials));
+  ASSIGN_OR_RETURN(arrivals_, DeviceBuffer<int32_t>::Create(rows * heads));
+  ASSIGN_OR_RETURN(sample_scratch_, DeviceBuffer<std::byte>::Create(scratch));
+  ASSIGN_OR_RETURN(results_, DeviceBuffer<RowResult>::Create(results));
+  ASSIGN_OR_RETURN(rows_host_, PinnedBuffer<DecodeRow>::Create(rows));
+  ASSIGN_OR_RETURN(results_host_, PinnedBuffer<RowResult>::Create(results));
+  // Idle rows are computed with whatever their memory holds; it starts as zeros.
+  RETURN_IF_ERROR(hidden_.Fill(std::byte{0}, stream_));
+  RETURN_IF_ERROR(queries_.Fill(std::byte{0}, stream_));
+  RETURN_IF_ERROR(mixed_.Fill(std::byte{0}, stream_));
+  return arrivals_.Fill(std::byte{0}, stream_);
+}
+
+absl::Status DecodeStep::ReserveTop(int top_logprobs) {
+  const auto wanted = static_cast<size_t>(top_logprobs);
+  if (wanted <= top_stride_) return absl::OkStatus();
+  const size_t entries = results_.size() * wanted;
+  ASSIGN_OR_RETURN(DeviceBuffer<int32_t> ids, DeviceBuffer<int32_t>::Create(entries));
+  ASSIGN_OR_RETURN(DeviceBuffer<float> values, DeviceBuffer<float>::Create(entries));
+  ASSIGN_OR_RETURN(PinnedBuffer<int32_t> ids_host, PinnedBuffer<int32_t>::Create(entries));
+  ASSIGN_OR_RETURN(PinnedBuffer<float> values_host, PinnedBuffer<float>::Create(entries));
+  graphs_.clear();  // they hold the old addresses
+  top_ids_ = std::move(ids);
+  top_values_ = std::move(values);
+  top_ids_host_ = std::move(ids_host);
+  top_values_host_ = std::move(values_host);
+  top_stride_ = wanted;
+  return absl::OkStatus();
+}
+
+std::vector<int> DecodeStep::ChunksOf(int position) const {
+  std::vector<int> chunks;
+  for (const auto& layer : config_.attention) {
+    int keys = 1;
+    for (const AttentionPattern& head : layer) {
+      keys = std::max(keys, HeadRows::Of(head).MostKeys(position));
+    }
+    chunks.push_back(CeilDivide(keys, kAttentionChunk));
+  }
+  return chunks;
+}
+
+absl::Status DecodeStep::Run(std::span<const DecodeRow> rows) {
+  const int bucket = RowBucket(static_cast<int>(rows.size()), options_.max_rows);
+  int steps = 0;
+  int last_position = 0;
+  for (size_t r = 0; r < static_cast<size_t>(bucket); ++r) {
+    DecodeRow& row = rows_host_.data()[r];
+    row = r < rows.size() ? rows[r] : DecodeRow{};
+    if (row.slot < 0) continue;
+    steps = std::max(steps, row.steps_left);
+    last_position = std::max(last_position, row.position + row.steps_left - 1);
+  }
+  RETURN_IF_ERROR(CudaError(cudaMemcpyAsync(rows_.data(), rows_host_.data(),
+                                            static_cast<size_t>(bucket) * sizeof(DecodeRow),
+                                            cudaMemcpyHostToDevice, stream_),
+                            "copying the rows of a step"));
+  const std::vector<int> chunks = ChunksOf(PositionBucket(last_position, config_.context_length));
+  for (int step = 0; step < steps; ++step) RETURN_IF_ERROR(LaunchOnce(bucket, chunks));
+  RETURN_IF_ERROR(FetchResults(steps));
+  return CudaError(cudaStreamSynchronize(stream_), "a decode step");
+}
+
+absl::Status DecodeStep::LaunchOnce(int rows, const std::vector<int>& chunks) {
+  if (!options_.use_graphs) return Enqueue(rows, chunks);
+  Graph& graph = graphs_[{rows, chunks}];
+  if (graph == nullptr) {
+    ASSIGN_OR_RETURN(graph, Capture(stream_, [&] { return Enqueue(rows, chunks); }));
+  }
+  return CudaError(cudaGraphLaunch(graph.get(), stream_), "launching a step");
+}
+
+absl::Status DecodeStep::FetchResults(int steps) {
+  const size_t entries = static_cast<size_t>(steps) * static_cast<size_t>(options_.max_rows);
+  RETURN_IF_ERROR(CopyToHost(results_host_, results_, entries, stream_));
+  if (top_stride_ == 0) return absl::OkStatus();
+  RETURN_IF_ERROR(CopyToHost(top_ids_host_, top_ids_, entries * top_stride_, stream_));
+  return CopyToHost(top_values_host_, top_values_, entries * top_stride_, stream_);
+}
+
+absl::Status DecodeStep::Enqueue(int rows, const std::vector<int>& chunks) {
+  RETURN_IF_ERROR(LaunchEmbed(network_.tables, rows_.data(), sequences_, rows, config_.d_model,
+                              hidden_.data(), stream_));
+  for (int layer = 0; layer < config_.n_layer; ++layer) {
+    RETURN_IF_ERROR(EnqueueLayer(layer, rows, chunks[static_cast<size_t>(layer)]));
+  }
+  return EnqueueHead(rows);
+}
+
+absl::Status DecodeStep::EnqueueLayer(int index, int rows, int chunks) {
+  const DeviceLayer& layer = network_.layers[static_cast<size_t>(index)];
+  const int first_head = index * config_.n_head;
+
+  // q, k, v = W norm(H); k and v to the caches
+  DecodeProduct product;
+  product.format = network_.format;
+  product.rows = rows;
+  product.hidden = hidden_.data();
+  product.activation = config_.activation;
+  product.matrix = layer.qkv;
+  product.normed = true;
+  product.norm = layer.attn_norm;
+  product.output = ProductOutput::kQueryKeyValue;
+  product.out = reinterpret_cast<std::byte*>(queries_.data());
+  product.row_states = rows_.data();
+  product.sequences = sequences_;
+  product.heads = network_.head_rows + first_head;
+  product.first_head = first_head;
+  product.d_key = config_.d_key;
+  product.d_value = config_.d_value;
+  RETURN_IF_ERROR(LaunchDecodeProduct(product, multiprocessors_, stream_));
+
+  // attend(q, K_S, V_S)
+  DecodeAttention attention;
+  attention.operand = OperandOf(network_.format);
+  attention.queries = queries_.data();
+  attention.out = mixed_.data();
+  attention.row_states = rows_.data();
+  attention.sequences = sequences_;
+  attention.heads = network_.head_rows + first_head;
+  attention.first_head = first_head;
+  attention.n_head = config_.n_head;
+  attention.d_key = config_.d_key;
+  attention.d_value = config_.d_value;
+  if (config_.attention_scale == AttentionScale::kInverseSqrt) {
+    attention.scale = 1.0F / std::sqrt(static_cast<float>(config_.d_key));
+  }
+  attention.rows = rows;
+  attention.chunks = chunks;
+  attention.partials = partials_.data();
+  attention.arrivals = arrivals_.data();
+  RETURN_IF_ERROR(LaunchDecodeAttention(attention, stream_));
+
+  // H += O attend(norm(H))
+  product.matrix = layer.out;
+  product.normed = false;
+  product.in = mixed_.data();
+  product.output = ProductOutput::kResidual;
+  RETURN_IF_ERROR(LaunchDecodeProduct(product, multiprocessors_, stream_));
+
+  // f(up(norm(H)))
+  product.matrix = layer.up;
+  product.normed = true;
+  product.norm = layer.mlp_norm;
+  product.output = ProductOutput::kActivated;
+  product.out = expanded_.data();
+  RETURN_IF_ERROR(LaunchDecodeProduct(product, multiprocessors_, stream_));
+
+  // H += down(f(up(norm(H))))
+  product.matrix = layer.down;
+  product.normed = false;
+  product.in = expanded_.data();
+  product.output = ProductOutput::kResidual;
+  return LaunchDecodeProduct(product, multiprocessors_, stream_);
+}
+
+// logits = head(norm(H)), then a token of them.
+absl::Status DecodeStep::EnqueueHead(int rows) {
+  DecodeProduct head;
+  head.format = network_.format;
+  head.matrix = network_.head;
+  head.rows = rows;
+  head.normed = true;
+  head.norm = network_.final_norm;
+  head.hidden = hidden_.data();
+  head.output = ProductOutput::kLogits;
+  head.out = reinterpret_cast<std::byte*>(logits_.data());
+  RETURN_IF_ERROR(LaunchDecodeProduct(head, multiprocessors_, stream_));
+
+  SampleArguments sample;
+  sample.logits = logits_.data();
+  sample.rows_state = rows_.data();
+  sample.sequences = sequences_;
+  sample.results = results_.data();
+  sample.top_ids = top_ids_.data();
+  sample.top_values = top_values_.data();
+  sample.top_stride = static_cast<int>(top_stride_);
+  sample.scratch = sample_scratch_.data();
+  sample.rows = rows;
+  sample.max_rows = options_.max_rows;
+  sample.vocab_size = config_.vocab_size;
+  return LaunchSample(sample, /*dependent=*/true, stream_);
+}
+
+int64_t DecodeStep::workspace_bytes() const {
+  return rows_.bytes() + hidden_.bytes() + queries_.bytes() + mixed_.bytes() + expanded_.bytes() +
+         logits_.bytes() + partials_.bytes() + arrivals_.bytes() + sample_scratch_.bytes() +
+         results_.bytes() + top_ids_.bytes() + top_values_.bytes();
+}
+
+}  // namespace strided::cuda

@@ -1,0 +1,126 @@
+// A decode step: one position of each of many sequences through the whole network, to a token.
+//
+//   embed -> per layer: norm + QKV + caches -> attention -> output + residual
+//                       -> norm + up + f -> down + residual -> norm + head -> sample
+//
+// Every kernel is launched dependent on the one before it, so that its launch and its reading of
+// weights and older keys overlap that one's work. The kernels of a step are captured as a graph per
+// number of rows (rounded up) and of attention chunks. The last kernel writes the next step's rows,
+// so several steps run without the host.
+
+#ifndef STRIDED_ENGINE_CUDA_DECODE_STEP_H_
+#define STRIDED_ENGINE_CUDA_DECODE_STEP_H_
+
+#include <cuda_runtime_api.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "engine/cuda/device_buffer.h"
+#include "engine/cuda/device_network.h"
+#include "engine/cuda/kernels/device_types.h"
+#include "engine/cuda/pinned_buffer.h"
+#include "engine/cuda/stream.h"
+#include "engine/model/config.h"
+
+namespace strided::cuda {
+
+// Rows that a graph is made for: the least of 1, 2, 4, 8, 16, 24, 32, 48, 64, 96, 128, then
+// multiples of 64 that is at least `rows`, but not above max_rows.
+int RowBucket(int rows, int max_rows);
+
+// Not thread-safe. The network and the sequences outlive it.
+class DecodeStep {
+ public:
+  struct Options {
+    int max_rows = 256;      // of a step
+    int max_steps = 32;      // of a call
+    bool use_graphs = true;  // false: every kernel is launched by itself; for tests
+  };
+  // Takes the memory for activations and results on the current device; `sequences`, by slot, is
+  // in device memory. ResourceExhausted where it does not suffice.
+  static absl::StatusOr<std::unique_ptr<DecodeStep>> Create(const ModelConfig& config,
+                                                            const DeviceNetwork& network,
+                                                            const DeviceSequence* sequences,
+                                                            const Options& options,
+                                                            cudaStream_t stream);
+
+  // Makes room for `top_logprobs` alternatives per result. Errors as for Create.
+  absl::Status ReserveTop(int top_logprobs);
+
+  // Runs rows[r].steps_left steps of each row, and waits for them. Each slot once.
+  absl::Status Run(std::span<const DecodeRow> rows);
+
+  // What step `step` of the last Run gave for row `row`, in host memory until the next.
+  const RowResult& result(int row, int step) const {
+    return results_host_.data()[Entry(row, step)];
+  }
+  std::span<const int32_t> top_ids(int row, int step, int count) const {
+    return {top_ids_host_.data() + Entry(row, step) * top_stride_, static_cast<size_t>(count)};
+  }
+  std::span<const float> top_values(int row, int step, int count) const {
+    return {top_values_host_.data() + Entry(row, step) * top_stride_, static_cast<size_t>(count)};
+  }
+
+  int64_t workspace_bytes() const;
+
+ private:
+  DecodeStep(const ModelConfig& config, const DeviceNetwork& network,
+             const DeviceSequence* sequences, const Options& options, cudaStream_t stream)
+      : config_(config),
+        network_(network),
+        sequences_(sequences),
+        options_(options),
+        stream_(stream) {}
+  absl::Status Allocate();
+
+  size_t Entry(int row, int step) const {
+    return static_cast<size_t>(step) * static_cast<size_t>(options_.max_rows) +
+           static_cast<size_t>(row);
+  }
+  // Chunks of each layer's attention for queries up to `position`.
+  std::vector<int> ChunksOf(int position) const;
+  absl::Status Enqueue(int rows, const std::vector<int>& chunks);
+  absl::Status EnqueueLayer(int index, int rows, int chunks);
+  absl::Status EnqueueHead(int rows);
+  absl::Status LaunchOnce(int rows, const std::vector<int>& chunks);
+  absl::Status FetchResults(int steps);
+
+  const ModelConfig config_;
+  const DeviceNetwork& network_;
+  const DeviceSequence* const sequences_;
+  const Options options_;
+  const cudaStream_t stream_;  // not owned
+  int multiprocessors_ = 0;
+
+  DeviceBuffer<DecodeRow> rows_;      // [max_rows]
+  DeviceBuffer<float> hidden_;        // [max_rows][d_model]
+  DeviceBuffer<float> queries_;       // [max_rows][n_head][d_key]
+  DeviceBuffer<std::byte> mixed_;     // [max_rows][n_head][d_value] operand
+  DeviceBuffer<std::byte> expanded_;  // [max_rows][d_ff] operand
+  DeviceBuffer<float> logits_;        // [max_rows][vocab_size]
+  DeviceBuffer<float> partials_;      // attention's, for queries of several chunks
+  DeviceBuffer<int32_t> arrivals_;    // [max_rows][n_head]
+  DeviceBuffer<std::byte> sample_scratch_;
+  DeviceBuffer<RowResult> results_;  // [max_steps][max_rows]
+  DeviceBuffer<int32_t> top_ids_;    // [max_steps][max_rows][top_stride_]
+  DeviceBuffer<float> top_values_;
+  PinnedBuffer<DecodeRow> rows_host_;
+  PinnedBuffer<RowResult> results_host_;
+  PinnedBuffer<int32_t> top_ids_host_;
+  PinnedBuffer<float> top_values_host_;
+  size_t top_stride_ = 0;
+
+  // By rows and chunks of each layer.
+  std::map<std::pair<int, std::vector<int>>, Graph> graphs_;
+};
+
+}  // namespace strided::cuda
+
+#endif  // STRIDED_ENGINE_CUDA_DECODE_STEP_H_

@@ -1,0 +1,415 @@
+#include <algorithm>
+
+#include "engine/cuda/kernels/decode_attention.h"
+#include "engine/cuda/kernels/fragments.cuh"
+#include "engine/cuda/kernels/launch.h"
+#include "engine/cuda/kernels/row_norm.cuh"
+
+namespace strided::cuda {
+namespace {
+
+constexpr int kWarps = 8;
+constexpr int kThreads = 32 * kWarps;
+constexpr int kVector = 8;      // 16-bit elements of 16 bytes
+constexpr int kMaxWidth = 256;  // of a head that is read in vectors
+constexpr int kBatch = 8;       // vectors that a lane has in flight
+constexpr float kLog2E = 1.44269504f;
+
+__device__ __forceinline__ float WarpMax(float value) {
+#pragma unroll
+  for (int distance = 16; distance > 0; distance /= 2) {
+    value = fmaxf(value, __shfl_xor_sync(0xFFFFFFFFu, value, distance));
+  }
+  return value;
+}
+
+// What a block works on.
+struct Chunk {
+  int row = 0;
+  int head = 0;
+  int query = 0;   // position
+  int length = 0;  // N
+  int first = 0;   // of the query's keys
+  int keys = 0;    // of this chunk; at most kAttentionChunk
+  int chunks = 0;  // of the query; 0: it reads nothing
+  HeadRows layout;
+  const std::byte* keys_at = nullptr;
+  const std::byte* values_at = nullptr;
+};
+
+// False where the block has nothing to do: the row is idle, or its query has fewer chunks. Chunk 0
+// of a query that reads nothing has `keys` 0.
+__device__ bool FindChunk(const DecodeAttention& a, int element_bytes, Chunk& chunk) {
+  chunk.head = blockIdx.y;
+  chunk.row = blockIdx.z;
+  const DecodeRow& state = a.row_states[chunk.row];
+  if (state.slot < 0) return false;
+  const DeviceSequence& sequence = a.sequences[state.slot];
+  chunk.layout = a.heads[chunk.head];
+  chunk.query = state.position;
+  chunk.length = sequence.max_length;
+  const int keys = chunk.layout.KeyCount(chunk.query);
+  chunk.chunks = (keys + kAttentionChunk - 1) / kAttentionChunk;
+  chunk.first = blockIdx.x * kAttentionChunk;
+  chunk.keys = min(keys - chunk.first, kAttentionChunk);
+  if (chunk.keys <= 0 && blockIdx.x > 0) return false;
+  chunk.keys_at = sequence.cache + sequence.head_offsets[a.first_head + chunk.head];
+  chunk.values_at = chunk.keys_at +
+                    static_cast<int64_t>(chunk.layout.Rows(chunk.length)) * a.d_key * element_bytes;
+  return true;
+}
+
+// The rows of the chunk's keys, one per thread. A row that the grid before this one writes (the
+// query's own) is stored as its complement, which is negative.
+__device__ __forceinline__ void ListRows(const Chunk& chunk, int* rows) {
+  static_assert(kThreads == kAttentionChunk);
+  const int k = threadIdx.x;
+  if (k >= chunk.keys) return;
+  const int row = chunk.layout.KeyRow(chunk.query, chunk.first + k, chunk.length);
+  const bool fresh = row == chunk.layout.Home(chunk.query, chunk.length) ||
+                     row == chunk.layout.SecondHome(chunk.query, chunk.length);
+  rows[k] = fresh ? ~row : row;
+}
+
+__device__ __forceinline__ int RowOf(int listed) { return listed < 0 ? ~listed : listed; }
+
+// A chunk's share of a query's output.
+struct Share {
+  float largest;  // score, in units of log2
+  float sum;      // of 2^(score - largest)
+};
+
+// From the chunk's scores in shared memory; by every warp alike.
+__device__ __forceinline__ Share SoftMaximum(const float* scores, int keys) {
+  const int lane = threadIdx.x % 32;
+  float largest = -INFINITY;
+  for (int k = lane; k < keys; k += 32) largest = fmaxf(largest, scores[k]);
+  largest = WarpMax(largest);
+  float sum = 0;
+  for (int k = lane; k < keys; k += 32) sum += exp2f(scores[k] - largest);
+  return {largest, WarpSum(sum)};
+}
+
+// The query's output from the chunks' shares, in their order. By the whole block.
+template <Operand kOperand>
+__device__ void Combine(const DecodeAttention& a, const Chunk& chunk, const float* partials,
+                        typename OperandTraits<kOperand>::Type* out) {
+  const int stride = a.d_value + 2;
+  float largest = -INFINITY;
+  for (int c = 0; c < chunk.chunks; ++c) {
+    largest = fmaxf(largest, __ldcg(partials + c * stride + a.d_value));
+  }
+  for (int i = threadIdx.x; i < a.d_value; i += blockDim.x) {
+    float sum = 0;
+    float value = 0;
+    for (int c = 0; c < chunk.chunks; ++c) {
+      const float* const share = partials + c * stride;
+      const float weight = exp2f(__ldcg(share + a.d_value) - largest);
+      sum += weight * __ldcg(share + a.d_value + 1);
+      value += weight * __ldcg(share + i);
+    }
+    out[i] = OperandTraits<kOperand>::From(value / sum);
+  }
+}
+
+// Writes the chunk's weighted values, of which `value_of(i)` is the i-th: to `out` where the query
+// has one chunk, else to the partials, from which the last block to arrive makes the output.
+template <Operand kOperand, typename ValueOf>
+__device__ void Conclude(const DecodeAttention& a, const Chunk& chunk, const Share& share,
+                         ValueOf&& value_of) {
+  using Traits = OperandTraits<kOperand>;
+  const int64_t query = static_cast<int64_t>(chunk.row) * a.n_head + chunk.head;
+  auto* const out = reinterpret_cast<typename Traits::Type*>(a.out) + query * a.d_value;
+  if (chunk.chunks <= 1) {
+    const float inverse = chunk.keys > 0 ? 1.0f / share.sum : 0.0f;
+    for (int i = threadIdx.x; i < a.d_value; i += blockDim.x) {
+      out[i] = Traits::From(value_of(i) * inverse);
+    }
+    return;
+  }
+  const int stride = a.d_value + 2;
+  float* const partials = a.partials + query * a.chunks * stride;
+  float* const mine = partials + blockIdx.x * stride;
+  for (int i = threadIdx.x; i < a.d_value; i += blockDim.x) __stcg(mine + i, value_of(i));
+  if (threadIdx.x == 0) {
+    __stcg(mine + a.d_value, share.largest);
+    __stcg(mine + a.d_value + 1, share.sum);
+  }
+  __threadfence();
+  __shared__ bool last;
+  __syncthreads();
+  if (threadIdx.x == 0) {
+    last = atomicAdd(a.arrivals + query, 1) == chunk.chunks - 1;
+    if (last) a.arrivals[query] = 0;
+  }
+  __syncthreads();
+  if (!last) return;
+  __threadfence();
+  Combine<kOperand>(a, chunk, partials, out);
+}
+
+// -- Heads whose widths are whole vectors: kKeyLanes lanes read one key, kValueLanes one value.
+
+// A batch of vectors of consecutive turns of the block over the chunk's keys (or values). Turn i of
+// lane group g of the block is key i * groups + g.
+template <int kLanes>
+struct VectorBatch {
+  static constexpr int kGroups = kThreads / kLanes;
+  uint4 vectors[kBatch];
+
+  // Reads the rows of the turns first_turn... that earlier grids have written (`fresh` false), or
+  // that the grid before this one has. `base` is the lane's own vector of row 0; `row_vectors` the
+  // vectors of a row, of which the lane has one if it is `used`.
+  __device__ __forceinline__ void Fetch(const int* rows, int keys, const uint4* base,
+                                        int row_vectors, int first_turn, bool used, bool fresh) {
+    const int group = threadIdx.x / kLanes;
+#pragma unroll
+    for (int i = 0; i < kBatch; ++i) {
+      const int key = (first_turn + i) * kGroups + group;
+      if (!fresh) vectors[i] = make_uint4(0, 0, 0, 0);
+      if (key >= keys || !used) continue;
+      const int row = rows[key];
+      if ((row < 0) == fresh) {
+        vectors[i] = __ldcg(base + static_cast<int64_t>(RowOf(row)) * row_vectors);
+      }
+    }
+  }
+};
+
+template <Operand kOperand>
+__device__ __forceinline__ void Widen(const uint4& vector, float (&out)[kVector]) {
+  using Traits = OperandTraits<kOperand>;
+  const uint32_t words[4] = {vector.x, vector.y, vector.z, vector.w};
+#pragma unroll
+  for (int i = 0; i < 4; ++i) {
+    const float2 pair = Traits::Unpack(words[i]);
+    out[2 * i] = pair.x;
+    out[2 * i + 1] = pair.y;
+  }
+}
+
+// Products of the query with a batch of keys, to `scores`.
+template <Operand kOperand, int kLanes>
+__device__ __forceinline__ void Score(const Chunk& chunk, const VectorBatch<kLanes>& batch,
+                                      const float (&query)[kVector], int first_turn,
+                                      float* scores) {
+  const int group = threadIdx.x / kLanes;
+#pragma unroll
+  for (int i = 0; i < kBatch; ++i) {
+    float key[kVector];
+    Widen<kOperand>(batch.vectors[i], key);
+    float product = 0;
+#pragma unroll
+    for (int j = 0; j < kVector; ++j) product = fmaf(query[j], key[j], product);
+#pragma unroll
+    for (int distance = kLanes / 2; distance > 0; distance /= 2) {
+      product += __shfl_xor_sync(0xFFFFFFFFu, product, distance);
+    }
+    const int at = (first_turn + i) * VectorBatch<kLanes>::kGroups + group;
+    if (threadIdx.x % kLanes == 0 && at < chunk.keys) scores[at] = product;
+  }
+}
+
+template <Operand kOperand, int kLanes>
+__device__ __forceinline__ void Weigh(const Chunk& chunk, const VectorBatch<kLanes>& batch,
+                                      const float* scores, float largest, int first_turn,
+                                      float (&sums)[kVector]) {
+  const int group = threadIdx.x / kLanes;
+#pragma unroll
+  for (int i = 0; i < kBatch; ++i) {
+    const int at = (first_turn + i) * VectorBatch<kLanes>::kGroups + group;
+    if (at >= chunk.keys) continue;
+    const float weight = exp2f(scores[at] - largest);
+    float value[kVector];
+    Widen<kOperand>(batch.vectors[i], value);
+#pragma unroll
+    for (int j = 0; j < kVector; ++j) sums[j] = fmaf(weight, value[j], sums[j]);
+  }
+}
+
+// Grid: (chunks, heads, rows).
+template <Operand kOperand, int kKeyLanes, int kValueLanes>
+__global__ void __launch_bounds__(kThreads)
+    VectorAttentionKernel(const __grid_constant__ DecodeAttention a) {
+  using KeyBatch = VectorBatch<kKeyLanes>;
+  using ValueBatch = VectorBatch<kValueLanes>;
+  __shared__ int rows[kAttentionChunk];
+  __shared__ float scores[kAttentionChunk];
+  __shared__ float shared_sums[kWarps][kMaxWidth];
+  Chunk chunk;
+  const bool busy = FindChunk(a, 2, chunk);
+  const int key_vectors = a.d_key / kVector;
+  const int value_vectors = a.d_value / kVector;
+  const int key_vector = threadIdx.x % kKeyLanes;
+  const int value_vector = threadIdx.x % kValueLanes;
+  const bool key_used = key_vector < key_vectors;
+  const bool value_used = value_vector < value_vectors;
+  const uint4* const keys_at = reinterpret_cast<const uint4*>(chunk.keys_at) + key_vector;
+  const uint4* const values_at = reinterpret_cast<const uint4*>(chunk.values_at) + value_vector;
+  KeyBatch keys;
+  ValueBatch values;
+  if (busy) {
+    ListRows(chunk, rows);
+    __syncthreads();
+    keys.Fetch(rows, chunk.keys, keys_at, key_vectors, 0, key_used, /*fresh=*/false);
+    values.Fetch(rows, chunk.keys, values_at, value_vectors, 0, value_used, /*fresh=*/false);
+  }
+  WaitForGridBefore();
+  LetNextGridStart();
+  if (!busy) return;
+
+  // q, in units of log2 so that exp is a power of two.
+  float query[kVector] = {};
+  if (key_used) {
+    const int64_t at = (static_cast<int64_t>(chunk.row) * a.n_head + chunk.head) * a.d_key;
+    const auto* const from = reinterpret_cast<const float4*>(a.queries + at + key_vector * kVector);
+    const float4 low = __ldcg(from);
+    const float4 high = __ldcg(from + 1);
+    const float scale = a.scale * kLog2E;
+    query[0] = low.x * scale, query[1] = low.y * scale;
+    query[2] = low.z * scale, query[3] = low.w * scale;
+    query[4] = high.x * scale, query[5] = high.y * scale;
+    query[6] = high.z * scale, query[7] = high.w * scale;
+  }
+
+  for (int turn = 0; turn * KeyBatch::kGroups < chunk.keys; turn += kBatch) {
+    if (turn > 0)
+      keys.Fetch(rows, chunk.keys, keys_at, key_vectors, turn, key_used, /*fresh=*/false);
+    keys.Fetch(rows, chunk.keys, keys_at, key_vectors, turn, key_used, /*fresh=*/true);
+    Score<kOperand>(chunk, keys, query, turn, scores);
+  }
+  __syncthreads();
+  const Share share = SoftMaximum(scores, chunk.keys);
+  float sums[kVector] = {};
+  for (int turn = 0; turn * ValueBatch::kGroups < chunk.keys; turn += kBatch) {
+    if (turn > 0)
+      values.Fetch(rows, chunk.keys, values_at, value_vectors, turn, value_used, /*fresh=*/false);
+    values.Fetch(rows, chunk.keys, values_at, value_vectors, turn, value_used, /*fresh=*/true);
+    Weigh<kOperand>(chunk, values, scores, share.largest, turn, sums);
+  }
+
+  // Over the warp's lane groups, then over the warps.
+#pragma unroll
+  for (int j = 0; j < kVector; ++j) {
+#pragma unroll
+    for (int distance = 16; distance >= kValueLanes; distance /= 2) {
+      sums[j] += __shfl_xor_sync(0xFFFFFFFFu, sums[j], distance);
+    }
+  }
+  if (threadIdx.x % 32 < kValueLanes) {
+#pragma unroll
+    for (int j = 0; j < kVector; ++j) {
+      if (value_used) shared_sums[threadIdx.x / 32][value_vector * kVector + j] = sums[j];
+    }
+  }
+  __syncthreads();
+  Conclude<kOperand>(a, chunk, share, [&](int i) {
+    float sum = 0;
+#pragma unroll
+    for (int w = 0; w < kWarps; ++w) sum += shared_sums[w][i];
+    return sum;
+  });
+}
+
+// -- Heads of any width and type: a warp per key, a thread per value.
+
+template <Operand kOperand>
+__global__ void __launch_bounds__(kThreads)
+    AnyAttentionKernel(const __grid_constant__ DecodeAttention a) {
+  using Traits = OperandTraits<kOperand>;
+  using Type = typename Traits::Type;
+  __shared__ int rows[kAttentionChunk];
+  __shared__ float scores[kAttentionChunk];
+  WaitForGridBefore();
+  LetNextGridStart();
+  Chunk chunk;
+  if (!FindChunk(a, sizeof(Type), chunk)) return;
+  ListRows(chunk, rows);
+  __syncthreads();
+  const auto* const keys = reinterpret_cast<const Type*>(chunk.keys_at);
+  const auto* const values = reinterpret_cast<const Type*>(chunk.values_at);
+  const float* const query =
+      a.queries + (static_cast<int64_t>(chunk.row) * a.n_head + chunk.head) * a.d_key;
+  for (int k = threadIdx.x / 32; k < chunk.keys; k += kWarps) {
+    const Type* const key = keys + static_cast<int64_t>(RowOf(rows[k])) * a.d_key;
+    float product = 0;
+    for (int i = threadIdx.x % 32; i < a.d_key; i += 32) {
+      product = fmaf(__ldcg(query + i), Traits::ToFloat(__ldcg(key + i)), product);
+    }
+    product = WarpSum(product);
+    if (threadIdx.x % 32 == 0) scores[k] = product * (a.scale * kLog2E);
+  }
+  __syncthreads();
+  const Share share = SoftMaximum(scores, chunk.keys);
+  Conclude<kOperand>(a, chunk, share, [&](int i) {
+    float sum = 0;
+    for (int k = 0; k < chunk.keys; ++k) {
+      const int64_t row = RowOf(rows[k]);
+      const float value = Traits::ToFloat(__ldcg(values + row * a.d_value + i));
+      sum = fmaf(exp2f(scores[k] - share.largest), value, sum);
+    }
+    return sum;
+  });
+}
+
+LaunchShape ShapeOf(const DecodeAttention& a) {
+  LaunchShape shape;
+  shape.grid = dim3(a.chunks, a.n_head, a.rows);
+  shape.block = dim3(kThreads);
+  shape.dependent = true;
+  return shape;
+}
+
+// Lanes that read one row: the power of two from 2 to 32 that holds its vectors; 0 where it is not
+// read in vectors.
+int LanesOf(int width) {
+  if (width % kVector != 0 || width > kMaxWidth) return 0;
+  int lanes = 2;
+  while (lanes * kVector < width) lanes *= 2;
+  return lanes;
+}
+
+template <Operand kOperand>
+absl::Status LaunchOperand(const DecodeAttention& a, cudaStream_t stream) {
+  const auto launch = [&](auto kernel) {
+    return Launch("decode attention", kernel, ShapeOf(a), stream, a);
+  };
+  const int key_lanes = LanesOf(a.d_key);
+  const int value_lanes = LanesOf(a.d_value);
+  if constexpr (kOperand != Operand::kFloat32) {
+    // The released CIFAR-10 networks: keys of 64, values of 128.
+    if (key_lanes == 8 && value_lanes == 16) return launch(VectorAttentionKernel<kOperand, 8, 16>);
+    // Otherwise keys and values are read by as many lanes as the wider of them takes.
+    switch (key_lanes > 0 && value_lanes > 0 ? std::max(key_lanes, value_lanes) : 0) {
+      case 2:
+        return launch(VectorAttentionKernel<kOperand, 2, 2>);
+      case 4:
+        return launch(VectorAttentionKernel<kOperand, 4, 4>);
+      case 8:
+        return launch(VectorAttentionKernel<kOperand, 8, 8>);
+      case 16:
+        return launch(VectorAttentionKernel<kOperand, 16, 16>);
+      case 32:
+        return launch(VectorAttentionKernel<kOperand, 32, 32>);
+      default:
+        break;
+    }
+  }
+  return launch(AnyAttentionKernel<kOperand>);
+}
+
+}  // namespace
+
+absl::Status LaunchDecodeAttention(const DecodeAttention& attention, cudaStream_t stream) {
+  switch (attention.operand) {
+    case Operand::kFloat32:
+      return LaunchOperand<Operand::kFloat32>(attention, stream);
+    case Operand::kFloat16:
+      return LaunchOperand<Operand::kFloat16>(attention, stream);
+    case Operand::kBfloat16:
+      return LaunchOperand<Operand::kBfloat16>(attention, stream);
+  }
+  return absl::InternalError("no attention for this operand");
+}
+
+}  // namespace strided::cuda

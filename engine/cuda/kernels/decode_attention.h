@@ -1,0 +1,58 @@
+// Attention of a decode step: one query per row and head over the rows of its cache that its
+// pattern reads (Child et al. 2019, section 4; engine/cache/cache_layout.h).
+//
+//   queries  [rows][n_head][d_key]          float32
+//   caches   keys [rows of the head][d_key], values [rows of the head][d_value], operand's type
+//   out      [rows][n_head][d_value]        operand's type
+//
+// The keys of a query, in the layout's order, are cut into chunks of kAttentionChunk. A block takes
+// one chunk of one head of one row: scores, the chunk's largest, the sums of exp(score - largest)
+// and of the values weighted by it. Where a query has several chunks, the block that ends last
+// combines them in their order. Every order of summation follows from the query alone, so results
+// do not depend on the batch, on N or on who ends last.
+//
+// Bound by reading keys and values once: rows * heads * keys * (d_key + d_value) elements. What
+// earlier steps have written is read before the wait for the grid before this one.
+
+#ifndef STRIDED_ENGINE_CUDA_KERNELS_DECODE_ATTENTION_H_
+#define STRIDED_ENGINE_CUDA_KERNELS_DECODE_ATTENTION_H_
+
+#include <cuda_runtime_api.h>
+
+#include <cstddef>
+#include <cstdint>
+
+#include "absl/status/status.h"
+#include "engine/cuda/kernels/device_types.h"
+
+namespace strided::cuda {
+
+inline constexpr int kAttentionChunk = 256;  // keys
+
+// One layer's attention. Pointers are into device memory.
+struct DecodeAttention {
+  Operand operand = Operand::kBfloat16;
+  const float* queries = nullptr;
+  std::byte* out = nullptr;
+  const DecodeRow* row_states = nullptr;      // [rows]
+  const DeviceSequence* sequences = nullptr;  // by slot
+  const HeadRows* heads = nullptr;            // [n_head], this layer's
+  int first_head = 0;                         // layer * n_head: index into head_offsets
+  int n_head = 0;
+  int d_key = 0;
+  int d_value = 0;
+  float scale = 1;  // of the products of queries and keys
+  int rows = 0;
+  int chunks = 1;  // at least the chunks of every row's query
+  // For queries of several chunks: [rows][n_head][chunks][d_value + 2] float32, and counters
+  // [rows][n_head] that are 0 before and after.
+  float* partials = nullptr;
+  int32_t* arrivals = nullptr;
+};
+
+// One kernel, dependent on the one before it in `stream`.
+absl::Status LaunchDecodeAttention(const DecodeAttention& attention, cudaStream_t stream);
+
+}  // namespace strided::cuda
+
+#endif  // STRIDED_ENGINE_CUDA_KERNELS_DECODE_ATTENTION_H_

@@ -1,0 +1,78 @@
+// A matrix times the activations of a decode step: one column per sequence.
+//
+// Sums have one order at every batch size. Inputs are cut into groups of 64; warp w of a block adds
+// up the groups w, w + W, w + 2W, ... with W = ProductWarps(inputs), one mma.m16n8k16 after the
+// other, and the block then adds its warps' sums in the order of the warps. How many outputs and
+// columns a block takes (ProductTile) does not enter.
+//
+// Bound by reading the matrix once per column tile: at few rows by the latency of a launch and of
+// one read of the activations.
+
+#ifndef STRIDED_ENGINE_CUDA_KERNELS_DECODE_PRODUCT_H_
+#define STRIDED_ENGINE_CUDA_KERNELS_DECODE_PRODUCT_H_
+
+#include <cuda_runtime_api.h>
+
+#include "absl/status/status.h"
+#include "engine/cuda/kernels/device_types.h"
+#include "engine/model/config.h"
+#include "engine/model/weight_format.h"
+
+namespace strided::cuda {
+
+// Where sums go, after scale and bias.
+enum class ProductOutput {
+  kQueryKeyValue,  // queries to `out`, keys and values to the caches at the rows' positions
+  kResidual,       // added to `hidden`
+  kActivated,      // f of them, in the operand's type, to `out`
+  kLogits,         // float32 to `out`
+};
+
+// One product of a step. Pointers are into device memory; rows are the step's.
+struct DecodeProduct {
+  WeightFormat format = WeightFormat::kBfloat16;
+  DeviceMatrix matrix;
+  int rows = 0;  // columns of the product
+
+  // Input. With `normed`: layer norm of `hidden` [rows][inputs] float32 (as it is where norm.weight
+  // is null). Otherwise `in` [rows][inputs] in the operand's type.
+  bool normed = false;
+  DeviceNorm norm;
+  const std::byte* in = nullptr;
+
+  ProductOutput output = ProductOutput::kLogits;
+  float* hidden = nullptr;  // [rows][d_model] the residual stream
+  // kQueryKeyValue: queries [rows][n_head][d_key] float32; kActivated: [rows][outputs] operand;
+  // kLogits: [rows][outputs] float32.
+  std::byte* out = nullptr;
+  Activation activation = Activation::kQuickGelu;
+
+  // kQueryKeyValue alone.
+  const DecodeRow* row_states = nullptr;      // [rows]
+  const DeviceSequence* sequences = nullptr;  // by slot
+  const HeadRows* heads = nullptr;            // [n_head], this layer's
+  int first_head = 0;                         // layer * n_head: index into head_offsets
+  int d_key = 0;
+  int d_value = 0;
+};
+
+// How much one block takes.
+struct ProductTile {
+  int output_tiles = 1;  // of 16 outputs
+  int column_tiles = 1;  // of 8 columns
+  friend bool operator==(const ProductTile&, const ProductTile&) = default;
+};
+
+// Enough blocks to fill `multiprocessors`, and no more reads of the matrix than that costs. Pure.
+ProductTile ChooseProductTile(int outputs, int rows, int multiprocessors);
+
+// W: the warps of a block, by inputs alone.
+int ProductWarps(int inputs);
+
+// One kernel, dependent on the one before it in `stream`.
+absl::Status LaunchDecodeProduct(const DecodeProduct& product, int multiprocessors,
+                                 cudaStream_t stream);
+
+}  // namespace strided::cuda
+
+#endif  // STRIDED_ENGINE_CUDA_KERNELS_DECODE_PRODUCT_H_

@@ -1,0 +1,107 @@
+// The sequences that a device holds: their caches in the arena, their samplers, and the table from
+// which kernels know them.
+
+#ifndef STRIDED_ENGINE_CUDA_SEQUENCE_STORE_H_
+#define STRIDED_ENGINE_CUDA_SEQUENCE_STORE_H_
+
+#include <cuda_runtime_api.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "engine/cache/slot_table.h"
+#include "engine/cuda/cache_arena.h"
+#include "engine/cuda/device_buffer.h"
+#include "engine/cuda/device_sampler.h"
+#include "engine/cuda/kernels/device_types.h"
+#include "engine/executor.h"
+#include "engine/model/config.h"
+#include "engine/plan_check.h"
+
+namespace strided::cuda {
+
+// What a slot of the CUDA executor holds.
+struct Sequence {
+  explicit Sequence(SequenceSampler its_sampler) : sampler(std::move(its_sampler)) {}
+  int64_t cache_bytes() const { return bytes; }
+
+  SequenceSpec spec;
+  SequenceProgress progress;
+  int64_t bytes = 0;   // of its caches
+  int64_t offset = 0;  // of its caches in the arena
+  SequenceSampler sampler;
+};
+
+// One thread adds, finds and removes; usage() may be called from any.
+class SequenceStore {
+ public:
+  struct Options {
+    int max_slots = 256;
+    int64_t arena_bytes = 0;
+    int element_bytes = 2;  // of a key's or value's element
+  };
+  // Takes the arena and the tables on the current device; copies go in the order of `stream`, which
+  // outlives the store. ResourceExhausted where memory does not suffice, with the bytes.
+  static absl::StatusOr<std::unique_ptr<SequenceStore>> Create(const ModelConfig& config,
+                                                               const Options& options,
+                                                               cudaStream_t stream);
+
+  // Bytes of the tables beside an arena of such options.
+  static int64_t TableBytes(const ModelConfig& config, int max_slots);
+  // Bytes of the caches of a sequence of `max_length` steps.
+  int64_t CacheBytes(int max_length) const;
+
+  // A slot for a sequence that has run nothing and starts with `start` [d_model]. Requires a spec
+  // that CheckSequenceSpec took. Errors as Executor::StartSequence.
+  absl::StatusOr<int> Add(const SequenceSpec& spec, std::span<const float> start);
+  // A slot for a sequence that has run what `parent` has. Errors as Executor::ForkSequence.
+  absl::StatusOr<int> Fork(const Sequence& parent, int parent_slot, const SequenceSpec& spec);
+  // Null where the slot is not in use.
+  Sequence* Find(int slot) const { return slots_.Find(slot); }
+  // Requires a slot in use, and that the device has run all that names it.
+  void Remove(int slot);
+
+  CacheUsage usage() const { return slots_.usage(); }
+  // By slot, device memory.
+  const DeviceSequence* table() const { return table_.data(); }
+  int64_t arena_bytes() const { return arena_memory_.bytes(); }
+  int64_t table_bytes() const { return table_.bytes() + head_offsets_.bytes() + starts_.bytes(); }
+
+ private:
+  SequenceStore(const ModelConfig& config, const Options& options, cudaStream_t stream)
+      : config_(config),
+        options_(options),
+        stream_(stream),
+        slots_(options.max_slots, options.arena_bytes),
+        arena_(options.arena_bytes) {}
+
+  size_t heads() const {
+    return static_cast<size_t>(config_.n_layer) * static_cast<size_t>(config_.n_head);
+  }
+  // Room in the arena, and the sequence without its sampler's history.
+  absl::StatusOr<std::unique_ptr<Sequence>> Make(const SequenceSpec& spec);
+  // Puts it into a slot and tells the device, except for its start vector.
+  absl::StatusOr<int> Publish(std::unique_ptr<Sequence> sequence);
+  float* StartOf(int slot) const {
+    return starts_.data() + static_cast<size_t>(slot) * static_cast<size_t>(config_.d_model);
+  }
+
+  const ModelConfig config_;
+  const Options options_;
+  const cudaStream_t stream_;  // not owned
+  SlotTable<Sequence> slots_;
+  CacheArena arena_;
+  DeviceBuffer<std::byte> arena_memory_;
+  DeviceBuffer<DeviceSequence> table_;  // [max_slots]
+  DeviceBuffer<int64_t> head_offsets_;  // [max_slots][n_layer][n_head]
+  DeviceBuffer<float> starts_;          // [max_slots][d_model]
+};
+
+}  // namespace strided::cuda
+
+#endif  // STRIDED_ENGINE_CUDA_SEQUENCE_STORE_H_

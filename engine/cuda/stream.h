@@ -1,0 +1,36 @@
+// CUDA's handles, owned.
+
+#ifndef STRIDED_ENGINE_CUDA_STREAM_H_
+#define STRIDED_ENGINE_CUDA_STREAM_H_
+
+#include <cuda_runtime_api.h>
+
+#include <memory>
+#include <type_traits>
+
+#include "absl/functional/function_ref.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+
+namespace strided::cuda {
+
+struct StreamDeleter {
+  void operator()(cudaStream_t stream) const { cudaStreamDestroy(stream); }
+};
+using Stream = std::unique_ptr<std::remove_pointer_t<cudaStream_t>, StreamDeleter>;
+
+struct GraphDeleter {
+  void operator()(cudaGraphExec_t graph) const { cudaGraphExecDestroy(graph); }
+};
+using Graph = std::unique_ptr<std::remove_pointer_t<cudaGraphExec_t>, GraphDeleter>;
+
+// A stream of the current device that does not wait for the default stream.
+absl::StatusOr<Stream> CreateStream();
+
+// What `enqueue` enqueues on `stream`, which is not run, as a graph that can be launched many
+// times. Returns the errors of `enqueue` and of the capture.
+absl::StatusOr<Graph> Capture(cudaStream_t stream, absl::FunctionRef<absl::Status()> enqueue);
+
+}  // namespace strided::cuda
+
+#endif  // STRIDED_ENGINE_CUDA_STREAM_H_
