@@ -1,0 +1,132 @@
+"""Runs the peers' processes: several compile at once, one measures; none can end the run or vanish from its result."""
+
+import collections
+import concurrent.futures
+import contextlib
+import json
+import os
+import pathlib
+import queue
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+from shape import load_shape
+from worker import numbered
+
+HERE = pathlib.Path(__file__).resolve().parent
+PREFILLS = ("prefill-flex", "prefill-dense")
+SCRIPTS = {
+    "torch-sparse": "torch_decode.py",
+    "torch-dense": "torch_decode.py",
+    "jax-sparse": "jax_decode.py",
+    "transformers": "transformers_decode.py",
+    "prefill-flex": "torch_prefill.py",
+    "prefill-dense": "torch_prefill.py",
+}
+# One process: a peer, a shape, its batches (ascending) and positions (text, as worker.numbered reads it).
+Task = collections.namedtuple("Task", "peer shape batches positions")
+Limits = collections.namedtuple("Limits", "deadline per_peer repeats")  # time.monotonic(); seconds
+
+
+def expected_rows(task):
+    """What a task must report, without the figures."""
+    row = {"shape": task.shape, "peer": task.peer}
+    if task.peer in PREFILLS:
+        return [row]
+    positions = numbered(load_shape(task.shape), task.positions)
+    return [row | {"batch": batch, "position": position} for batch in task.batches for position in positions]
+
+
+def identity(row):
+    return tuple(row.get(key) for key in ("shape", "batch", "position", "peer"))
+
+
+def _lines_of(process):
+    """A queue of the process's output lines; None ends it."""
+    lines = queue.Queue()
+
+    def read():
+        for line in process.stdout:
+            lines.put(line)
+        lines.put(None)
+
+    threading.Thread(target=read, daemon=True).start()
+    return lines
+
+
+def _command(task, limits, lock):
+    batches = ",".join(map(str, task.batches))
+    return [
+        sys.executable, "-B", str(HERE / SCRIPTS[task.peer]), task.peer, task.shape, f"--batches={batches}",
+        f"--positions={task.positions}", f"--repeats={limits.repeats}", f"--lock={lock}",
+    ]  # fmt: skip
+
+
+def _follow(process, limits):
+    """The rows that a process prints, and why it was ended; a process that waits for the GPU spends no time."""
+    lines, rows = _lines_of(process), []
+    mine = time.monotonic() + limits.per_peer
+    while True:
+        until = min(mine, limits.deadline)
+        try:
+            line = lines.get(timeout=max(until - time.monotonic(), 0))
+        except queue.Empty:
+            return rows, f"ended at the limit of {limits.per_peer:.0f} s" if until == mine else "ended with the run"
+        if line is None:
+            return rows, None
+        if not line.startswith("{"):
+            continue
+        row = json.loads(line)
+        if row.get("event") == "waiting":
+            mine = float("inf")
+        elif row.get("event") == "measuring":
+            mine = time.monotonic() + limits.per_peer
+        else:
+            rows.append(row)
+
+
+def _last_error(log):
+    """The line of a traceback that names the error."""
+    log.seek(0)
+    lines = log.read().splitlines()
+    named = [line for line in lines if re.match(r"[\w.]*(Error|Exception)\b", line)]
+    return (named or [line for line in lines if line.strip()] or ["ended without a word"])[-1][:200]
+
+
+def _run_process(task, limits, lock, log):
+    """A task's process from start to end: the rows that it printed, and why it was ended if it was."""
+    environment = os.environ | {"TORCHINDUCTOR_COMPILE_THREADS": "4", "TOKENIZERS_PARALLELISM": "false"}
+    with subprocess.Popen(
+        _command(task, limits, lock), stdout=subprocess.PIPE, stderr=log, env=environment, text=True,
+        errors="replace", start_new_session=True,
+    ) as process:  # fmt: skip
+        try:
+            return _follow(process, limits)
+        finally:  # its compilers too: they share its process group
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+
+
+def run_task(task, limits, lock):
+    """All rows of a task; those that its process did not report say why."""
+    if time.monotonic() >= limits.deadline:
+        return [row | {"error": "not run: the run's time was over"} for row in expected_rows(task)]
+    with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as log:
+        rows, ended = _run_process(task, limits, lock, log)
+        reported = {identity(row) for row in rows}
+        missing = [row for row in expected_rows(task) if identity(row) not in reported]
+        return rows + [row | {"error": ended or _last_error(log)} for row in missing]
+
+
+def run_tasks(tasks, limits, jobs, finished):
+    """Runs all tasks, `jobs` at once, in order; `finished(task, rows)` is called as each ends."""
+    with tempfile.NamedTemporaryFile(prefix="gpu-turn-") as lock:
+        with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
+            running = {pool.submit(run_task, task, limits, lock.name): task for task in tasks}
+            for future in concurrent.futures.as_completed(running):
+                finished(running[future], future.result())
