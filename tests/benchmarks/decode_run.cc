@@ -35,10 +35,17 @@ int32_t PrefixToken(int position, int vocab_size) {
   return static_cast<int32_t>(static_cast<uint32_t>(position) * 2654435761u % 65521u) % vocab_size;
 }
 
-// A sequence that stands before `position`.
-Slot StartedAt(Executor& executor, int position) {
+SequenceSpec SpecOf(const Executor& executor, int prompt_length, int sample) {
   SequenceSpec spec;
   spec.max_length = executor.config().context_length;
+  spec.prompt_length = prompt_length;
+  spec.seed = static_cast<uint64_t>(sample);
+  return spec;
+}
+
+// A sequence that stands before `position`.
+Slot StartedAt(Executor& executor, int position) {
+  const SequenceSpec spec = SpecOf(executor, position, 0);
   Slot slot = Require(executor.StartSequence(spec));
   for (int t = 0; t < position;) {
     StepPlan plan;
@@ -57,10 +64,8 @@ Slot StartedAt(Executor& executor, int position) {
 std::vector<Slot> Samples(Executor& executor, const DecodeSetup& setup) {
   std::vector<Slot> slots;
   slots.push_back(StartedAt(executor, setup.first_position));
-  SequenceSpec spec;
-  spec.max_length = executor.config().context_length;
   for (int sample = 1; sample < setup.batch; ++sample) {
-    spec.seed = static_cast<uint64_t>(sample);
+    const SequenceSpec spec = SpecOf(executor, setup.first_position, sample);
     slots.push_back(Require(executor.ForkSequence(slots.front(), spec)));
   }
   return slots;
@@ -77,20 +82,22 @@ DecodeTimes RunDecode(Executor& executor, const DecodeSetup& setup) {
     row.slot = slot.index();
     row.position = setup.first_position;
     row.output = RowOutput::kSample;
+    row.steps = setup.steps_per_call;
     if (row.position > 0) row.input = PrefixToken(row.position - 1, vocab_size);
     plan.rows.push_back(row);
   }
   DecodeTimes times;
   Hash hash;
-  for (int step = 0; step < setup.steps; ++step) {
+  const auto per_call = static_cast<size_t>(setup.steps_per_call);
+  for (int step = 0; step < setup.steps; step += setup.steps_per_call) {
     const auto start = std::chrono::steady_clock::now();
     const StepResult results = Require(executor.Run(plan));
     const std::chrono::duration<double> time = std::chrono::steady_clock::now() - start;
-    times.step_seconds.push_back(time.count());
+    times.step_seconds.push_back(time.count() / setup.steps_per_call);
+    for (const TokenResult& result : results) hash.Add(result.token);
     for (size_t i = 0; i < plan.rows.size(); ++i) {
-      hash.Add(results[i].token);
-      plan.rows[i].input = results[i].token;
-      ++plan.rows[i].position;
+      plan.rows[i].input = results[(i + 1) * per_call - 1].token;
+      plan.rows[i].position += setup.steps_per_call;
     }
   }
   std::sort(times.step_seconds.begin(), times.step_seconds.end());

@@ -1,0 +1,162 @@
+// How fast the CUDA executor decodes, against what the device's memory allows.
+//
+//   cuda_step_bench tests/benchmarks/shapes/*          random weights of each shape
+//   cuda_step_bench --batches=1,64 --json=FILE DIR...  JSON lines for compare.py too
+//
+// The floor of a step is the bytes of weights and caches that it reads and writes over the
+// device's memory bandwidth (a copy, read and written bytes counted), measured in the same run.
+
+#include <cuda_runtime_api.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <fstream>
+#include <iostream>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_format.h"
+#include "engine/cuda/cuda_executor.h"
+#include "engine/cuda/device_buffer.h"
+#include "tests/benchmarks/decode_run.h"
+#include "tests/testing/random_model.h"
+
+namespace strided {
+namespace {
+
+struct BenchOptions {
+  std::vector<std::string> shapes;  // directories with a config.json
+  std::vector<int> batches = {1, 8, 64, 256};
+  std::vector<double> places = {0.5};  // of the context
+  std::string format = "bfloat16";
+  int steps = 64;
+  int steps_per_call = 16;
+  int max_rows = 4096;
+  std::string json;  // file
+};
+
+template <typename T>
+T Require(absl::StatusOr<T> result) {
+  if (!result.ok()) {
+    std::cerr << "cuda_step_bench: " << result.status() << "\n";
+    std::exit(1);
+  }
+  return *std::move(result);
+}
+
+// Bytes per second of a copy within the device, read and written ones counted.
+double CopyBandwidth() {
+  constexpr size_t kBytes = size_t{1} << 30;
+  constexpr int kCopies = 20;
+  const auto from = Require(cuda::DeviceBuffer<std::byte>::Create(kBytes));
+  const auto to = Require(cuda::DeviceBuffer<std::byte>::Create(kBytes));
+  const auto copy = [&] {
+    cudaMemcpyAsync(to.data(), from.data(), kBytes, cudaMemcpyDeviceToDevice, nullptr);
+  };
+  copy();
+  cudaDeviceSynchronize();
+  const auto start = std::chrono::steady_clock::now();
+  for (int i = 0; i < kCopies; ++i) copy();
+  cudaDeviceSynchronize();
+  const std::chrono::duration<double> time = std::chrono::steady_clock::now() - start;
+  return 2.0 * kBytes * kCopies / time.count();
+}
+
+int64_t MatrixElements(const ModelConfig& config) {
+  const int64_t width = config.d_model;
+  const int64_t attention =
+      int64_t{config.n_head} * (2 * config.d_key + 2 * config.d_value) * width;
+  return config.n_layer * (attention + 2 * width * config.d_ff) + config.vocab_size * width;
+}
+
+nlohmann::json Measure(const std::string& shape, CudaExecutor& executor,
+                       const BenchOptions& options, int batch, double place, double bandwidth) {
+  const ModelConfig& config = executor.config();
+  DecodeSetup setup;
+  setup.batch = batch;
+  setup.steps = options.steps;
+  setup.steps_per_call = options.steps_per_call;
+  setup.first_position = std::min(static_cast<int>(place * config.context_length),
+                                  config.context_length - setup.steps);
+  RunDecode(executor, setup);  // graphs are made on first use
+  const DecodeTimes times = RunDecode(executor, setup);
+  const int middle = setup.first_position + setup.steps / 2;
+  const WeightFormat format = *WeightFormatFromName(executor.info().weight_format);
+  const int64_t bytes =
+      MatrixElements(config) * WeightBytes(format) +
+      batch * CacheBytesPerStep(config, middle, format == WeightFormat::kFloat32 ? 4 : 2);
+  const double seconds = times.Median();
+  const double floor = static_cast<double>(bytes) / bandwidth;
+  return {{"shape", shape},
+          {"batch", batch},
+          {"position", middle},
+          {"path", "strided graph " + executor.info().weight_format},
+          {"us_per_step", seconds * 1e6},
+          {"best_us", times.Best() * 1e6},
+          {"tokens_per_s", batch / seconds},
+          {"gb_per_s", static_cast<double>(bytes) / seconds / 1e9},
+          {"floor_us", floor * 1e6},
+          {"share_of_floor", floor / seconds},
+          {"hash", times.token_hash}};
+}
+
+int Main(int argc, char** argv) {
+  BenchOptions options;
+  CLI::App app("Decode speed of the CUDA executor, against the floor of bytes over bandwidth");
+  app.add_option("shapes", options.shapes, "directories with a config.json")->required();
+  app.add_option("--batches", options.batches, "sequences per step")->delimiter(',');
+  app.add_option("--places", options.places, "where to time, as shares of the context")
+      ->delimiter(',');
+  app.add_option("--format", options.format, "float32, float16, bfloat16, int8, float8");
+  app.add_option("--steps", options.steps, "timed steps of a run");
+  app.add_option("--steps-per-call", options.steps_per_call, "steps that the host does not see");
+  app.add_option("--max-rows", options.max_rows, "of a prefill step");
+  app.add_option("--json", options.json, "append JSON lines to this file");
+  CLI11_PARSE(app, argc, argv);
+  cudaDeviceProp properties;
+  cudaGetDeviceProperties(&properties, 0);
+  const double bandwidth = CopyBandwidth();
+  std::cout << absl::StrFormat("%s, copy %.2f TB/s\n%-18s %5s %8s %10s %10s %10s %9s %7s  %s\n",
+                               properties.name, bandwidth / 1e12, "shape", "batch", "position",
+                               "us/step", "best", "tokens/s", "floor us", "share", "tokens");
+  for (const std::string& directory : options.shapes) {
+    const std::string shape = std::filesystem::path(directory).filename();
+    const ModelConfig config = Require(ModelConfig::Load(directory + "/config.json"));
+    const RandomModel model = MakeRandomModel(config, /*seed=*/1, DType::kBfloat16);
+    CudaOptions cuda;
+    cuda.weight_format = *WeightFormatFromName(options.format);
+    cuda.max_rows = options.max_rows;
+    cuda.max_slots = *std::max_element(options.batches.begin(), options.batches.end());
+    const auto executor = Require(CreateCudaExecutor(model.config, model.weights, cuda));
+    for (const int batch : options.batches) {
+      if (executor->CacheBytes(config.context_length) * batch >
+          executor->cache_usage().capacity_bytes) {
+        std::cout << absl::StrFormat("%-18s %5d does not fit\n", shape, batch);
+        continue;
+      }
+      for (const double place : options.places) {
+        const nlohmann::json row = Measure(shape, *executor, options, batch, place, bandwidth);
+        std::cout << absl::StrFormat(
+                         "%-18s %5d %8d %10.1f %10.1f %10.0f %9.1f %7.2f  %s\n", shape, batch,
+                         row["position"].get<int>(), row["us_per_step"].get<double>(),
+                         row["best_us"].get<double>(), row["tokens_per_s"].get<double>(),
+                         row["floor_us"].get<double>(), row["share_of_floor"].get<double>(),
+                         row["hash"].get<std::string>())
+                  << std::flush;
+        if (!options.json.empty()) std::ofstream(options.json, std::ios::app) << row << "\n";
+      }
+    }
+  }
+  return 0;
+}
+
+}  // namespace
+}  // namespace strided
+
+int main(int argc, char** argv) { return strided::Main(argc, argv); }
