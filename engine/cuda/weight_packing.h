@@ -27,8 +27,8 @@ inline constexpr int kTileOutputs = 16;
 inline constexpr int kStepInputs = 16;
 inline constexpr int kStepQuantum = 4;  // steps of a matrix are a multiple of it
 
-inline int PackedTiles(int outputs) { return (outputs + kTileOutputs - 1) / kTileOutputs; }
-inline int PackedSteps(int inputs) {
+constexpr int PackedTiles(int outputs) { return (outputs + kTileOutputs - 1) / kTileOutputs; }
+constexpr int PackedSteps(int inputs) {
   constexpr int kInputs = kStepInputs * kStepQuantum;
   return (inputs + kInputs - 1) / kInputs * kStepQuantum;
 }

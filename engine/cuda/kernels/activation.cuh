@@ -1,0 +1,26 @@
+// f, between the two matrices of the MLP (engine/model/config.h).
+
+#ifndef STRIDED_ENGINE_CUDA_KERNELS_ACTIVATION_CUH_
+#define STRIDED_ENGINE_CUDA_KERNELS_ACTIVATION_CUH_
+
+#include "engine/model/config.h"
+
+namespace strided::cuda {
+
+__device__ __forceinline__ float Activate(Activation activation, float x) {
+  switch (activation) {
+    case Activation::kQuickGelu:
+      return x / (1.0f + __expf(-1.702f * x));
+    case Activation::kGelu:
+      return 0.5f * x * (1.0f + erff(x * 0.70710678f));
+    case Activation::kGeluTanh:
+      return 0.5f * x * (1.0f + tanhf(0.79788456f * (x + 0.044715f * x * x * x)));
+    case Activation::kRelu:
+      return fmaxf(x, 0.0f);
+  }
+  return x;
+}
+
+}  // namespace strided::cuda
+
+#endif  // STRIDED_ENGINE_CUDA_KERNELS_ACTIVATION_CUH_
