@@ -6,6 +6,7 @@
 #include <cuda_runtime_api.h>
 
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <type_traits>
 #include <utility>
@@ -52,6 +53,7 @@ class DeviceBuffer {
 
   T* data() const { return data_; }  // of the device
   size_t size() const { return size_; }
+  int64_t bytes() const { return static_cast<int64_t>(size_ * sizeof(T)); }
 
   // The following happen in `stream`'s order. `host` may be reused on return. Requires
   // host.size() <= size().

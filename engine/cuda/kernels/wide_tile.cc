@@ -1,5 +1,7 @@
 #include "engine/cuda/kernels/wide_tile.h"
 
+#include <initializer_list>
+
 namespace strided::cuda {
 namespace {
 

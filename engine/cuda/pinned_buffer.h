@@ -1,0 +1,56 @@
+// Page-locked host memory, owned.
+
+#ifndef STRIDED_ENGINE_CUDA_PINNED_BUFFER_H_
+#define STRIDED_ENGINE_CUDA_PINNED_BUFFER_H_
+
+#include <cuda_runtime_api.h>
+
+#include <cstddef>
+#include <utility>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "engine/base/status_macros.h"
+#include "engine/cuda/cuda_status.h"
+
+namespace strided::cuda {
+
+// Page-locked host memory, which copies to and from a device do not have to stage. Move only.
+template <typename T>
+class PinnedBuffer {
+ public:
+  PinnedBuffer() = default;
+  PinnedBuffer(PinnedBuffer&& other) noexcept
+      : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
+  PinnedBuffer& operator=(PinnedBuffer&& other) noexcept {
+    std::swap(data_, other.data_);
+    std::swap(size_, other.size_);
+    return *this;
+  }
+  ~PinnedBuffer() {
+    if (data_ != nullptr) cudaFreeHost(data_);
+  }
+
+  // `size` elements, uninitialised. ResourceExhausted with the bytes where they are not to be had.
+  static absl::StatusOr<PinnedBuffer> Create(size_t size) {
+    PinnedBuffer buffer;
+    if (size == 0) return buffer;
+    void* data = nullptr;
+    RETURN_IF_ERROR(CudaError(cudaHostAlloc(&data, size * sizeof(T), cudaHostAllocDefault),
+                              absl::StrCat("allocating ", size * sizeof(T), " page-locked bytes")));
+    buffer.data_ = static_cast<T*>(data);
+    buffer.size_ = size;
+    return buffer;
+  }
+
+  T* data() const { return data_; }
+  size_t size() const { return size_; }
+
+ private:
+  T* data_ = nullptr;
+  size_t size_ = 0;
+};
+
+}  // namespace strided::cuda
+
+#endif  // STRIDED_ENGINE_CUDA_PINNED_BUFFER_H_
