@@ -1,0 +1,71 @@
+// Where prefill attention finds a key and its value: among the call's rows or in the cache.
+
+#ifndef STRIDED_ENGINE_CUDA_KERNELS_ATTENTION_SOURCE_CUH_
+#define STRIDED_ENGINE_CUDA_KERNELS_ATTENTION_SOURCE_CUH_
+
+#include "engine/cuda/kernels/key_spans.h"
+#include "engine/cuda/kernels/prefill_attention.h"
+
+namespace strided::cuda {
+
+// A head's rows of qkv start with its query; key and value follow.
+template <typename Type>
+__device__ __forceinline__ const Type* QueryOf(const PrefillAttention& a, int head, int row) {
+  return reinterpret_cast<const Type*>(a.qkv) + row * a.qkv_stride +
+         head * (2 * a.d_key + a.d_value);
+}
+
+// One head of one sequence.
+template <typename Type>
+class KeySource {
+ public:
+  struct Row {
+    const Type* key;
+    const Type* value;
+  };
+
+  // `residue`: of the queries' positions, where they are taken by column.
+  __device__ KeySource(const PrefillAttention& a, const RowRun& run, int head, int residue)
+      : rows_(a.heads[head]),
+        residue_(residue),
+        first_position_(run.first_position),
+        d_key_(a.d_key),
+        d_value_(a.d_value),
+        call_keys_(QueryOf<Type>(a, head, run.first_row) + a.d_key),
+        call_stride_(a.qkv_stride) {
+    const DeviceSequence& sequence = a.sequences[run.slot];
+    max_length_ = sequence.max_length;
+    cache_keys_ =
+        reinterpret_cast<const Type*>(sequence.cache + sequence.head_offsets[a.first_head + head]);
+    cache_values_ = cache_keys_ + static_cast<int64_t>(rows_.Rows(max_length_)) * d_key_;
+  }
+
+  // Requires a key that some query of the call reads.
+  __device__ __forceinline__ Row At(KeyAxis axis, int key) const {
+    const int ahead = PositionOf(rows_, axis, residue_, key) - first_position_;
+    if (ahead >= 0) {
+      const Type* const from = call_keys_ + ahead * call_stride_;
+      return {from, from + d_key_};
+    }
+    const int64_t row = CacheRowOf(rows_, axis, residue_, key, max_length_);
+    return {cache_keys_ + row * d_key_, cache_values_ + row * d_value_};
+  }
+
+  __device__ const HeadRows& rows() const { return rows_; }
+
+ private:
+  HeadRows rows_;
+  int residue_;
+  int first_position_;
+  int max_length_;
+  int d_key_;
+  int d_value_;
+  const Type* call_keys_;  // of position first_position_
+  int64_t call_stride_;
+  const Type* cache_keys_;
+  const Type* cache_values_;
+};
+
+}  // namespace strided::cuda
+
+#endif  // STRIDED_ENGINE_CUDA_KERNELS_ATTENTION_SOURCE_CUH_

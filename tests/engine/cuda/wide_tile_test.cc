@@ -1,0 +1,33 @@
+#include "engine/cuda/kernels/wide_tile.h"
+
+#include <gtest/gtest.h>
+
+namespace strided::cuda {
+namespace {
+
+constexpr int kMultiprocessors = 132;
+
+TEST(WideTileTest, TilesCoverTheProduct) {
+  EXPECT_EQ(TilesOf(WideTile::kMedium, 128, 128), 1);
+  EXPECT_EQ(TilesOf(WideTile::kMedium, 129, 128), 2);
+  EXPECT_EQ(TilesOf(WideTile::kSmall, 1, 1), 1);
+  EXPECT_EQ(TilesOf(WideTile::kLarge, 2048, 12288), 8 * 96);
+}
+
+TEST(WideTileTest, FewRowsTakeSmallTilesSoThatMoreMultiprocessorsWork) {
+  EXPECT_EQ(ChooseWideTile(512, 64, kMultiprocessors), WideTile::kSmall);
+  EXPECT_EQ(ChooseWideTile(256, 256, kMultiprocessors), WideTile::kSmall);
+}
+
+TEST(WideTileTest, ManyRowsTakeLargeTiles) {
+  EXPECT_NE(ChooseWideTile(2048, 12288, kMultiprocessors), WideTile::kSmall);
+  EXPECT_EQ(ChooseWideTile(2048, 65536, kMultiprocessors), WideTile::kLarge);
+}
+
+TEST(WideTileTest, AWaveThatIsNotFullCounts) {
+  // 4 x 18 blocks of 128 x 128 end before 2 x 18 of 256 x 128.
+  EXPECT_EQ(ChooseWideTile(512, 2304, kMultiprocessors), WideTile::kMedium);
+}
+
+}  // namespace
+}  // namespace strided::cuda
