@@ -47,6 +47,11 @@ void SlotLedger::GiveBack(int slot, int64_t bytes) {
   --usage_.slots_in_use;
 }
 
+void SlotLedger::SetCapacity(int64_t bytes) {
+  absl::MutexLock lock(&mu_);
+  usage_.capacity_bytes = bytes;
+}
+
 CacheUsage SlotLedger::usage() const {
   absl::MutexLock lock(&mu_);
   return usage_;

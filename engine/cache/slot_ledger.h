@@ -32,7 +32,8 @@ class SlotLedger {
   // Requires a slot in use that was taken for `bytes`.
   void GiveBack(int slot, int64_t bytes) ABSL_LOCKS_EXCLUDED(mu_);
 
-  int max_slots() const { return max_slots_; }
+  // For a device that knows its room only once all else is loaded. Requires that nothing is taken.
+  void SetCapacity(int64_t bytes) ABSL_LOCKS_EXCLUDED(mu_);
   CacheUsage usage() const ABSL_LOCKS_EXCLUDED(mu_);
 
  private:

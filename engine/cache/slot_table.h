@@ -41,6 +41,8 @@ class SlotTable {
     ledger_.GiveBack(slot, gone->cache_bytes());
   }
 
+  // As SlotLedger::SetCapacity.
+  void SetCapacity(int64_t bytes) { ledger_.SetCapacity(bytes); }
   CacheUsage usage() const { return ledger_.usage(); }
 
  private:

@@ -8,6 +8,7 @@
 #include "engine/base/status_macros.h"
 #include "engine/cuda/decode_step.h"
 #include "engine/cuda/network_loader.h"
+#include "engine/cuda/prefill_step.h"
 #include "engine/cuda/sequence_store.h"
 #include "engine/cuda/stream.h"
 #include "engine/plan_check.h"
@@ -22,6 +23,8 @@ using cuda::DecodeStep;
 using cuda::LoadedNetwork;
 using cuda::OperandBytes;
 using cuda::OperandOf;
+using cuda::Outputs;
+using cuda::PrefillStep;
 using cuda::SequenceStore;
 
 // Raised by a change that changes the bits of a result.
@@ -49,10 +52,32 @@ ExecutorInfo InfoOf(const CudaOptions& options, int64_t parameter_count) {
   return info;
 }
 
-// A row of the plan that runs in a decode step.
-struct DecodeEntry {
-  size_t plan_row = 0;
-  size_t first_result = 0;
+// Rows of the plan that run together, as the device knows them.
+struct RowGroup {
+  std::vector<DecodeRow> rows;
+  std::vector<size_t> plan_rows;  // beside `rows`
+
+  void Add(const StepRow& row, size_t plan_row) {
+    DecodeRow state;
+    state.slot = row.slot;
+    state.position = row.position;
+    state.input = row.input;
+    state.target = row.target;
+    state.output = static_cast<int32_t>(row.output);
+    state.steps_left = row.steps;
+    rows.push_back(state);
+    plan_rows.push_back(plan_row);
+  }
+  void Clear() {
+    rows.clear();
+    plan_rows.clear();
+  }
+};
+
+// The alternatives of every result of a call: device results are overwritten within it.
+struct TopStore {
+  std::vector<int32_t> ids;
+  std::vector<float> values;
 };
 
 class CudaExecutorImpl final : public CudaExecutor {
@@ -80,10 +105,19 @@ class CudaExecutorImpl final : public CudaExecutor {
 
  private:
   int64_t ArenaBytes(int64_t free_at_start, int64_t free_now) const;
-  // Sorts the plan's rows into rounds of decode steps, in each of which a sequence has one row.
+  absl::Status ReserveTop(int top_logprobs) {
+    RETURN_IF_ERROR(decode_->ReserveTop(top_logprobs));
+    return prefill_->ReserveTop(top_logprobs);
+  }
+  // Sorts the plan's rows into the prompts', and rounds of decode steps in each of which a sequence
+  // has one row.
   void Divide(const StepPlan& plan);
-  absl::Status RunRound(const StepPlan& plan, const std::vector<DecodeEntry>& round);
-  void TakeResults(const StepRow& row, int index, size_t first_result);
+  // Makes room for every result of the plan.
+  void PrepareResults(const StepPlan& plan);
+  absl::Status RunPrefill(const StepPlan& plan);
+  absl::Status RunRound(const StepPlan& plan, const RowGroup& round);
+  void TakeResult(const StepPlan& plan, size_t plan_row, const Outputs& outputs, int index,
+                  int step);
 
   const ModelConfig config_;
   const CudaOptions options_;
@@ -91,8 +125,11 @@ class CudaExecutorImpl final : public CudaExecutor {
   uint64_t plan_number_ = 0;
 
   // Of the last plan.
-  std::vector<std::vector<DecodeEntry>> rounds_;
-  std::vector<DecodeRow> decode_rows_;
+  RowGroup prompts_;
+  std::vector<RowGroup> rounds_;
+  std::vector<size_t> first_result_;  // by row
+  std::vector<size_t> first_top_;     // by row: of its first result's alternatives
+  TopStore top_;
   std::vector<TokenResult> results_;
 
   // In the order of their dependencies: the stream is destroyed last.
@@ -100,6 +137,7 @@ class CudaExecutorImpl final : public CudaExecutor {
   std::unique_ptr<LoadedNetwork> network_;
   std::unique_ptr<SequenceStore> sequences_;
   std::unique_ptr<DecodeStep> decode_;
+  std::unique_ptr<PrefillStep> prefill_;
 };
 
 absl::Status CudaExecutorImpl::Load(const Weights& weights) {
@@ -109,14 +147,9 @@ absl::Status CudaExecutorImpl::Load(const Weights& weights) {
   ASSIGN_OR_RETURN(LoadedNetwork network,
                    LoadedNetwork::Load(config_, weights, options_.weight_format));
   network_ = std::make_unique<LoadedNetwork>(std::move(network));
-  // The arena takes what is left, so the workspace comes first; it reads the table of sequences
-  // only when it runs.
-  const int64_t tables = SequenceStore::TableBytes(config_, options_.max_slots);
-  ASSIGN_OR_RETURN(const int64_t free_now, FreeBytes());
   SequenceStore::Options store;
   store.max_slots = options_.max_slots;
   store.element_bytes = OperandBytes(OperandOf(options_.weight_format));
-  store.arena_bytes = ArenaBytes(free_at_start, free_now - tables);
   ASSIGN_OR_RETURN(sequences_, SequenceStore::Create(config_, store, stream_.get()));
   DecodeStep::Options decode;
   decode.max_rows = options_.max_slots;
@@ -124,6 +157,10 @@ absl::Status CudaExecutorImpl::Load(const Weights& weights) {
   decode.use_graphs = options_.use_graphs;
   ASSIGN_OR_RETURN(decode_, DecodeStep::Create(config_, network_->view(), sequences_->table(),
                                                decode, stream_.get()));
+  ASSIGN_OR_RETURN(prefill_, PrefillStep::Create(config_, network_->view(), sequences_->table(),
+                                                 options_.max_rows, stream_.get()));
+  ASSIGN_OR_RETURN(const int64_t free_now, FreeBytes());
+  RETURN_IF_ERROR(sequences_->TakeArena(ArenaBytes(free_at_start, free_now)));
   return CudaError(cudaStreamSynchronize(stream_.get()), "loading a model");
 }
 
@@ -138,7 +175,8 @@ DeviceMemory CudaExecutorImpl::memory() const {
   DeviceMemory memory;
   memory.weights = network_->bytes();
   memory.cache = sequences_->arena_bytes();
-  memory.workspace = decode_->workspace_bytes() + sequences_->table_bytes();
+  memory.workspace =
+      decode_->workspace_bytes() + prefill_->workspace_bytes() + sequences_->table_bytes();
   if (UseDevice(options_.device).ok()) memory.free = FreeBytes().value_or(0);
   return memory;
 }
@@ -146,7 +184,7 @@ DeviceMemory CudaExecutorImpl::memory() const {
 absl::StatusOr<Slot> CudaExecutorImpl::StartSequence(const SequenceSpec& spec) {
   RETURN_IF_ERROR(UseDevice(options_.device));
   RETURN_IF_ERROR(CheckSequenceSpec(spec, config_));
-  RETURN_IF_ERROR(decode_->ReserveTop(spec.top_logprobs));
+  RETURN_IF_ERROR(ReserveTop(spec.top_logprobs));
   ASSIGN_OR_RETURN(const int slot,
                    sequences_->Add(spec, network_->StartVector(spec.condition_values)));
   return Slot(this, slot);
@@ -161,7 +199,7 @@ absl::StatusOr<Slot> CudaExecutorImpl::ForkSequence(const Slot& parent, const Se
   }
   RETURN_IF_ERROR(CheckSequenceSpec(spec, config_));
   RETURN_IF_ERROR(CheckFork(spec, source->spec));
-  RETURN_IF_ERROR(decode_->ReserveTop(spec.top_logprobs));
+  RETURN_IF_ERROR(ReserveTop(spec.top_logprobs));
   ASSIGN_OR_RETURN(const int slot, sequences_->Fork(*source, parent.index(), spec));
   return Slot(this, slot);
 }
@@ -174,64 +212,89 @@ absl::StatusOr<StepResult> CudaExecutorImpl::Run(const StepPlan& plan) {
   };
   const PlanLimits limits{info_.max_rows, info_.max_steps, config_.vocab_size};
   RETURN_IF_ERROR(CheckPlan(plan, limits, ++plan_number_, progress_of));
+  PrepareResults(plan);
   Divide(plan);
-  for (const std::vector<DecodeEntry>& round : rounds_) RETURN_IF_ERROR(RunRound(plan, round));
+  RETURN_IF_ERROR(RunPrefill(plan));
+  for (const RowGroup& round : rounds_) RETURN_IF_ERROR(RunRound(plan, round));
   for (const StepRow& row : plan.rows) {
     sequences_->Find(row.slot)->progress.next_position = row.position + row.steps;
   }
   return StepResult(results_);
 }
 
-void CudaExecutorImpl::Divide(const StepPlan& plan) {
-  for (std::vector<DecodeEntry>& round : rounds_) round.clear();
+void CudaExecutorImpl::PrepareResults(const StepPlan& plan) {
+  first_result_.clear();
+  first_top_.clear();
   size_t results = 0;
-  size_t round = 0;  // of the row: how many rows of its sequence come before it
-  for (size_t i = 0; i < plan.rows.size(); ++i) {
-    const bool first = i == 0 || plan.rows[i - 1].slot != plan.rows[i].slot;
-    round = first ? 0 : round + 1;
-    if (round == rounds_.size()) rounds_.emplace_back();
-    rounds_[round].push_back({.plan_row = i, .first_result = results});
-    results += static_cast<size_t>(plan.rows[i].steps);
+  size_t top = 0;
+  for (const StepRow& row : plan.rows) {
+    first_result_.push_back(results);
+    first_top_.push_back(top);
+    results += static_cast<size_t>(row.steps);
+    if (row.output == RowOutput::kNone) continue;
+    const int alternatives = sequences_->Find(row.slot)->spec.top_logprobs;
+    top += static_cast<size_t>(row.steps) * static_cast<size_t>(alternatives);
   }
   TokenResult none;
   none.token = -1;
   results_.assign(results, none);
+  top_.ids.resize(top);
+  top_.values.resize(top);
 }
 
-absl::Status CudaExecutorImpl::RunRound(const StepPlan& plan,
-                                        const std::vector<DecodeEntry>& round) {
-  if (round.empty()) return absl::OkStatus();
-  decode_rows_.clear();
-  for (const DecodeEntry& entry : round) {
-    const StepRow& row = plan.rows[entry.plan_row];
-    DecodeRow state;
-    state.slot = row.slot;
-    state.position = row.position;
-    state.input = row.input;
-    state.target = row.target;
-    state.output = static_cast<int32_t>(row.output);
-    state.steps_left = row.steps;
-    decode_rows_.push_back(state);
+void CudaExecutorImpl::Divide(const StepPlan& plan) {
+  prompts_.Clear();
+  for (RowGroup& round : rounds_) round.Clear();
+  size_t round = 0;  // of the row: how many decode rows of its sequence come before it
+  for (size_t i = 0; i < plan.rows.size(); ++i) {
+    const StepRow& row = plan.rows[i];
+    if (i == 0 || plan.rows[i - 1].slot != row.slot) round = 0;
+    // A row of several steps draws, so it stands behind its prompt, or steps as if it did.
+    if (row.position < sequences_->Find(row.slot)->spec.prompt_length && row.steps == 1) {
+      prompts_.Add(row, i);
+      continue;
+    }
+    if (round == rounds_.size()) rounds_.emplace_back();
+    rounds_[round++].Add(row, i);
   }
-  RETURN_IF_ERROR(decode_->Run(decode_rows_));
-  for (size_t r = 0; r < round.size(); ++r) {
-    TakeResults(plan.rows[round[r].plan_row], static_cast<int>(r), round[r].first_result);
+}
+
+absl::Status CudaExecutorImpl::RunPrefill(const StepPlan& plan) {
+  if (prompts_.rows.empty()) return absl::OkStatus();
+  return prefill_->Run(prompts_.rows, [&](size_t row, const Outputs& outputs, int index) {
+    TakeResult(plan, prompts_.plan_rows[row], outputs, index, 0);
+  });
+}
+
+absl::Status CudaExecutorImpl::RunRound(const StepPlan& plan, const RowGroup& round) {
+  if (round.rows.empty()) return absl::OkStatus();
+  RETURN_IF_ERROR(decode_->Run(round.rows));
+  for (size_t r = 0; r < round.rows.size(); ++r) {
+    const StepRow& row = plan.rows[round.plan_rows[r]];
+    if (row.output == RowOutput::kNone) continue;
+    for (int step = 0; step < row.steps; ++step) {
+      TakeResult(plan, round.plan_rows[r], decode_->outputs(), static_cast<int>(r), step);
+    }
   }
   return absl::OkStatus();
 }
 
-void CudaExecutorImpl::TakeResults(const StepRow& row, int index, size_t first_result) {
-  if (row.output == RowOutput::kNone) return;
-  const int top = sequences_->Find(row.slot)->spec.top_logprobs;
-  for (int step = 0; step < row.steps; ++step) {
-    const cuda::RowResult& from = decode_->result(index, step);
-    TokenResult& result = results_[first_result + static_cast<size_t>(step)];
-    result.token = from.token;
-    result.log_prob = from.log_prob;
-    result.finite = from.finite != 0;
-    result.top_ids = decode_->top_ids(index, step, top);
-    result.top_values = decode_->top_values(index, step, top);
-  }
+void CudaExecutorImpl::TakeResult(const StepPlan& plan, size_t plan_row, const Outputs& outputs,
+                                  int index, int step) {
+  const int alternatives = sequences_->Find(plan.rows[plan_row].slot)->spec.top_logprobs;
+  const auto count = static_cast<size_t>(alternatives);
+  const size_t top = first_top_[plan_row] + static_cast<size_t>(step) * count;
+  const std::span<int32_t> ids = std::span(top_.ids).subspan(top, count);
+  const std::span<float> values = std::span(top_.values).subspan(top, count);
+  std::ranges::copy(outputs.top_ids(index, step, alternatives), ids.begin());
+  std::ranges::copy(outputs.top_values(index, step, alternatives), values.begin());
+  const cuda::RowResult& from = outputs.result(index, step);
+  TokenResult& result = results_[first_result_[plan_row] + static_cast<size_t>(step)];
+  result.token = from.token;
+  result.log_prob = from.log_prob;
+  result.finite = from.finite != 0;
+  result.top_ids = ids;
+  result.top_values = values;
 }
 
 absl::Status CheckOptions(const CudaOptions& options) {

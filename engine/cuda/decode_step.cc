@@ -9,7 +9,6 @@
 #include "engine/cuda/kernels/decode_attention.h"
 #include "engine/cuda/kernels/decode_product.h"
 #include "engine/cuda/kernels/embed.h"
-#include "engine/cuda/kernels/sample.h"
 
 namespace strided::cuda {
 namespace {
@@ -21,14 +20,6 @@ int PositionBucket(int position, int context_length) {
   int bucket = kAttentionChunk;
   while (bucket <= position && bucket < context_length) bucket *= 2;
   return std::min(bucket, context_length) - 1;
-}
-
-template <typename T>
-absl::Status CopyToHost(PinnedBuffer<T>& to, const DeviceBuffer<T>& from, size_t count,
-                        cudaStream_t stream) {
-  return CudaError(
-      cudaMemcpyAsync(to.data(), from.data(), count * sizeof(T), cudaMemcpyDeviceToHost, stream),
-      "copying results");
 }
 
 }  // namespace
@@ -59,16 +50,15 @@ absl::Status DecodeStep::Allocate() {
   const auto rows = static_cast<size_t>(options_.max_rows);
   const auto heads = static_cast<size_t>(config_.n_head);
   const auto element = static_cast<size_t>(OperandBytes(OperandOf(network_.format)));
-  const auto results = rows * static_cast<size_t>(options_.max_steps);
-  const auto vocab = static_cast<size_t>(config_.vocab_size);
   const auto value = static_cast<size_t>(config_.d_value);
   const std::vector<int> chunks = ChunksOf(config_.context_length - 1);
   const auto most_chunks = static_cast<size_t>(*std::max_element(chunks.begin(), chunks.end()));
   const size_t partials = most_chunks > 1 ? rows * heads * most_chunks * (value + 2) : 0;
-  const auto scratch =
-      static_cast<size_t>(SampleScratchBytes(options_.max_rows, config_.vocab_size));
 
-  ASSIGN_OR_RETURN(rows_, DeviceBuffer<DecodeRow>::Create(rows));
+  ASSIGN_OR_RETURN(outputs_, Outputs::Create({.max_rows = options_.max_rows,
+                                              .max_steps = options_.max_steps,
+                                              .vocab_size = config_.vocab_size},
+                                             sequences_, stream_));
   ASSIGN_OR_RETURN(hidden_,
                    DeviceBuffer<float>::Create(rows * static_cast<size_t>(config_.d_model)));
   ASSIGN_OR_RETURN(queries_,
@@ -76,13 +66,8 @@ absl::Status DecodeStep::Allocate() {
   ASSIGN_OR_RETURN(mixed_, DeviceBuffer<std::byte>::Create(rows * heads * value * element));
   ASSIGN_OR_RETURN(expanded_, DeviceBuffer<std::byte>::Create(
                                   rows * static_cast<size_t>(config_.d_ff) * element));
-  ASSIGN_OR_RETURN(logits_, DeviceBuffer<float>::Create(rows * vocab));
   ASSIGN_OR_RETURN(partials_, DeviceBuffer<float>::Create(partials));
   ASSIGN_OR_RETURN(arrivals_, DeviceBuffer<int32_t>::Create(rows * heads));
-  ASSIGN_OR_RETURN(sample_scratch_, DeviceBuffer<std::byte>::Create(scratch));
-  ASSIGN_OR_RETURN(results_, DeviceBuffer<RowResult>::Create(results));
-  ASSIGN_OR_RETURN(rows_host_, PinnedBuffer<DecodeRow>::Create(rows));
-  ASSIGN_OR_RETURN(results_host_, PinnedBuffer<RowResult>::Create(results));
   // Idle rows are computed with whatever their memory holds; it starts as zeros.
   RETURN_IF_ERROR(hidden_.Fill(std::byte{0}, stream_));
   RETURN_IF_ERROR(queries_.Fill(std::byte{0}, stream_));
@@ -91,19 +76,8 @@ absl::Status DecodeStep::Allocate() {
 }
 
 absl::Status DecodeStep::ReserveTop(int top_logprobs) {
-  const auto wanted = static_cast<size_t>(top_logprobs);
-  if (wanted <= top_stride_) return absl::OkStatus();
-  const size_t entries = results_.size() * wanted;
-  ASSIGN_OR_RETURN(DeviceBuffer<int32_t> ids, DeviceBuffer<int32_t>::Create(entries));
-  ASSIGN_OR_RETURN(DeviceBuffer<float> values, DeviceBuffer<float>::Create(entries));
-  ASSIGN_OR_RETURN(PinnedBuffer<int32_t> ids_host, PinnedBuffer<int32_t>::Create(entries));
-  ASSIGN_OR_RETURN(PinnedBuffer<float> values_host, PinnedBuffer<float>::Create(entries));
-  graphs_.clear();  // they hold the old addresses
-  top_ids_ = std::move(ids);
-  top_values_ = std::move(values);
-  top_ids_host_ = std::move(ids_host);
-  top_values_host_ = std::move(values_host);
-  top_stride_ = wanted;
+  ASSIGN_OR_RETURN(const bool moved, outputs_->ReserveTop(top_logprobs));
+  if (moved) graphs_.clear();  // they hold the old addresses
   return absl::OkStatus();
 }
 
@@ -120,24 +94,17 @@ std::vector<int> DecodeStep::ChunksOf(int position) const {
 }
 
 absl::Status DecodeStep::Run(std::span<const DecodeRow> rows) {
-  const int bucket = RowBucket(static_cast<int>(rows.size()), options_.max_rows);
   int steps = 0;
   int last_position = 0;
-  for (size_t r = 0; r < static_cast<size_t>(bucket); ++r) {
-    DecodeRow& row = rows_host_.data()[r];
-    row = r < rows.size() ? rows[r] : DecodeRow{};
-    if (row.slot < 0) continue;
+  for (const DecodeRow& row : rows) {
     steps = std::max(steps, row.steps_left);
     last_position = std::max(last_position, row.position + row.steps_left - 1);
   }
-  RETURN_IF_ERROR(CudaError(cudaMemcpyAsync(rows_.data(), rows_host_.data(),
-                                            static_cast<size_t>(bucket) * sizeof(DecodeRow),
-                                            cudaMemcpyHostToDevice, stream_),
-                            "copying the rows of a step"));
+  const int bucket = RowBucket(static_cast<int>(rows.size()), options_.max_rows);
   const std::vector<int> chunks = ChunksOf(PositionBucket(last_position, config_.context_length));
+  RETURN_IF_ERROR(outputs_->SendRows(rows, bucket));
   for (int step = 0; step < steps; ++step) RETURN_IF_ERROR(LaunchOnce(bucket, chunks));
-  RETURN_IF_ERROR(FetchResults(steps));
-  return CudaError(cudaStreamSynchronize(stream_), "a decode step");
+  return outputs_->Fetch(steps);
 }
 
 absl::Status DecodeStep::LaunchOnce(int rows, const std::vector<int>& chunks) {
@@ -149,16 +116,8 @@ absl::Status DecodeStep::LaunchOnce(int rows, const std::vector<int>& chunks) {
   return CudaError(cudaGraphLaunch(graph.get(), stream_), "launching a step");
 }
 
-absl::Status DecodeStep::FetchResults(int steps) {
-  const size_t entries = static_cast<size_t>(steps) * static_cast<size_t>(options_.max_rows);
-  RETURN_IF_ERROR(CopyToHost(results_host_, results_, entries, stream_));
-  if (top_stride_ == 0) return absl::OkStatus();
-  RETURN_IF_ERROR(CopyToHost(top_ids_host_, top_ids_, entries * top_stride_, stream_));
-  return CopyToHost(top_values_host_, top_values_, entries * top_stride_, stream_);
-}
-
 absl::Status DecodeStep::Enqueue(int rows, const std::vector<int>& chunks) {
-  RETURN_IF_ERROR(LaunchEmbed(network_.tables, rows_.data(), sequences_, rows, config_.d_model,
+  RETURN_IF_ERROR(LaunchEmbed(network_.tables, outputs_->rows(), sequences_, rows, config_.d_model,
                               hidden_.data(), stream_));
   for (int layer = 0; layer < config_.n_layer; ++layer) {
     RETURN_IF_ERROR(EnqueueLayer(layer, rows, chunks[static_cast<size_t>(layer)]));
@@ -181,7 +140,7 @@ absl::Status DecodeStep::EnqueueLayer(int index, int rows, int chunks) {
   product.norm = layer.attn_norm;
   product.output = ProductOutput::kQueryKeyValue;
   product.out = reinterpret_cast<std::byte*>(queries_.data());
-  product.row_states = rows_.data();
+  product.row_states = outputs_->rows();
   product.sequences = sequences_;
   product.heads = network_.head_rows + first_head;
   product.first_head = first_head;
@@ -194,7 +153,7 @@ absl::Status DecodeStep::EnqueueLayer(int index, int rows, int chunks) {
   attention.operand = OperandOf(network_.format);
   attention.queries = queries_.data();
   attention.out = mixed_.data();
-  attention.row_states = rows_.data();
+  attention.row_states = outputs_->rows();
   attention.sequences = sequences_;
   attention.heads = network_.head_rows + first_head;
   attention.first_head = first_head;
@@ -243,28 +202,15 @@ absl::Status DecodeStep::EnqueueHead(int rows) {
   head.norm = network_.final_norm;
   head.hidden = hidden_.data();
   head.output = ProductOutput::kLogits;
-  head.out = reinterpret_cast<std::byte*>(logits_.data());
+  head.out = reinterpret_cast<std::byte*>(outputs_->logits());
   RETURN_IF_ERROR(LaunchDecodeProduct(head, multiprocessors_, stream_));
 
-  SampleArguments sample;
-  sample.logits = logits_.data();
-  sample.rows_state = rows_.data();
-  sample.sequences = sequences_;
-  sample.results = results_.data();
-  sample.top_ids = top_ids_.data();
-  sample.top_values = top_values_.data();
-  sample.top_stride = static_cast<int>(top_stride_);
-  sample.scratch = sample_scratch_.data();
-  sample.rows = rows;
-  sample.max_rows = options_.max_rows;
-  sample.vocab_size = config_.vocab_size;
-  return LaunchSample(sample, /*dependent=*/true, stream_);
+  return outputs_->EnqueueSample(rows);
 }
 
 int64_t DecodeStep::workspace_bytes() const {
-  return rows_.bytes() + hidden_.bytes() + queries_.bytes() + mixed_.bytes() + expanded_.bytes() +
-         logits_.bytes() + partials_.bytes() + arrivals_.bytes() + sample_scratch_.bytes() +
-         results_.bytes() + top_ids_.bytes() + top_values_.bytes();
+  return outputs_->bytes() + hidden_.bytes() + queries_.bytes() + mixed_.bytes() +
+         expanded_.bytes() + partials_.bytes() + arrivals_.bytes();
 }
 
 }  // namespace strided::cuda

@@ -25,7 +25,7 @@
 #include "engine/cuda/device_buffer.h"
 #include "engine/cuda/device_network.h"
 #include "engine/cuda/kernels/device_types.h"
-#include "engine/cuda/pinned_buffer.h"
+#include "engine/cuda/outputs.h"
 #include "engine/cuda/stream.h"
 #include "engine/model/config.h"
 
@@ -57,16 +57,8 @@ class DecodeStep {
   // Runs rows[r].steps_left steps of each row, and waits for them. Each slot once.
   absl::Status Run(std::span<const DecodeRow> rows);
 
-  // What step `step` of the last Run gave for row `row`, in host memory until the next.
-  const RowResult& result(int row, int step) const {
-    return results_host_.data()[Entry(row, step)];
-  }
-  std::span<const int32_t> top_ids(int row, int step, int count) const {
-    return {top_ids_host_.data() + Entry(row, step) * top_stride_, static_cast<size_t>(count)};
-  }
-  std::span<const float> top_values(int row, int step, int count) const {
-    return {top_values_host_.data() + Entry(row, step) * top_stride_, static_cast<size_t>(count)};
-  }
+  // What the last Run gave, by row and step.
+  const Outputs& outputs() const { return *outputs_; }
 
   int64_t workspace_bytes() const;
 
@@ -80,17 +72,12 @@ class DecodeStep {
         stream_(stream) {}
   absl::Status Allocate();
 
-  size_t Entry(int row, int step) const {
-    return static_cast<size_t>(step) * static_cast<size_t>(options_.max_rows) +
-           static_cast<size_t>(row);
-  }
   // Chunks of each layer's attention for queries up to `position`.
   std::vector<int> ChunksOf(int position) const;
   absl::Status Enqueue(int rows, const std::vector<int>& chunks);
   absl::Status EnqueueLayer(int index, int rows, int chunks);
   absl::Status EnqueueHead(int rows);
   absl::Status LaunchOnce(int rows, const std::vector<int>& chunks);
-  absl::Status FetchResults(int steps);
 
   const ModelConfig config_;
   const DeviceNetwork& network_;
@@ -99,23 +86,13 @@ class DecodeStep {
   const cudaStream_t stream_;  // not owned
   int multiprocessors_ = 0;
 
-  DeviceBuffer<DecodeRow> rows_;      // [max_rows]
+  std::unique_ptr<Outputs> outputs_;
   DeviceBuffer<float> hidden_;        // [max_rows][d_model]
   DeviceBuffer<float> queries_;       // [max_rows][n_head][d_key]
   DeviceBuffer<std::byte> mixed_;     // [max_rows][n_head][d_value] operand
   DeviceBuffer<std::byte> expanded_;  // [max_rows][d_ff] operand
-  DeviceBuffer<float> logits_;        // [max_rows][vocab_size]
   DeviceBuffer<float> partials_;      // attention's, for queries of several chunks
   DeviceBuffer<int32_t> arrivals_;    // [max_rows][n_head]
-  DeviceBuffer<std::byte> sample_scratch_;
-  DeviceBuffer<RowResult> results_;  // [max_steps][max_rows]
-  DeviceBuffer<int32_t> top_ids_;    // [max_steps][max_rows][top_stride_]
-  DeviceBuffer<float> top_values_;
-  PinnedBuffer<DecodeRow> rows_host_;
-  PinnedBuffer<RowResult> results_host_;
-  PinnedBuffer<int32_t> top_ids_host_;
-  PinnedBuffer<float> top_values_host_;
-  size_t top_stride_ = 0;
 
   // By rows and chunks of each layer.
   std::map<std::pair<int, std::vector<int>>, Graph> graphs_;

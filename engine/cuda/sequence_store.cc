@@ -36,17 +36,14 @@ absl::StatusOr<std::unique_ptr<SequenceStore>> SequenceStore::Create(const Model
   ASSIGN_OR_RETURN(store->head_offsets_, DeviceBuffer<int64_t>::Create(slots * store->heads()));
   ASSIGN_OR_RETURN(store->starts_,
                    DeviceBuffer<float>::Create(slots * static_cast<size_t>(config.d_model)));
-  ASSIGN_OR_RETURN(store->arena_memory_,
-                   DeviceBuffer<std::byte>::Create(static_cast<size_t>(options.arena_bytes)));
   return store;
 }
 
-int64_t SequenceStore::TableBytes(const ModelConfig& config, int max_slots) {
-  const int64_t heads = int64_t{config.n_layer} * config.n_head;
-  const auto per_slot = static_cast<int64_t>(sizeof(DeviceSequence)) +
-                        heads * static_cast<int64_t>(sizeof(int64_t)) +
-                        config.d_model * static_cast<int64_t>(sizeof(float));
-  return max_slots * per_slot;
+absl::Status SequenceStore::TakeArena(int64_t bytes) {
+  ASSIGN_OR_RETURN(arena_memory_, DeviceBuffer<std::byte>::Create(static_cast<size_t>(bytes)));
+  arena_ = CacheArena(bytes);
+  slots_.SetCapacity(bytes);
+  return absl::OkStatus();
 }
 
 int64_t SequenceStore::CacheBytes(int max_length) const {
@@ -66,7 +63,7 @@ absl::StatusOr<std::unique_ptr<Sequence>> SequenceStore::Make(const SequenceSpec
   if (!offset.has_value()) {
     return absl::ResourceExhaustedError(
         absl::StrCat("the sequence takes ", bytes, " cache bytes; no free part of the device's ",
-                     options_.arena_bytes, " is as large, although together they are"));
+                     arena_memory_.bytes(), " is as large, although together they are"));
   }
   sequence->offset = *offset;
   return sequence;

@@ -42,17 +42,17 @@ class SequenceStore {
  public:
   struct Options {
     int max_slots = 256;
-    int64_t arena_bytes = 0;
     int element_bytes = 2;  // of a key's or value's element
   };
-  // Takes the arena and the tables on the current device; copies go in the order of `stream`, which
-  // outlives the store. ResourceExhausted where memory does not suffice, with the bytes.
+  // Takes the tables on the current device; copies go in the order of `stream`, which outlives the
+  // store. ResourceExhausted where memory does not suffice, with the bytes.
   static absl::StatusOr<std::unique_ptr<SequenceStore>> Create(const ModelConfig& config,
                                                                const Options& options,
                                                                cudaStream_t stream);
 
-  // Bytes of the tables beside an arena of such options.
-  static int64_t TableBytes(const ModelConfig& config, int max_slots);
+  // Takes the memory of all caches, once, before the first sequence. Errors as for Create.
+  absl::Status TakeArena(int64_t bytes);
+
   // Bytes of the caches of a sequence of `max_length` steps.
   int64_t CacheBytes(int max_length) const;
 
@@ -77,8 +77,8 @@ class SequenceStore {
       : config_(config),
         options_(options),
         stream_(stream),
-        slots_(options.max_slots, options.arena_bytes),
-        arena_(options.arena_bytes) {}
+        slots_(options.max_slots, 0),
+        arena_(0) {}
 
   size_t heads() const {
     return static_cast<size_t>(config_.n_layer) * static_cast<size_t>(config_.n_head);
