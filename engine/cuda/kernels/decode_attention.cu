@@ -236,6 +236,7 @@ __global__ void __launch_bounds__(kThreads)
   __shared__ int rows[kAttentionChunk];
   __shared__ float scores[kAttentionChunk];
   __shared__ float shared_sums[kWarps][kMaxWidth];
+  LetNextGridStart();
   Chunk chunk;
   const bool busy = FindChunk(a, 2, chunk);
   const int key_vectors = a.d_key / kVector;
@@ -255,7 +256,6 @@ __global__ void __launch_bounds__(kThreads)
     values.Fetch(rows, chunk.keys, values_at, value_vectors, 0, value_used, /*fresh=*/false);
   }
   WaitForGridBefore();
-  LetNextGridStart();
   if (!busy) return;
 
   // q, in units of log2 so that exp is a power of two.

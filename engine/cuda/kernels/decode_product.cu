@@ -1,8 +1,9 @@
 #include <algorithm>
 #include <cstddef>
+#include <iterator>
 
-#include "absl/strings/str_cat.h"
 #include "engine/cuda/kernels/activation.cuh"
+#include "engine/cuda/kernels/async_copy.cuh"
 #include "engine/cuda/kernels/decode_product.h"
 #include "engine/cuda/kernels/fragments.cuh"
 #include "engine/cuda/kernels/launch.h"
@@ -20,20 +21,28 @@ constexpr int kTileColumns = 8;
 constexpr int kRowPadding = 8;  // elements: keeps the columns of a staged row in different banks
 constexpr int kSumPadding = 4;  // floats: the same for sums
 
-// Where one output of one column goes in the caches.
-struct CacheTarget {
-  std::byte* first = nullptr;   // null: nowhere
+// Where one output of one column of queries, keys and values goes; null: nowhere.
+struct Target {
+  float* query = nullptr;
+  std::byte* first = nullptr;   // in the caches
   std::byte* second = nullptr;  // the other home of a summary cell
 };
 
 template <Operand kOperand>
-__device__ CacheTarget CacheTargetOf(const DecodeProduct& p, int output, int row) {
+__device__ Target TargetOf(const DecodeProduct& p, int output, int row) {
   using Type = typename OperandTraits<kOperand>::Type;
   const int width = 2 * p.d_key + p.d_value;
   const int head = output / width;
   const int within = output % width;
+  Target target;
+  if (within < p.d_key) {
+    const int heads = p.matrix.outputs / width;
+    target.query = reinterpret_cast<float*>(p.out) +
+                   (static_cast<int64_t>(row) * heads + head) * p.d_key + within;
+    return target;
+  }
   const int slot = p.row_states[row].slot;
-  if (slot < 0 || within < p.d_key) return {};
+  if (slot < 0) return target;
   const DeviceSequence& sequence = p.sequences[slot];
   const int position = p.row_states[row].position;
   const int length = sequence.max_length;
@@ -48,102 +57,126 @@ __device__ CacheTarget CacheTargetOf(const DecodeProduct& p, int output, int row
     if (home < 0) return nullptr;
     return reinterpret_cast<std::byte*>(base + static_cast<int64_t>(home) * columns + column);
   };
-  return {at(layout.Home(position, length)), at(layout.SecondHome(position, length))};
+  target.first = at(layout.Home(position, length));
+  target.second = at(layout.SecondHome(position, length));
+  return target;
 }
 
 template <Operand kOperand>
-__device__ void StoreOutput(const DecodeProduct& p, int output, int row, float value,
-                            const CacheTarget& target) {
+__device__ __forceinline__ void StoreTarget(const Target& target, float value) {
   using Traits = OperandTraits<kOperand>;
   using Type = typename Traits::Type;
-  const int64_t at = static_cast<int64_t>(row) * p.matrix.outputs + output;
-  switch (p.output) {
-    case ProductOutput::kResidual:
-      p.hidden[at] = __ldcg(p.hidden + at) + value;
-      return;
-    case ProductOutput::kActivated:
-      reinterpret_cast<Type*>(p.out)[at] = Traits::From(Activate(p.activation, value));
-      return;
-    case ProductOutput::kLogits:
-      reinterpret_cast<float*>(p.out)[at] = value;
-      return;
-    case ProductOutput::kQueryKeyValue: {
-      const int width = 2 * p.d_key + p.d_value;
-      const int head = output / width;
-      const int within = output % width;
-      if (within < p.d_key) {
-        const int heads = p.matrix.outputs / width;
-        const int64_t query = (static_cast<int64_t>(row) * heads + head) * p.d_key + within;
-        reinterpret_cast<float*>(p.out)[query] = value;
-        return;
-      }
-      const Type stored = Traits::From(value);
-      if (target.first != nullptr) *reinterpret_cast<Type*>(target.first) = stored;
-      if (target.second != nullptr) *reinterpret_cast<Type*>(target.second) = stored;
-    }
+  if (target.query != nullptr) *target.query = value;
+  const Type stored = Traits::From(value);
+  if (target.first != nullptr) *reinterpret_cast<Type*>(target.first) = stored;
+  if (target.second != nullptr) *reinterpret_cast<Type*>(target.second) = stored;
+}
+
+// `at` is the output's index in [rows][outputs], `residual` what `hidden` holds there.
+template <Operand kOperand>
+__device__ __forceinline__ void StoreOutput(const DecodeProduct& p, int64_t at, float value,
+                                            float residual) {
+  using Traits = OperandTraits<kOperand>;
+  using Type = typename Traits::Type;
+  if (p.output == ProductOutput::kResidual) {
+    p.hidden[at] = residual + value;
+  } else if (p.output == ProductOutput::kActivated) {
+    reinterpret_cast<Type*>(p.out)[at] = Traits::From(Activate(p.activation, value));
+  } else {
+    reinterpret_cast<float*>(p.out)[at] = value;
   }
 }
 
 // -- Staging: the inputs of the block's columns, in the operand's type, to shared memory.
 
-template <Operand kOperand>
-__device__ void StageNormed(const DecodeProduct& p, int first_row, int columns, int begin, int end,
-                            int stride, typename OperandTraits<kOperand>::Type* staged) {
+// A block's columns: rows first_row... of the step, of which it has `count`; `all` are computed.
+struct Columns {
+  int first_row;
+  int count;
+  int all;
+};
+
+// kRows rows to a warp at a time.
+template <Operand kOperand, int kVectors, int kRows>
+__device__ __forceinline__ void StageHeld(const DecodeProduct& p, const DeviceNorm& norm,
+                                          const Columns& columns, int begin, int end, int stride,
+                                          typename OperandTraits<kOperand>::Type* staged) {
+  const int64_t width = p.matrix.inputs;
   const int warps = blockDim.x / 32;
-  for (int c = threadIdx.x / 32; c < columns; c += warps) {
-    const float* const row = p.hidden + static_cast<int64_t>(first_row + c) * p.matrix.inputs;
+  for (int c = threadIdx.x / 32 * kRows; c < columns.count; c += warps * kRows) {
+    const float* const rows = p.hidden + (columns.first_row + c) * width;
     auto* const to = staged + c * stride - begin;
-    NormaliseRow(row, p.matrix.inputs, p.norm, begin, end,
-                 [&](int i, float value) { to[i] = OperandTraits<kOperand>::From(value); });
+    NormaliseHeld<kVectors, kRows>(rows, width, min(kRows, columns.count - c), p.matrix.inputs,
+                                   norm, begin, end, [&](int r, int i, const float4& y) {
+                                     using Traits = OperandTraits<kOperand>;
+                                     const uint2 packed =
+                                         make_uint2(Traits::Pack(y.x, y.y), Traits::Pack(y.z, y.w));
+                                     *reinterpret_cast<uint2*>(to + r * stride + i) = packed;
+                                   });
   }
 }
 
 template <Operand kOperand>
-__device__ void StageOperand(const DecodeProduct& p, int first_row, int columns, int begin, int end,
-                             int stride, typename OperandTraits<kOperand>::Type* staged) {
+__device__ __forceinline__ void StageNormed(const DecodeProduct& p, const DeviceNorm& norm,
+                                            const Columns& columns, int begin, int end, int stride,
+                                            typename OperandTraits<kOperand>::Type* staged) {
+  const int width = p.matrix.inputs;
+  const int warps = blockDim.x / 32;
+  const bool few = columns.count <= warps;
+  if (norm.weight != nullptr && IsHeld(width)) {
+    const auto stage = [&]<int kVectors, int kRows>() {
+      StageHeld<kOperand, kVectors, kRows>(p, norm, columns, begin, end, stride, staged);
+    };
+    if (width <= 256)
+      return few ? stage.template operator()<2, 1>() : stage.template operator()<2, 4>();
+    if (width <= 512)
+      return few ? stage.template operator()<4, 1>() : stage.template operator()<4, 2>();
+    return stage.template operator()<8, 1>();
+  }
+  for (int c = threadIdx.x / 32; c < columns.count; c += warps) {
+    auto* const to = staged + c * stride - begin;
+    NormaliseRow(p.hidden + static_cast<int64_t>(columns.first_row + c) * width, width, norm, begin,
+                 end, [&](int i, float value) { to[i] = OperandTraits<kOperand>::From(value); });
+  }
+}
+
+template <Operand kOperand>
+__device__ __forceinline__ void StageOperand(const DecodeProduct& p, const Columns& columns,
+                                             int begin, int end, int stride,
+                                             typename OperandTraits<kOperand>::Type* staged) {
   using Type = typename OperandTraits<kOperand>::Type;
   constexpr int kVector = 16 / sizeof(Type);
-  const int inputs = p.matrix.inputs;
-  const auto* const in =
-      reinterpret_cast<const Type*>(p.in) + static_cast<int64_t>(first_row) * inputs;
+  const int64_t inputs = p.matrix.inputs;
+  const auto* const in = reinterpret_cast<const Type*>(p.in) + columns.first_row * inputs + begin;
   if (inputs % kVector == 0) {
     const int vectors = (end - begin) / kVector;
-    for (int e = threadIdx.x; e < columns * vectors; e += blockDim.x) {
+    for (int e = threadIdx.x; e < columns.count * vectors; e += blockDim.x) {
       const int c = e / vectors;
       const int i = e % vectors * kVector;
-      const auto* const from =
-          reinterpret_cast<const uint4*>(in + static_cast<int64_t>(c) * inputs + begin + i);
-      *reinterpret_cast<uint4*>(staged + c * stride + i) = __ldcg(from);
+      CopyAsync(SharedAddress(staged + c * stride + i), in + c * inputs + i, /*valid=*/true);
     }
     return;
   }
   const int width = end - begin;
-  for (int e = threadIdx.x; e < columns * width; e += blockDim.x) {
+  for (int e = threadIdx.x; e < columns.count * width; e += blockDim.x) {
     const int c = e / width;
-    const int i = e % width;
-    staged[c * stride + i] = in[static_cast<int64_t>(c) * inputs + begin + i];
+    staged[c * stride + e % width] = in[c * inputs + e % width];
   }
 }
 
-// Inputs [begin, end) of the block's columns; zeros beyond the matrix's inputs and rows.
+// Zeros where the matrix has no inputs, and in columns that are no rows; they stay.
 template <Operand kOperand>
-__device__ void Stage(const DecodeProduct& p, int first_row, int columns, int all_columns,
-                      int begin, int padded_end, int stride,
-                      typename OperandTraits<kOperand>::Type* staged) {
+__device__ __forceinline__ void StageZeros(const Columns& columns, int begin, int end,
+                                           int padded_end, int stride,
+                                           typename OperandTraits<kOperand>::Type* staged) {
   using Traits = OperandTraits<kOperand>;
-  const int end = min(padded_end, p.matrix.inputs);
-  if (p.normed) {
-    StageNormed<kOperand>(p, first_row, columns, begin, end, stride, staged);
-  } else {
-    StageOperand<kOperand>(p, first_row, columns, begin, end, stride, staged);
-  }
   const int padding = padded_end - end;
-  for (int e = threadIdx.x; e < columns * padding; e += blockDim.x) {
+  for (int e = threadIdx.x; e < columns.count * padding; e += blockDim.x) {
     staged[e / padding * stride + end - begin + e % padding] = Traits::From(0.0f);
   }
   const int width = padded_end - begin;
-  for (int e = threadIdx.x; e < (all_columns - columns) * width; e += blockDim.x) {
-    staged[(columns + e / width) * stride + e % width] = Traits::From(0.0f);
+  for (int e = threadIdx.x; e < (columns.all - columns.count) * width; e += blockDim.x) {
+    staged[(columns.count + e / width) * stride + e % width] = Traits::From(0.0f);
   }
 }
 
@@ -220,25 +253,128 @@ __device__ __forceinline__ void ShareSums(const float (&sums)[kTiles][kColumnTil
   }
 }
 
+// The block's shared memory, in bytes from its start; parts that a product does not need are empty.
 struct SharedLayout {
-  int stride = 0;        // elements between columns of the staged inputs
-  size_t sum_bytes = 0;  // of one warp
-  size_t target_at = 0;  // where the cache targets start
-  size_t bytes = 0;      // in all
+  int stride = 0;     // elements between columns of the staged inputs, which come first
+  int sums = 0;       // [warp][column][output + padding] float32
+  int warp_sums = 0;  // bytes of one warp's
+  int targets = 0;    // [column][output]
+  int residual = 0;   // [column][output] float32
+  int norm = 0;       // weight, then bias, [inputs] float32 each
+  int constants = 0;  // scale, then bias, [output] float32 each
+  int bytes = 0;      // in all
 };
 
-__host__ __device__ inline SharedLayout LayoutOf(int warps, int groups, int outputs, int columns,
-                                                 int element_bytes, bool targets) {
-  SharedLayout layout;
+__host__ __device__ inline SharedLayout LayoutOf(const DecodeProduct& p, int warps, int outputs,
+                                                 int columns, int element_bytes) {
+  const auto aligned = [](int bytes) { return (bytes + 15) / 16 * 16; };
+  const int groups = PackedSteps(p.matrix.inputs) / kGroupSteps;
   const int staged_groups = groups < warps * kRounds ? groups : warps * kRounds;
+  const int cells = outputs * columns;
+  SharedLayout layout;
   layout.stride = staged_groups * kGroupInputs + kRowPadding;
-  const auto staged = static_cast<size_t>(columns) * layout.stride * element_bytes;
-  layout.sum_bytes = static_cast<size_t>(columns) * (outputs + kSumPadding) * sizeof(float);
-  const size_t sums = layout.sum_bytes * warps;  // share the memory of the staged inputs
-  layout.target_at = ((staged > sums ? staged : sums) + 15) / 16 * 16;
-  layout.bytes = layout.target_at;
-  if (targets) layout.bytes += static_cast<size_t>(outputs) * columns * sizeof(CacheTarget);
+  layout.sums = aligned(columns * layout.stride * element_bytes);
+  layout.warp_sums = columns * (outputs + kSumPadding) * static_cast<int>(sizeof(float));
+  layout.targets = layout.sums + layout.warp_sums * warps;
+  const bool targets = p.output == ProductOutput::kQueryKeyValue;
+  layout.residual = layout.targets + (targets ? cells * static_cast<int>(sizeof(Target)) : 0);
+  const bool residual = p.output == ProductOutput::kResidual;
+  layout.norm = layout.residual + (residual ? cells * static_cast<int>(sizeof(float)) : 0);
+  const bool norm = p.normed && p.norm.weight != nullptr && IsHeld(p.matrix.inputs);
+  layout.constants =
+      layout.norm + (norm ? 2 * p.matrix.inputs * static_cast<int>(sizeof(float)) : 0);
+  layout.bytes = layout.constants + 2 * outputs * static_cast<int>(sizeof(float));
   return layout;
+}
+
+// What neither the grid before nor one that may still run writes: to shared memory, ahead of time.
+template <Operand kOperand>
+__device__ __forceinline__ DeviceNorm FetchConstants(const DecodeProduct& p,
+                                                     const SharedLayout& layout,
+                                                     const Columns& columns, int first_output,
+                                                     int outputs, std::byte* shared) {
+  auto* const constants = reinterpret_cast<float*>(shared + layout.constants);
+  for (int i = threadIdx.x; i < outputs; i += blockDim.x) {
+    const int output = first_output + i;
+    const bool inside = output < p.matrix.outputs;
+    constants[i] = inside && p.matrix.scales != nullptr ? p.matrix.scales[output] : 1.0f;
+    constants[outputs + i] = inside && p.matrix.bias != nullptr ? p.matrix.bias[output] : 0.0f;
+  }
+  auto* const targets = reinterpret_cast<Target*>(shared + layout.targets);
+  if (p.output == ProductOutput::kQueryKeyValue) {
+    for (int e = threadIdx.x; e < outputs * columns.count; e += blockDim.x) {
+      const int output = first_output + e % outputs;
+      targets[e] = output < p.matrix.outputs
+                       ? TargetOf<kOperand>(p, output, columns.first_row + e / outputs)
+                       : Target{};
+    }
+  }
+  DeviceNorm norm = p.norm;
+  if (layout.constants == layout.norm) return norm;
+  auto* const weight = reinterpret_cast<float*>(shared + layout.norm);
+  const int inputs = p.matrix.inputs;
+  for (int i = threadIdx.x * 4; i < inputs; i += blockDim.x * 4) {
+    *reinterpret_cast<float4*>(weight + i) = *reinterpret_cast<const float4*>(norm.weight + i);
+    *reinterpret_cast<float4*>(weight + inputs + i) =
+        *reinterpret_cast<const float4*>(norm.bias + i);
+  }
+  norm.weight = weight;
+  norm.bias = weight + inputs;
+  return norm;
+}
+
+// The residual stream at the block's outputs, behind the staging.
+__device__ __forceinline__ void FetchResidual(const DecodeProduct& p, const Columns& columns,
+                                              int first_output, int outputs, float* residual) {
+  const int64_t width = p.matrix.outputs;
+  const float* const from = p.hidden + columns.first_row * width + first_output;
+  if (width % 4 == 0) {
+    const int vectors = outputs / 4;
+    for (int e = threadIdx.x; e < columns.count * vectors; e += blockDim.x) {
+      const int c = e / vectors;
+      const int i = e % vectors * 4;
+      CopyAsync(SharedAddress(residual + c * outputs + i), from + c * width + i,
+                first_output + i < p.matrix.outputs);
+    }
+    return;
+  }
+  for (int e = threadIdx.x; e < columns.count * outputs; e += blockDim.x) {
+    const int c = e / outputs;
+    if (first_output + e % outputs < p.matrix.outputs) {
+      residual[e] = __ldcg(from + c * width + e % outputs);
+    }
+  }
+}
+
+// Adds the warps' sums in their order, and stores what comes of them.
+template <Operand kOperand, int kOutputs>
+__device__ __forceinline__ void Conclude(const DecodeProduct& p, const SharedLayout& layout,
+                                         const Columns& columns, int first_output,
+                                         const std::byte* shared) {
+  const auto* const sums = reinterpret_cast<const float*>(shared + layout.sums);
+  const auto* const constants = reinterpret_cast<const float*>(shared + layout.constants);
+  const auto* const targets = reinterpret_cast<const Target*>(shared + layout.targets);
+  const auto* const residual = reinterpret_cast<const float*>(shared + layout.residual);
+  const int warps = blockDim.x / 32;
+  const int warp_stride = layout.warp_sums / static_cast<int>(sizeof(float));
+  for (int e = threadIdx.x; e < kOutputs * columns.count; e += blockDim.x) {
+    const int column = e / kOutputs;
+    const int within = e % kOutputs;
+    const int output = first_output + within;
+    if (output >= p.matrix.outputs) continue;
+    float sum = 0;
+    for (int w = 0; w < warps; ++w) {
+      sum += sums[w * warp_stride + column * (kOutputs + kSumPadding) + within];
+    }
+    sum = sum * constants[within] + constants[kOutputs + within];
+    if (p.output == ProductOutput::kQueryKeyValue) {
+      StoreTarget<kOperand>(targets[e], sum);
+    } else {
+      const int64_t at =
+          static_cast<int64_t>(columns.first_row + column) * p.matrix.outputs + output;
+      StoreOutput<kOperand>(p, at, sum, p.output == ProductOutput::kResidual ? residual[e] : 0.0f);
+    }
+  }
 }
 
 // Grid: (tiles of outputs, tiles of columns). Block: ProductWarps(inputs) warps.
@@ -249,6 +385,7 @@ __global__ void __launch_bounds__(32 * kMaxWarps)
   constexpr int kOutputs = kTiles * kTileOutputs;
   constexpr int kColumns = kColumnTiles * kTileColumns;
   extern __shared__ __align__(16) std::byte shared[];
+  if (!p.ends_layer) LetNextGridStart();
   const int warps = blockDim.x / 32;
   const int warp = threadIdx.x / 32;
   const int lane = threadIdx.x % 32;
@@ -256,63 +393,52 @@ __global__ void __launch_bounds__(32 * kMaxWarps)
   const int groups = steps / kGroupSteps;
   const int first_output = blockIdx.x * kOutputs;
   const int first_row = blockIdx.y * kColumns;
-  const int columns = min(kColumns, p.rows - first_row);
-  const bool caches = p.output == ProductOutput::kQueryKeyValue;
-  const SharedLayout layout = LayoutOf(warps, groups, kOutputs, kColumns, sizeof(Type), caches);
+  const Columns columns = {first_row, min(kColumns, p.rows - first_row), kColumns};
+  const SharedLayout layout = LayoutOf(p, warps, kOutputs, kColumns, sizeof(Type));
+  auto* const staged = reinterpret_cast<Type*>(shared);
 
-  // Before the wait: all that the grid before this one does not write.
   GroupWeights<kFormat, kTiles> weights[kRounds];
 #pragma unroll
   for (int r = 0; r < kRounds; ++r) {
     weights[r].Fetch(p.matrix, blockIdx.x * kTiles, r * warps + warp, steps, lane);
   }
-  auto* const targets = reinterpret_cast<CacheTarget*>(shared + layout.target_at);
-  const int cells = kOutputs * columns;
-  if (caches) {
-    for (int e = threadIdx.x; e < cells; e += blockDim.x) {
-      const int output = first_output + e % kOutputs;
-      targets[e] = output < p.matrix.outputs
-                       ? CacheTargetOf<kOperand>(p, output, first_row + e / kOutputs)
-                       : CacheTarget{};
-    }
-  }
+  const DeviceNorm norm =
+      FetchConstants<kOperand>(p, layout, columns, first_output, kOutputs, shared);
+  __syncthreads();
   WaitForGridBefore();
-  LetNextGridStart();
+  if (p.ends_layer) LetNextGridStart();
 
-  auto* const staged = reinterpret_cast<Type*>(shared);
+  if (p.output == ProductOutput::kResidual) {
+    FetchResidual(p, columns, first_output, kOutputs,
+                  reinterpret_cast<float*>(shared + layout.residual));
+  }
   float sums[kTiles][kColumnTiles][4] = {};
   for (int first = 0; first < groups; first += kRounds * warps) {
     const int last = min(first + kRounds * warps, groups);
+    const int begin = first * kGroupInputs;
+    const int end = min(last * kGroupInputs, p.matrix.inputs);
     if (first > 0) __syncthreads();
-    Stage<kOperand>(p, first_row, columns, kColumns, first * kGroupInputs, last * kGroupInputs,
-                    layout.stride, staged);
+    if (p.normed) {
+      StageNormed<kOperand>(p, norm, columns, begin, end, layout.stride, staged);
+    } else {
+      StageOperand<kOperand>(p, columns, begin, end, layout.stride, staged);
+    }
+    StageZeros<kOperand>(columns, begin, end, last * kGroupInputs, layout.stride, staged);
+    CommitCopies();
+    WaitForCopies<0>();
     __syncthreads();
 #pragma unroll
     for (int r = 0; r < kRounds; ++r) {
       const int group = first + r * warps + warp;
-      if (group < groups) {
-        MultiplyGroup<kFormat, kOperand>(weights[r], staged + (group - first) * kGroupInputs,
-                                         layout.stride, lane, sums);
-        weights[r].Fetch(p.matrix, blockIdx.x * kTiles, group + kRounds * warps, steps, lane);
-      }
+      if (group >= groups) continue;
+      MultiplyGroup<kFormat, kOperand>(weights[r], staged + (group - first) * kGroupInputs,
+                                       layout.stride, lane, sums);
+      weights[r].Fetch(p.matrix, blockIdx.x * kTiles, group + kRounds * warps, steps, lane);
     }
   }
+  ShareSums(sums, lane, reinterpret_cast<float*>(shared + layout.sums + warp * layout.warp_sums));
   __syncthreads();
-  ShareSums(sums, lane, reinterpret_cast<float*>(shared + warp * layout.sum_bytes));
-  __syncthreads();
-  for (int e = threadIdx.x; e < cells; e += blockDim.x) {
-    const int column = e / kOutputs;
-    const int output = first_output + e % kOutputs;
-    if (output >= p.matrix.outputs) continue;
-    float sum = 0;
-    for (int w = 0; w < warps; ++w) {
-      sum += reinterpret_cast<const float*>(
-          shared + w * layout.sum_bytes)[column * (kOutputs + kSumPadding) + e % kOutputs];
-    }
-    if (p.matrix.scales != nullptr) sum *= p.matrix.scales[output];
-    if (p.matrix.bias != nullptr) sum += p.matrix.bias[output];
-    StoreOutput<kOperand>(p, output, first_row + column, sum, caches ? targets[e] : CacheTarget{});
-  }
+  Conclude<kOperand, kOutputs>(p, layout, columns, first_output, shared);
 }
 
 // Float32, for checks: one warp per output and row, lanes over the inputs, then a tree of lanes.
@@ -344,10 +470,13 @@ __global__ void __launch_bounds__(256)
   sum = WarpSum(sum);
   if (lane != 0) return;
   if (p.matrix.bias != nullptr) sum += p.matrix.bias[output];
-  const CacheTarget target = p.output == ProductOutput::kQueryKeyValue
-                                 ? CacheTargetOf<Operand::kFloat32>(p, output, row)
-                                 : CacheTarget{};
-  StoreOutput<Operand::kFloat32>(p, output, row, sum, target);
+  if (p.output == ProductOutput::kQueryKeyValue) {
+    StoreTarget<Operand::kFloat32>(TargetOf<Operand::kFloat32>(p, output, row), sum);
+    return;
+  }
+  const int64_t at = static_cast<int64_t>(row) * p.matrix.outputs + output;
+  const bool adds = p.output == ProductOutput::kResidual;
+  StoreOutput<Operand::kFloat32>(p, at, sum, adds ? __ldcg(p.hidden + at) : 0.0f);
 }
 
 int CeilDivide(int a, int b) { return (a + b - 1) / b; }
@@ -355,15 +484,13 @@ int CeilDivide(int a, int b) { return (a + b - 1) / b; }
 template <WeightFormat kFormat, Operand kOperand, int kTiles, int kColumnTiles>
 absl::Status LaunchTile(const DecodeProduct& product, cudaStream_t stream) {
   const int warps = ProductWarps(product.matrix.inputs);
-  const SharedLayout layout =
-      LayoutOf(warps, PackedSteps(product.matrix.inputs) / kGroupSteps, kTiles * kTileOutputs,
-               kColumnTiles * kTileColumns, OperandBytes(kOperand),
-               product.output == ProductOutput::kQueryKeyValue);
+  const SharedLayout layout = LayoutOf(product, warps, kTiles * kTileOutputs,
+                                       kColumnTiles * kTileColumns, OperandBytes(kOperand));
   LaunchShape shape;
   shape.grid = dim3(CeilDivide(PackedTiles(product.matrix.outputs), kTiles),
                     CeilDivide(product.rows, kColumnTiles * kTileColumns));
   shape.block = dim3(32 * warps);
-  shape.shared_bytes = layout.bytes;
+  shape.shared_bytes = static_cast<size_t>(layout.bytes);
   shape.dependent = true;
   return Launch("decode product", DecodeProductKernel<kFormat, kOperand, kTiles, kColumnTiles>,
                 shape, stream, product);
@@ -391,13 +518,13 @@ absl::Status LaunchFloat32(const DecodeProduct& product, cudaStream_t stream) {
 }  // namespace
 
 ProductTile ChooseProductTile(int outputs, int rows, int multiprocessors) {
-  ProductTile tile;
-  tile.column_tiles = rows <= kTileColumns ? 1 : rows <= 2 * kTileColumns ? 2 : 4;
-  if (tile.column_tiles < 4) return tile;
-  const int column_blocks = CeilDivide(rows, tile.column_tiles * kTileColumns);
-  const int blocks = PackedTiles(outputs) * column_blocks;
-  tile.output_tiles = blocks >= 2 * multiprocessors ? 2 : 1;
-  return tile;
+  constexpr ProductTile kTiles[] = {{1, 1}, {1, 2}, {1, 4}, {2, 4}};
+  for (const ProductTile& tile : kTiles) {
+    const int blocks = CeilDivide(PackedTiles(outputs), tile.output_tiles) *
+                       CeilDivide(rows, tile.column_tiles * kTileColumns);
+    if (blocks <= 2 * multiprocessors || rows <= tile.column_tiles * kTileColumns) return tile;
+  }
+  return kTiles[std::size(kTiles) - 1];
 }
 
 int ProductWarps(int inputs) { return std::min(kMaxWarps, PackedSteps(inputs) / kGroupSteps); }

@@ -47,6 +47,10 @@ struct DecodeProduct {
   std::byte* out = nullptr;
   Activation activation = Activation::kQuickGelu;
 
+  // The next kernel may start only when the one before this one has ended: what a kernel reads
+  // before its wait (attention: older keys and values; this one: row_states) was then written.
+  bool ends_layer = false;
+
   // kQueryKeyValue alone.
   const DecodeRow* row_states = nullptr;      // [rows]
   const DeviceSequence* sequences = nullptr;  // by slot
@@ -63,7 +67,7 @@ struct ProductTile {
   friend bool operator==(const ProductTile&, const ProductTile&) = default;
 };
 
-// Enough blocks to fill `multiprocessors`, and no more reads of the matrix than that costs. Pure.
+// The least work for a block of which at most two come to each multiprocessor. Pure.
 ProductTile ChooseProductTile(int outputs, int rows, int multiprocessors);
 
 // W: the warps of a block, by inputs alone.

@@ -91,8 +91,8 @@ struct HeadRows {
     return 0;
   }
 
-  // The most keys that any query up to `query` reads: a block's last one may read more than the next
-  // block's first.
+  // The most keys that any query up to `query` reads: a block's last one may read more than the
+  // next block's first.
   STRIDED_HOST_DEVICE int MostKeys(int query) const {
     const int here = KeyCount(query);
     const int block_end = query / period * period - 1;

@@ -58,8 +58,9 @@ __device__ __forceinline__ void WaitForGridBefore() {
 #endif
 }
 
-// Lets the grid after this one start. To be executed after WaitForGridBefore: then at most two
-// grids overlap, and what a grid reads ahead of its own wait was written two grids ago or earlier.
+// Lets the grid after this one start, once every block of this one has come here. Before the wait,
+// it may start while earlier grids still run; it must not read what those write before its own
+// wait. After the wait, all but this grid and the one before it have ended by then.
 __device__ __forceinline__ void LetNextGridStart() {
 #if __CUDA_ARCH__ >= 900
   asm volatile("griddepcontrol.launch_dependents;");

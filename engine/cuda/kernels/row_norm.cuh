@@ -1,8 +1,10 @@
-// Layer norm of one row by one warp (Ba et al. 2016), in float32: mean, then the variance around
-// it, then (x - mean) / sqrt(variance + epsilon) * weight + bias.
+// Layer norm of rows by one warp (Ba et al. 2016), in float32: mean, then the variance around it,
+// then (x - mean) / sqrt(variance + epsilon) * weight + bias.
 
 #ifndef STRIDED_ENGINE_CUDA_KERNELS_ROW_NORM_CUH_
 #define STRIDED_ENGINE_CUDA_KERNELS_ROW_NORM_CUH_
+
+#include <cstdint>
 
 #include "engine/cuda/kernels/device_types.h"
 
@@ -17,47 +19,76 @@ __device__ __forceinline__ float WarpSum(float value) {
   return value;
 }
 
-namespace row_norm {
+// The widest row that NormaliseHeld takes.
+inline constexpr int kHeldWidth = 1024;
 
-// A row of up to 128 * kVectors floats, whole vectors of 4, held in registers: one read of memory.
-template <int kVectors, typename Store>
-__device__ __forceinline__ void NormaliseHeld(const float* row, int width, const DeviceNorm& norm,
-                                              int begin, int end, Store&& store) {
+// Whether a row of `width` goes through NormaliseHeld: whole vectors of 4 floats, few enough for
+// registers. The way is chosen by the width alone.
+__host__ __device__ constexpr bool IsHeld(int width) {
+  return width % 4 == 0 && width <= kHeldWidth;
+}
+
+// Calls store(r, i, y) with the four elements y[i..i+3] of row r, for r < count and begin <= i <
+// end, multiples of 4. Each row of up to 128 * kVectors floats is read once and held in registers;
+// kRows rows are worked on together, so that their latencies overlap. Row r starts at rows + r *
+// stride. Requires 1 <= count <= kRows; `norm.weight` and `norm.bias` may lie in shared memory.
+template <int kVectors, int kRows, typename Store>
+__device__ __forceinline__ void NormaliseHeld(const float* rows, int64_t stride, int count,
+                                              int width, const DeviceNorm& norm, int begin, int end,
+                                              Store&& store) {
   const int lane = threadIdx.x % 32;
   const auto vector_of = [&](int v) { return (v * 32 + lane) * 4; };
-  float4 x[kVectors];
-  float sum = 0;
+  float4 x[kRows][kVectors];
 #pragma unroll
-  for (int v = 0; v < kVectors; ++v) {
-    const bool inside = vector_of(v) < width;
-    x[v] = inside ? __ldcg(reinterpret_cast<const float4*>(row + vector_of(v)))
-                  : make_float4(0, 0, 0, 0);
-    sum += (x[v].x + x[v].y) + (x[v].z + x[v].w);
-  }
-  const float mean = WarpSum(sum) / static_cast<float>(width);
-  float squares = 0;
+  for (int r = 0; r < kRows; ++r) {
 #pragma unroll
-  for (int v = 0; v < kVectors; ++v) {
-    if (vector_of(v) >= width) continue;
-    const float a = x[v].x - mean, b = x[v].y - mean, c = x[v].z - mean, d = x[v].w - mean;
-    squares += (a * a + b * b) + (c * c + d * d);
+    for (int v = 0; v < kVectors; ++v) {
+      const bool inside = r < count && vector_of(v) < width;
+      x[r][v] = inside ? __ldcg(reinterpret_cast<const float4*>(rows + r * stride + vector_of(v)))
+                       : make_float4(0, 0, 0, 0);
+    }
   }
-  const float variance = WarpSum(squares) / static_cast<float>(width);
-  const float inverse = 1.0f / sqrtf(variance + norm.epsilon);
+  const float inverse_width = 1.0f / static_cast<float>(width);
+  float mean[kRows];
+#pragma unroll
+  for (int r = 0; r < kRows; ++r) {
+    float sum = 0;
+#pragma unroll
+    for (int v = 0; v < kVectors; ++v) sum += (x[r][v].x + x[r][v].y) + (x[r][v].z + x[r][v].w);
+    mean[r] = WarpSum(sum) * inverse_width;
+  }
+  float factor[kRows];
+#pragma unroll
+  for (int r = 0; r < kRows; ++r) {
+    float squares = 0;
+#pragma unroll
+    for (int v = 0; v < kVectors; ++v) {
+      if (vector_of(v) >= width) continue;
+      const float a = x[r][v].x - mean[r], b = x[r][v].y - mean[r];
+      const float c = x[r][v].z - mean[r], d = x[r][v].w - mean[r];
+      squares += (a * a + b * b) + (c * c + d * d);
+    }
+    factor[r] = rsqrtf(WarpSum(squares) * inverse_width + norm.epsilon);
+  }
 #pragma unroll
   for (int v = 0; v < kVectors; ++v) {
     const int i = vector_of(v);
     if (i < begin || i >= end) continue;
-    const float4 weight = __ldg(reinterpret_cast<const float4*>(norm.weight + i));
-    const float4 bias = __ldg(reinterpret_cast<const float4*>(norm.bias + i));
-    store(i, (x[v].x - mean) * inverse * weight.x + bias.x);
-    store(i + 1, (x[v].y - mean) * inverse * weight.y + bias.y);
-    store(i + 2, (x[v].z - mean) * inverse * weight.z + bias.z);
-    store(i + 3, (x[v].w - mean) * inverse * weight.w + bias.w);
+    const float4 weight = *reinterpret_cast<const float4*>(norm.weight + i);
+    const float4 bias = *reinterpret_cast<const float4*>(norm.bias + i);
+#pragma unroll
+    for (int r = 0; r < kRows; ++r) {
+      if (r >= count) continue;
+      store(r, i,
+            make_float4((x[r][v].x - mean[r]) * factor[r] * weight.x + bias.x,
+                        (x[r][v].y - mean[r]) * factor[r] * weight.y + bias.y,
+                        (x[r][v].z - mean[r]) * factor[r] * weight.z + bias.z,
+                        (x[r][v].w - mean[r]) * factor[r] * weight.w + bias.w));
+    }
   }
 }
 
-// A row of any width, read three times.
+// Calls store(i, y[i]) for begin <= i < end of one row of any width, which is read three times.
 template <typename Store>
 __device__ __forceinline__ void NormaliseRead(const float* row, int width, const DeviceNorm& norm,
                                               int begin, int end, Store&& store) {
@@ -70,30 +101,34 @@ __device__ __forceinline__ void NormaliseRead(const float* row, int width, const
     const float difference = __ldcg(row + i) - mean;
     squares += difference * difference;
   }
-  const float inverse = 1.0f / sqrtf(WarpSum(squares) / static_cast<float>(width) + norm.epsilon);
+  const float factor = rsqrtf(WarpSum(squares) / static_cast<float>(width) + norm.epsilon);
   for (int i = begin + lane; i < end; i += 32) {
-    store(i, (__ldcg(row + i) - mean) * inverse * norm.weight[i] + norm.bias[i]);
+    store(i, (__ldcg(row + i) - mean) * factor * norm.weight[i] + norm.bias[i]);
   }
 }
 
-}  // namespace row_norm
-
 // Calls store(i, y[i]) for begin <= i < end, y = norm(row); the row as it is where the norm has no
-// weight. By a whole warp. Which of the ways is taken depends on `width` alone. Rows and vectors of
-// a width that is a multiple of 4 are aligned to 16 bytes; begin and end are then multiples of 4.
+// weight. By a whole warp. Rows and vectors of a width that is a multiple of 4 are aligned to 16
+// bytes; begin and end are then multiples of 4.
 template <typename Store>
 __device__ __forceinline__ void NormaliseRow(const float* row, int width, const DeviceNorm& norm,
                                              int begin, int end, Store&& store) {
+  const auto store_four = [&](int, int i, const float4& y) {
+    store(i, y.x);
+    store(i + 1, y.y);
+    store(i + 2, y.z);
+    store(i + 3, y.w);
+  };
   if (norm.weight == nullptr) {
     for (int i = begin + threadIdx.x % 32; i < end; i += 32) store(i, __ldcg(row + i));
-  } else if (width % 4 != 0 || width > 1024) {
-    row_norm::NormaliseRead(row, width, norm, begin, end, store);
+  } else if (!IsHeld(width)) {
+    NormaliseRead(row, width, norm, begin, end, store);
   } else if (width <= 256) {
-    row_norm::NormaliseHeld<2>(row, width, norm, begin, end, store);
+    NormaliseHeld<2, 1>(row, 0, 1, width, norm, begin, end, store_four);
   } else if (width <= 512) {
-    row_norm::NormaliseHeld<4>(row, width, norm, begin, end, store);
+    NormaliseHeld<4, 1>(row, 0, 1, width, norm, begin, end, store_four);
   } else {
-    row_norm::NormaliseHeld<8>(row, width, norm, begin, end, store);
+    NormaliseHeld<8, 1>(row, 0, 1, width, norm, begin, end, store_four);
   }
 }
 
