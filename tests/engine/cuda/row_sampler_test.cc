@@ -114,14 +114,14 @@ TEST(RowSamplerTest, ManyThreadsGiveTheSame) {
     const SampledRow expected = ExpectedRow(c);
     ASSERT_EQ((RunRow<4>(c, 1)), expected) << "case " << i;
     ASSERT_EQ((RunRow<2>(c, 2)), expected) << "case " << i;
-    ASSERT_EQ((RunRow<4>(c, 3)), expected) << "case " << i;
+    ASSERT_EQ((RunRow<4>(c, 4)), expected) << "case " << i;
   }
 }
 
 TEST(RunningMassTest, FindsTheElementThatPassesTheLimit) {
   const std::vector<Mass> masses = {0, 3, 0, 0, 5, 1, 0, 2, 0};
   const std::vector<int> passed_at = {1, 1, 1, 4, 4, 4, 4, 4, 5, 7, 7};
-  for (const int warps : {1, 2, 3}) {
+  for (const int warps : {1, 2, 4}) {
     for (size_t limit = 0; limit < passed_at.size(); ++limit) {
       RunHostBlock<4>(warps, [&](HostBlock<4>& block) {
         const RunningMass running(block, static_cast<int>(masses.size()),
