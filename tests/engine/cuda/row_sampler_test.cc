@@ -107,6 +107,30 @@ TEST(RowSamplerTest, LargeVocabulariesGiveTheCpusRows) {
   }
 }
 
+// Equal logits, so that sums of masses are powers of two: shares at a boundary and a unit above it.
+TEST(RowSamplerTest, FiltersCutAtTheSameMassesToTheUnit) {
+  std::vector<SamplingParameters> edges;
+  for (const double boundary : {.25, .5, .75}) {
+    for (const double share : {boundary, boundary + 0x1p-45, boundary - 0x1p-45}) {
+      edges.push_back({.top_p = share});
+      edges.push_back({.typical_p = share});
+    }
+  }
+  const Mass half = MassOf(Exponential(-.7F));
+  for (const Mass least : {half - 1, half, half + 1}) {
+    edges.push_back({.min_p = static_cast<double>(least) / static_cast<double>(kMassOfOne)});
+  }
+  for (const SamplingParameters& edge : edges) {
+    SamplingCase c;
+    c.logits = edge.min_p > 0 ? std::vector<float>{0, -.7F} : std::vector<float>(4, 1.5F);
+    c.spec.sampling = edge;
+    for (c.spec.seed = 0; c.spec.seed < 60; ++c.spec.seed) {
+      ASSERT_EQ(RunRow<1>(c, 1), ExpectedRow(c))
+          << "top-p " << edge.top_p << ", min-p " << edge.min_p << ", typical-p " << edge.typical_p;
+    }
+  }
+}
+
 TEST(RowSamplerTest, ManyThreadsGiveTheSame) {
   SamplingCases cases(3);
   for (int i = 0; i < 120; ++i) {
