@@ -25,7 +25,7 @@ namespace strided {
 namespace {
 
 // Raised by a change that changes the bits of a result.
-constexpr int kKernelGeneration = 1;
+constexpr int kKernelGeneration = 2;
 
 ProductForm FormOf(WeightFormat format, const Kernels& kernels) {
   switch (format) {

@@ -3,20 +3,18 @@
 // The sampler's parts are templates on `Block`, so that the same source runs on the device
 // (device_block.cuh) and, with few threads or one, on the host in tests. A Block is each thread's
 // own view and offers
-//   kLanes                         threads of a warp
-//   lane(), warp(), warps()        this thread's place; warps <= kLanes
-//   Sync()                         a barrier of the block; writes before it are seen after it
-//   SumOfLanes(uint64_t)           over the warp, to every lane
-//   LargestOfLanes(uint32_t)       the same
-//   InclusiveSum(uint64_t)         over the lanes up to this one
-//   FirstLane(bool)                the first lane for which it is true; kLanes: none
-//   FromLane(uint64_t, lane)       that lane's value
-//   Gather(uint64_t)               lane 0's value of the warp `lane()`; 0 from warps on. Contains a
-//   Sync ClearBins()                    kBins sums become 0 and no place is claimed; between two
-//   Syncs AddToBin(bin, Mass), Bin(bin)  adds to one, in any order; reads one after a Sync
-//   ClaimPlace()                   0, 1, 2, ...: each to one thread, in any order
-// All but lane(), warp(), warps(), AddToBin, Bin and ClaimPlace are executed by all threads of the
-// warp, and Sync, Gather and ClearBins by all of the block.
+// - kLanes, the threads of a warp; lane() and warp(), this thread's place; warps(), a power of two
+//   and at most kLanes; log2_warps();
+// - Sync(): a barrier of the block; writes before it are seen after it;
+// - of the values of a warp's lanes: SumOfLanes(uint64_t) and LargestOfLanes(uint32_t), to every
+//   lane; InclusiveSum(uint64_t), over the lanes up to this one; FirstLane(bool), the first for
+//   which it is true, kLanes if there is none; FromLane(uint64_t, lane), that lane's;
+// - Gather(uint64_t): to lane l, the value of lane 0 of warp l; 0 from warps() on. Contains a Sync;
+// - ClearBins(), between two Syncs: kBins sums become 0, and no place is claimed; AddToBin(bin,
+//   Mass), in any order; Bin(bin), after a Sync;
+// - ClaimPlace(): 0, 1, 2, ..., each to one thread, in any order.
+// Sync, Gather and ClearBins are executed by all threads of the block together, and what is of a
+// warp by all of the warp.
 
 #ifndef STRIDED_ENGINE_CUDA_KERNELS_BLOCK_H_
 #define STRIDED_ENGINE_CUDA_KERNELS_BLOCK_H_

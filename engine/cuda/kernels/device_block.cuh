@@ -10,7 +10,7 @@
 
 namespace strided::cuda {
 
-// A one-dimensional block of whole warps.
+// A one-dimensional block of 1, 2, 4, ... or 32 warps.
 class DeviceBlock {
  public:
   static constexpr int kLanes = 32;
@@ -26,12 +26,14 @@ class DeviceBlock {
   __device__ explicit DeviceBlock(Shared& shared)
       : shared_(shared),
         lane_(static_cast<int>(threadIdx.x) % kLanes),
-        warp_(static_cast<int>(threadIdx.x) / kLanes),
-        warps_(static_cast<int>(blockDim.x) / kLanes) {}
+        warp_(static_cast<int>(threadIdx.x) / kLanes) {
+    log2_warps_ = __ffs(static_cast<int>(blockDim.x) / kLanes) - 1;
+  }
 
   __device__ int lane() const { return lane_; }
   __device__ int warp() const { return warp_; }
-  __device__ int warps() const { return warps_; }
+  __device__ int warps() const { return 1 << log2_warps_; }
+  __device__ int log2_warps() const { return log2_warps_; }
   __device__ void Sync() { __syncthreads(); }
 
   // In parts of 27, 27 and 10 bits: 32 of them fit a word.
@@ -69,7 +71,7 @@ class DeviceBlock {
     turn_ ^= 1;
     if (lane_ == 0) gathered[warp_] = value;
     __syncthreads();
-    return lane_ < warps_ ? gathered[lane_] : 0;
+    return lane_ < warps() ? gathered[lane_] : 0;
   }
 
   __device__ void ClearBins() {
@@ -98,7 +100,7 @@ class DeviceBlock {
   Shared& shared_;
   int lane_;
   int warp_;
-  int warps_;
+  int log2_warps_ = 0;
   int turn_ = 0;
 };
 

@@ -58,7 +58,7 @@ class RunningMass {
 
   STRIDED_DEVICE Range Segment(Range range, int warp) const {
     const int tiles = (range.last - range.first + Block::kLanes - 1) / Block::kLanes;
-    const int length = (tiles + block_.warps() - 1) / block_.warps() * Block::kLanes;
+    const int length = ((tiles + block_.warps() - 1) >> block_.log2_warps()) * Block::kLanes;
     const int first = Least(range.first + warp * length, range.last);
     return {first, Least(first + length, range.last)};
   }

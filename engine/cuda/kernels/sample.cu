@@ -14,9 +14,9 @@ constexpr int kLargestShared = 4096;
 // One thread a token until a block is full. Of the vocabulary alone: a row's time and bits are the
 // same in every batch.
 int ThreadsOf(int vocab_size) {
-  constexpr int kLanes = DeviceBlock::kLanes;
-  const int threads = (vocab_size + kLanes - 1) / kLanes * kLanes;
-  return threads < kMostThreads ? threads : kMostThreads;
+  int threads = DeviceBlock::kLanes;
+  while (threads < vocab_size && threads < kMostThreads) threads *= 2;
+  return threads;
 }
 
 __device__ RowResult Conclude(RowSampler<DeviceBlock>& sampler, const DecodeRow& row,

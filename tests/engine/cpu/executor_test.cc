@@ -64,7 +64,7 @@ TEST(CpuExecutorTest, SaysWhatItsBitsDependOn) {
   const auto executor = Start(model, options);
   EXPECT_EQ(executor->info().device, "cpu");
   EXPECT_EQ(executor->info().weight_format, "int8");
-  EXPECT_EQ(executor->info().numerics, "cpu-1 weights=int8 cache=bfloat16 arithmetic=unfused");
+  EXPECT_EQ(executor->info().numerics, "cpu-2 weights=int8 cache=bfloat16 arithmetic=unfused");
   EXPECT_EQ(executor->info().parameter_count, model.weights.parameter_count());
 }
 

@@ -8,6 +8,7 @@
 #include <array>
 #include <atomic>
 #include <barrier>
+#include <bit>
 #include <cstdint>
 #include <memory>
 #include <thread>
@@ -51,6 +52,7 @@ class HostBlock {
   int lane() const { return lane_; }
   int warp() const { return warp_; }
   int warps() const { return shared_.warps_; }
+  int log2_warps() const { return std::countr_zero(static_cast<unsigned>(warps())); }
   void Sync() { shared_.everybody_.arrive_and_wait(); }
 
   uint64_t SumOfLanes(uint64_t value) {
@@ -109,8 +111,8 @@ class HostBlock {
   size_t gather_turn_ = 0;
 };
 
-// Runs body(HostBlock<kLanes>&) in each thread of a block of `warps` warps. Requires
-// warps <= kLanes.
+// Runs body(HostBlock<kLanes>&) in each thread of a block of `warps` warps: a power of two,
+// at most kLanes.
 template <int kLanes, typename Body>
 void RunHostBlock(int warps, Body body) {
   typename HostBlock<kLanes>::Shared shared(warps);
