@@ -33,6 +33,7 @@ def parse_arguments():
     parser.add_argument("--batches", help="1,8,64,256; transformers takes 1 alone")
     parser.add_argument("--positions", default="early,middle,end", help="names or numbers")
     parser.add_argument("--quick", action="store_true", help=f"{QUICK_PEERS} on {QUICK_SHAPES} at 1,64,256")
+    parser.add_argument("--tuned", action="store_true", help="race products by max-autotune and coordinate descent too; minutes a shape")
     parser.add_argument("--repeats", type=int, default=30, help="timed steps; the median counts")
     parser.add_argument("--jobs", type=int, default=5, help="processes at once; one of them measures")
     parser.add_argument("--peer_limit", type=float, default=100, help="seconds that a peer may compile, and measure")
@@ -99,7 +100,8 @@ class Results:
 def main():
     options = parse_arguments()
     results = Results(options.json)
-    limits = race.Limits(time.monotonic() + options.time_limit, options.peer_limit, options.repeats)
+    limits = race.Limits(time.monotonic() + options.time_limit, options.peer_limit, options.repeats,
+                         options.tuned)
     race.run_tasks(make_tasks(options), limits, options.jobs, results.add)
     again = too_close(results.rows.values(), results.device.get("memory_bytes", 0))
     alone = [race.Task(*of, sorted(batches), options.positions) for of, batches in again.items()]

@@ -30,7 +30,8 @@ SCRIPTS = {
 }
 # One process: a peer, a shape, its batches (ascending) and positions (text, as worker.numbered reads it).
 Task = collections.namedtuple("Task", "peer shape batches positions")
-Limits = collections.namedtuple("Limits", "deadline per_peer repeats")  # time.monotonic(); seconds
+# deadline: of the run, by time.monotonic(); per_peer: seconds; tuned: race autotuned products too.
+Limits = collections.namedtuple("Limits", "deadline per_peer repeats tuned", defaults=[False])
 
 
 def expected_rows(task):
@@ -64,6 +65,7 @@ def _command(task, limits, lock):
     return [
         sys.executable, "-B", str(HERE / SCRIPTS[task.peer]), task.peer, task.shape, f"--batches={batches}",
         f"--positions={task.positions}", f"--repeats={limits.repeats}", f"--lock={lock}",
+        *["--tuned"] * limits.tuned,
     ]  # fmt: skip
 
 
