@@ -213,6 +213,14 @@ class RaceTest(unittest.TestCase):
         self.assertEqual(rows[0]["error"], "does not fit")
 
 
+    def test_batches_that_cannot_fit_are_told_apart_from_large_ones(self):
+        task = race.Task("torch-sparse", "imagenet64-152m", [1, 64, 256], "end")
+        beside, alone, hopeless = race.split_by_memory(task, memory=80 * 2**30)
+        self.assertEqual((beside.batches, alone.batches, hopeless.batches), ([1, 64], [256], []))
+        hopeless = race.split_by_memory(task._replace(peer="torch-dense"), memory=80 * 2**30)[2]
+        self.assertEqual(hopeless.batches, [256])
+
+
 class ReportTest(unittest.TestCase):
     def test_a_time_becomes_rates_and_a_share_of_the_floor(self):
         row = {"shape": "cifar10-59m", "batch": 64, "position": 1536, "peer": "torch-sparse", "us_per_step": 1000.0}

@@ -19,7 +19,7 @@ import time
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "peers"))
 import race  # noqa: E402
 import report  # noqa: E402
-from shape import SHAPES, load_shape  # noqa: E402
+from shape import SHAPES  # noqa: E402
 
 QUICK_PEERS = "torch-sparse,prefill-flex,prefill-dense"
 QUICK_SHAPES = "cifar10-59m,imagenet64-152m,enwik8-95m"
@@ -58,18 +58,6 @@ def make_tasks(options):
     ]
 
 
-def too_close(rows, memory_bytes):
-    """Tasks whose caches fit the GPU's memory, but not beside the contexts of the other peers: to be run alone."""
-    batches = {}
-    for row in rows:
-        if row.get("error") != "does not fit" or "batch" not in row:
-            continue
-        dense = row["peer"] in report.DENSE_PEERS
-        if load_shape(row["shape"]).cache_bytes(dense) * row["batch"] < 0.98 * memory_bytes:
-            batches.setdefault((row["peer"], row["shape"]), set()).add(row["batch"])
-    return batches
-
-
 class Results:
     """All rows so far; written anew whenever a peer has ended."""
 
@@ -103,9 +91,6 @@ def main():
     limits = race.Limits(time.monotonic() + options.time_limit, options.peer_limit, options.repeats,
                          options.tuned)
     race.run_tasks(make_tasks(options), limits, options.jobs, results.add)
-    again = too_close(results.rows.values(), results.device.get("memory_bytes", 0))
-    alone = [race.Task(*of, sorted(batches), options.positions) for of, batches in again.items()]
-    race.run_tasks(alone, limits, 1, results.add)
     rows = results.completed()
     print(f"{results.device.get('device', 'no GPU')}, copy {results.device.get('copy_gb_per_s', 0):.0f} GB/s, "
           f"torch {results.device.get('torch', '-')}; the floor is the sparse step's bytes over that copy's speed\n")
