@@ -5,7 +5,8 @@
 
 `ours` are the JSON lines of cuda_step_bench: shape, batch, position, path, us_per_step, floor_us, hash; for prefill
 shape, path, prefill_ms. `peers` are those of peers_torch.py, of the same run on the same GPU. A path with `dense` in
-its name is our engine with the pattern dense; it stands in the plot, and never counts as ours in a ratio.
+its name, or a shape whose name ends with -dense, is our engine with the pattern dense; it stands in the plot, and never
+counts as ours in a ratio.
 """
 
 import argparse
@@ -17,6 +18,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "peers"))
 from shape import load_shape  # noqa: E402
 
 PYTORCH = ("torch-sparse", "torch-dense")
+NEAR = 64  # tokens; cuda_step_bench times a run of steps and gives its middle
 PEERS = (*PYTORCH, "jax-sparse", "transformers")
 # What is asked on an H200; batch: of the row "many sequences". None: not asked.
 BARS = {
@@ -29,17 +31,28 @@ BARS = {
 }  # fmt: skip
 
 
+def named_position(shape, position):
+    """The position of early, middle or end that a run of steps around `position` stands for; else itself."""
+    near = [place for place in load_shape(shape).positions().values() if abs(place - position) <= NEAR]
+    return near[0] if near else position
+
+
 def read_rows(path):
-    """The rows of a JSON lines file, positions as numbers; other lines are passed over."""
+    """The rows of a JSON lines file; `at` is the position that they are compared at. Other lines are passed over.
+
+    Where a shape's name ends with -dense, the row is the shape's own with a dense path.
+    """
     rows = []
     for line in pathlib.Path(path).read_text(encoding="utf-8").splitlines():
-        if not line.startswith("{"):
+        row = json.loads(line) if line.startswith("{") else {}
+        if "shape" not in row:
             continue
-        row = json.loads(line)
-        if isinstance(row.get("position"), str):
-            row["position"] = load_shape(row["shape"]).positions()[row["position"]]
-        if "shape" in row:
-            rows.append(row)
+        name = row["shape"].removesuffix("-dense")
+        if name != row["shape"]:
+            row |= {"shape": name, "path": row["path"] + ", dense"}
+        if "position" in row:
+            row["at"] = named_position(name, row["position"])
+        rows.append(row)
     return rows
 
 
@@ -54,17 +67,17 @@ class Measured:
         self.ours, self.peers = ours, peers
 
     def points(self):
-        keys = {(r["shape"], r["batch"], r["position"]) for r in self.ours + self.peers if "batch" in r}
+        keys = {(r["shape"], r["batch"], r["at"]) for r in self.ours + self.peers if "batch" in r}
         return sorted(keys)
 
     def best(self, shape, batch, position):
         """Our fastest row there."""
-        rows = [r for r in self.ours if (r["shape"], r.get("batch"), r.get("position")) == (shape, batch, position)]
+        rows = [r for r in self.ours if (r["shape"], r.get("batch"), r.get("at")) == (shape, batch, position)]
         return min((r for r in rows if not is_dense(r)), key=lambda r: r["us_per_step"], default=None)
 
     def peer(self, name, shape, batch=None, position=None):
         wanted = (name, shape, batch, position)
-        rows = (r for r in self.peers if (r["peer"], r["shape"], r.get("batch"), r.get("position")) == wanted)
+        rows = (r for r in self.peers if (r["peer"], r["shape"], r.get("batch"), r.get("at")) == wanted)
         return next(rows, None)
 
     def prefill(self, shape):
@@ -171,7 +184,7 @@ def bar_table(measured):
 
 
 def plot(measured, name, path):
-    """Milliseconds of a step at batch 1 against position: ours, ours dense, the peers."""
+    """Milliseconds of a step at batch 1 against position: our paths, dense ones too, and the peers."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -180,7 +193,7 @@ def plot(measured, name, path):
     lines = {}
     for row in measured.ours + measured.peers:
         if row["shape"] == name and row.get("batch") == 1 and "us_per_step" in row:
-            label = row.get("peer") or f"Strided, {row['path']}"
+            label = row.get("peer") or row["path"]
             lines.setdefault(label, []).append((row["position"], row["us_per_step"] / 1e3))
     figure, axes = plt.subplots(figsize=(7, 4))
     for label, points in lines.items():

@@ -5,6 +5,7 @@ Triton run in its interpreter, which needs a NumPy before 2.4.
 """
 
 import importlib.util
+import json
 import os
 import pathlib
 import sys
@@ -26,6 +27,7 @@ except ImportError as error:
     sys.exit(SKIPPED)
 
 import attention  # noqa: E402
+import compare  # noqa: E402
 import network  # noqa: E402
 import race  # noqa: E402
 import report  # noqa: E402
@@ -228,6 +230,30 @@ class ReportTest(unittest.TestCase):
         self.assertEqual(found["tokens_per_s"], 64000)
         self.assertAlmostEqual(found["floor_us"], 140.5, places=0)  # design: 139 at the mean position
         self.assertAlmostEqual(found["floor_share"] * 1000, found["floor_us"])
+
+
+class CompareTest(unittest.TestCase):
+    def measured(self, ours, peers):
+        with tempfile.TemporaryDirectory() as folder:
+            files = []
+            for name, rows in (("ours", ours), ("peers", peers)):
+                files.append(pathlib.Path(folder) / name)
+                files[-1].write_text("\n".join(json.dumps(row) for row in rows), encoding="utf-8")
+            return compare.Measured(*map(compare.read_rows, files))
+
+    def test_a_ratio_is_that_to_the_fastest_peer_around_the_same_position(self):
+        point = {"shape": "enwik8-95m", "batch": 1}
+        ours = [point | {"position": 6176, "path": "graph", "us_per_step": 400.0},
+                point | {"shape": "enwik8-95m-dense", "position": 6144, "path": "graph", "us_per_step": 100.0}]
+        peers = [point | {"position": 6144, "peer": "torch-sparse", "us_per_step": 1200.0},
+                 point | {"position": 6144, "peer": "torch-dense", "error": "does not fit"}]
+        measured = self.measured(ours, peers)
+        self.assertEqual(measured.ratio("enwik8-95m", 1, 6144, compare.PYTORCH), 3.0)
+        self.assertIn("does not fit", compare.decode_table(measured))
+        self.assertIn("3.00 (≥ 3)", compare.bar_table(measured))
+
+    def test_what_was_not_measured_is_a_dash(self):
+        self.assertIn("| - (≤ 1000) |", compare.bar_table(self.measured([{}], [{}])))
 
 
 if __name__ == "__main__":

@@ -33,7 +33,7 @@ def parse_arguments():
     parser.add_argument("--batches", help="1,8,64,256; transformers takes 1 alone")
     parser.add_argument("--positions", default="early,middle,end", help="names or numbers")
     parser.add_argument("--quick", action="store_true", help=f"{QUICK_PEERS} on {QUICK_SHAPES} at 1,64,256")
-    parser.add_argument("--tuned", action="store_true", help="race products by max-autotune and coordinate descent too; minutes a shape")
+    parser.add_argument("--tuned", action="store_true", help="race autotuned products too; minutes a shape")
     parser.add_argument("--repeats", type=int, default=30, help="timed steps; the median counts")
     parser.add_argument("--jobs", type=int, default=5, help="processes at once; one of them measures")
     parser.add_argument("--peer_limit", type=float, default=100, help="seconds that a peer may compile, and measure")
