@@ -5,6 +5,7 @@ Triton run in its interpreter, which needs a NumPy before 2.4.
 """
 
 import importlib.util
+import json
 import os
 import pathlib
 import sys
@@ -26,6 +27,7 @@ except ImportError as error:
     sys.exit(SKIPPED)
 
 import attention  # noqa: E402
+import compare  # noqa: E402
 import network  # noqa: E402
 import race  # noqa: E402
 import report  # noqa: E402
@@ -213,6 +215,14 @@ class RaceTest(unittest.TestCase):
         self.assertEqual(rows[0]["error"], "does not fit")
 
 
+    def test_batches_that_cannot_fit_are_told_apart_from_large_ones(self):
+        task = race.Task("torch-sparse", "imagenet64-152m", [1, 64, 256], "end")
+        beside, alone, hopeless = race.split_by_memory(task, memory=80 * 2**30)
+        self.assertEqual((beside.batches, alone.batches, hopeless.batches), ([1, 64], [256], []))
+        hopeless = race.split_by_memory(task._replace(peer="torch-dense"), memory=80 * 2**30)[2]
+        self.assertEqual(hopeless.batches, [256])
+
+
 class ReportTest(unittest.TestCase):
     def test_a_time_becomes_rates_and_a_share_of_the_floor(self):
         row = {"shape": "cifar10-59m", "batch": 64, "position": 1536, "peer": "torch-sparse", "us_per_step": 1000.0}
@@ -220,6 +230,30 @@ class ReportTest(unittest.TestCase):
         self.assertEqual(found["tokens_per_s"], 64000)
         self.assertAlmostEqual(found["floor_us"], 140.5, places=0)  # design: 139 at the mean position
         self.assertAlmostEqual(found["floor_share"] * 1000, found["floor_us"])
+
+
+class CompareTest(unittest.TestCase):
+    def measured(self, ours, peers):
+        with tempfile.TemporaryDirectory() as folder:
+            files = []
+            for name, rows in (("ours", ours), ("peers", peers)):
+                files.append(pathlib.Path(folder) / name)
+                files[-1].write_text("\n".join(json.dumps(row) for row in rows), encoding="utf-8")
+            return compare.Measured(*map(compare.read_rows, files))
+
+    def test_a_ratio_is_that_to_the_fastest_peer_around_the_same_position(self):
+        point = {"shape": "enwik8-95m", "batch": 1}
+        ours = [point | {"position": 6176, "path": "graph", "us_per_step": 400.0},
+                point | {"shape": "enwik8-95m-dense", "position": 6144, "path": "graph", "us_per_step": 100.0}]
+        peers = [point | {"position": 6144, "peer": "torch-sparse", "us_per_step": 1200.0},
+                 point | {"position": 6144, "peer": "torch-dense", "error": "does not fit"}]
+        measured = self.measured(ours, peers)
+        self.assertEqual(measured.ratio("enwik8-95m", 1, 6144, compare.PYTORCH), 3.0)
+        self.assertIn("does not fit", compare.decode_table(measured))
+        self.assertIn("3.00 (≥ 3)", compare.bar_table(measured))
+
+    def test_what_was_not_measured_is_a_dash(self):
+        self.assertIn("| - (≤ 1000) |", compare.bar_table(self.measured([{}], [{}])))
 
 
 if __name__ == "__main__":

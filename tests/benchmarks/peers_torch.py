@@ -19,7 +19,7 @@ import time
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "peers"))
 import race  # noqa: E402
 import report  # noqa: E402
-from shape import SHAPES, load_shape  # noqa: E402
+from shape import SHAPES  # noqa: E402
 
 QUICK_PEERS = "torch-sparse,prefill-flex,prefill-dense"
 QUICK_SHAPES = "cifar10-59m,imagenet64-152m,enwik8-95m"
@@ -33,6 +33,7 @@ def parse_arguments():
     parser.add_argument("--batches", help="1,8,64,256; transformers takes 1 alone")
     parser.add_argument("--positions", default="early,middle,end", help="names or numbers")
     parser.add_argument("--quick", action="store_true", help=f"{QUICK_PEERS} on {QUICK_SHAPES} at 1,64,256")
+    parser.add_argument("--tuned", action="store_true", help="race autotuned products too; minutes a shape")
     parser.add_argument("--repeats", type=int, default=30, help="timed steps; the median counts")
     parser.add_argument("--jobs", type=int, default=5, help="processes at once; one of them measures")
     parser.add_argument("--peer_limit", type=float, default=100, help="seconds that a peer may compile, and measure")
@@ -55,18 +56,6 @@ def make_tasks(options):
         if peer in options.peers.split(",")
         for shape in options.shapes.split(",")
     ]
-
-
-def too_close(rows, memory_bytes):
-    """Tasks whose caches fit the GPU's memory, but not beside the contexts of the other peers: to be run alone."""
-    batches = {}
-    for row in rows:
-        if row.get("error") != "does not fit" or "batch" not in row:
-            continue
-        dense = row["peer"] in report.DENSE_PEERS
-        if load_shape(row["shape"]).cache_bytes(dense) * row["batch"] < 0.98 * memory_bytes:
-            batches.setdefault((row["peer"], row["shape"]), set()).add(row["batch"])
-    return batches
 
 
 class Results:
@@ -99,11 +88,9 @@ class Results:
 def main():
     options = parse_arguments()
     results = Results(options.json)
-    limits = race.Limits(time.monotonic() + options.time_limit, options.peer_limit, options.repeats)
+    limits = race.Limits(time.monotonic() + options.time_limit, options.peer_limit, options.repeats,
+                         options.tuned)
     race.run_tasks(make_tasks(options), limits, options.jobs, results.add)
-    again = too_close(results.rows.values(), results.device.get("memory_bytes", 0))
-    alone = [race.Task(*of, sorted(batches), options.positions) for of, batches in again.items()]
-    race.run_tasks(alone, limits, 1, results.add)
     rows = results.completed()
     print(f"{results.device.get('device', 'no GPU')}, copy {results.device.get('copy_gb_per_s', 0):.0f} GB/s, "
           f"torch {results.device.get('torch', '-')}; the floor is the sparse step's bytes over that copy's speed\n")

@@ -103,9 +103,12 @@ def make_pieces(shape, linear):
     return Pieces(first, between, last)
 
 
-def compile_pieces(pieces, mode="default"):
-    """Batch 1 is compiled on its own; the first larger batch makes a version for all larger ones."""
-    return Pieces(*(torch.compile(piece, mode=mode) for piece in pieces))
+def compile_pieces(pieces, options):
+    """Batch 1 is compiled on its own; the first larger batch makes a version for all larger ones.
+
+    `options` are the compiler's, as torch.compile takes them.
+    """
+    return Pieces(*(torch.compile(piece, options=options) for piece in pieces))
 
 
 class Network:

@@ -15,10 +15,12 @@ import tempfile
 import threading
 import time
 
+import report
 from shape import load_shape
 from worker import numbered
 
 HERE = pathlib.Path(__file__).resolve().parent
+LARGE_SHARE = 0.6  # of the memory
 PREFILLS = ("prefill-flex", "prefill-dense")
 SCRIPTS = {
     "torch-sparse": "torch_decode.py",
@@ -30,7 +32,8 @@ SCRIPTS = {
 }
 # One process: a peer, a shape, its batches (ascending) and positions (text, as worker.numbered reads it).
 Task = collections.namedtuple("Task", "peer shape batches positions")
-Limits = collections.namedtuple("Limits", "deadline per_peer repeats")  # time.monotonic(); seconds
+# deadline: of the run, by time.monotonic(); per_peer: seconds; tuned: race autotuned products too.
+Limits = collections.namedtuple("Limits", "deadline per_peer repeats tuned", defaults=[False])
 
 
 def expected_rows(task):
@@ -40,6 +43,34 @@ def expected_rows(task):
         return [row]
     positions = numbered(load_shape(task.shape), task.positions)
     return [row | {"batch": batch, "position": position} for batch in task.batches for position in positions]
+
+
+def needed_bytes(peer, shape, batch):
+    """Caches and weights of a decode peer."""
+    dense = peer in report.DENSE_PEERS
+    return shape.weight_bytes() + batch * shape.cache_bytes(dense)
+
+
+def memory_bytes():
+    """The GPU's memory as nvidia-smi has it; without it, an H100's."""
+    query = ["nvidia-smi", "--query-gpu=memory.total", "--format=csv,noheader,nounits"]
+    try:
+        found = subprocess.run(query, capture_output=True, text=True, check=True).stdout.split()
+        return int(found[0]) * 2**20
+    except (OSError, subprocess.CalledProcessError, ValueError, IndexError):
+        return 80 * 2**30
+
+
+def split_by_memory(task, memory):
+    """A task's batches in three: to run beside others, to run nearly alone, and those that cannot fit.
+
+    While one process measures, others start: they must find room for themselves.
+    """
+    parts = [[], [], []]
+    for batch in task.batches:
+        share = 0 if task.peer in PREFILLS else needed_bytes(task.peer, load_shape(task.shape), batch) / memory
+        parts[(share > LARGE_SHARE) + (share > 1)].append(batch)
+    return [task._replace(batches=batches) for batches in parts]
 
 
 def identity(row):
@@ -64,6 +95,7 @@ def _command(task, limits, lock):
     return [
         sys.executable, "-B", str(HERE / SCRIPTS[task.peer]), task.peer, task.shape, f"--batches={batches}",
         f"--positions={task.positions}", f"--repeats={limits.repeats}", f"--lock={lock}",
+        *["--tuned"] * limits.tuned,
     ]  # fmt: skip
 
 
@@ -123,10 +155,20 @@ def run_task(task, limits, lock):
         return rows + [row | {"error": ended or _last_error(log)} for row in missing]
 
 
-def run_tasks(tasks, limits, jobs, finished):
-    """Runs all tasks, `jobs` at once, in order; `finished(task, rows)` is called as each ends."""
+def _run_together(tasks, limits, jobs, finished):
     with tempfile.NamedTemporaryFile(prefix="gpu-turn-") as lock:
         with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
             running = {pool.submit(run_task, task, limits, lock.name): task for task in tasks}
             for future in concurrent.futures.as_completed(running):
                 finished(running[future], future.result())
+
+
+def run_tasks(tasks, limits, jobs, finished):
+    """Runs all tasks, `jobs` at once and the large ones by twos; `finished(task, rows)` is called as each ends."""
+    memory = memory_bytes()
+    beside, alone, hopeless = zip(*(split_by_memory(task, memory) for task in tasks))
+    for task in hopeless:
+        if task.batches:
+            finished(task, [row | {"error": "does not fit"} for row in expected_rows(task)])
+    _run_together([task for task in beside if task.batches], limits, jobs, finished)
+    _run_together([task for task in alone if task.batches], limits, min(jobs, 2), finished)

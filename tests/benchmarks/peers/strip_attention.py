@@ -36,7 +36,8 @@ def _write_kernel(qkv, keys, values, rows, write, HEADS: tl.constexpr, D_KEY: tl
 @triton.jit(do_not_specialize=["first", "count", "write"])
 def _attend_kernel(
     qkv, keys, values, out, parts, rows, first, count, write, scale_log2,
-    HEADS: tl.constexpr, D_KEY: tl.constexpr, D_VALUE: tl.constexpr, BLOCK: tl.constexpr, SPLITS: tl.constexpr, STAGES: tl.constexpr,
+    HEADS: tl.constexpr, D_KEY: tl.constexpr, D_VALUE: tl.constexpr,
+    BLOCK: tl.constexpr, SPLITS: tl.constexpr, STAGES: tl.constexpr,
 ):  # fmt: skip
     """One program per (sequence and head, split of the strip); online soft maximum in base 2.
 

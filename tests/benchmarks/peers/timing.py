@@ -40,14 +40,9 @@ def copy_gb_per_s(gib=1):
     return 2 * source.numel() / replay_us(graph, 20) / 1e3
 
 
-def total_memory():
-    return torch.cuda.get_device_properties(0).total_memory
-
-
 def describe_device():
     return {
         "device": torch.cuda.get_device_name(0),
-        "memory_bytes": total_memory(),
         "copy_gb_per_s": copy_gb_per_s(),
         "torch": torch.__version__,
     }

@@ -17,22 +17,30 @@ from shape import load_shape
 from strip_attention import ATTENTIONS, compile_only
 
 RACE_REPEATS = 5
-LINEARS = {"cublas": network.by_library, "fused": network.by_reduction}
+LARGEST_ERROR = 0.2  # of a variant's logits; bfloat16 makes some hundredths in 128 layers, a wrong kernel 1 and more
+# How products are made, and what the compiler is told.
+LINEARS = {
+    "cublas": (network.by_library, {}),
+    "fused": (network.by_reduction, {}),
+    "tuned": (network.by_library, {"max_autotune": True, "coordinate_descent_tuning": True}),
+}
 
 
 class Decoder:
     """The network, and for each name of a product the compiled pieces."""
 
-    def __init__(self, shape, dense):
-        self.shape, self.dense = shape, dense
+    def __init__(self, shape, dense, tuned):
+        self.shape, self.dense, self.tuned = shape, dense, tuned
+        self.pool = torch.cuda.graph_pool_handle()  # of all graphs: no two of them run at once
         self.net = network.Network(shape, network.random_tensors(shape, "cuda"))
         self.pieces = {
-            name: network.compile_pieces(network.make_pieces(shape, linear)) for name, linear in LINEARS.items()
+            name: network.compile_pieces(network.make_pieces(shape, linear), told)
+            for name, (linear, told) in LINEARS.items()
         }
 
     def variants(self, batch):
         """Products as sums are for one row only."""
-        names = ["cublas", "fused"] if batch == 1 else ["cublas"]
+        names = ["cublas"] + ["fused"] * (batch == 1) + ["tuned"] * self.tuned
         return [(linear, attention) for linear in names for attention in ATTENTIONS]
 
     def compile(self, batch, positions):
@@ -54,32 +62,48 @@ class Decoder:
 
     def measure(self, batch, positions, repeats):
         """Yields the best variant's microseconds at each position, and what all of them took in a short race."""
-        if self.shape.cache_bytes(self.dense) * batch + self.shape.weight_bytes() > timing.total_memory():
-            raise torch.OutOfMemoryError("the caches alone are larger than the memory")
         caches = network.Caches(self.shape, batch, self.dense, "cuda")
-        tokens = torch.zeros(batch, dtype=torch.int64, device="cuda")
-        noise = torch.ones(batch, self.shape.vocab, device="cuda")
-        pool = torch.cuda.graph_pool_handle()
-
-        def step(position, linear, attention):
-            noise.exponential_()
-            drawn, _ = self.net.step(tokens, position, caches, ATTENTIONS[attention], self.pieces[linear], noise)
-            tokens.copy_(drawn)
-
         for position in positions:
-            graphs, raced, failed = {}, {}, {}
-            for variant in self.variants(batch):
-                name = "+".join(variant)
-                try:
-                    graphs[name] = timing.capture(functools.partial(step, position, *variant), pool)
-                    raced[name] = round(timing.replay_us(graphs[name], RACE_REPEATS), 1)
-                except Exception as error:  # the others are still to be raced
-                    failed[name] = worker.first_line(error)
-            if not raced:
-                raise RuntimeError(f"no variant works; the last: {failed[name]}")
-            best = min(raced, key=raced.get)
-            us = timing.replay_us(graphs[best], repeats)
-            yield {"us_per_step": us, "variant": best, "raced_us": raced | failed}
+            yield self.race(Point(self, caches, batch, position), repeats)
+
+    def race(self, point, repeats):
+        graphs, raced, failed, reference = {}, {}, {}, None
+        for variant in self.variants(point.batch):
+            name = "+".join(variant)
+            try:
+                logits = point.logits(*variant)
+                reference = logits if reference is None else reference
+                error = float((logits - reference).norm() / reference.norm())
+                if not error < LARGEST_ERROR:
+                    raise ArithmeticError(f"its logits differ from the first's by {error:.2f} of their size")
+                graphs[name] = timing.capture(functools.partial(point.step, *variant), self.pool)
+                raced[name] = round(timing.replay_us(graphs[name], RACE_REPEATS), 1)
+            except Exception as error:  # the others are still to be raced
+                failed[name] = worker.first_line(error)
+        if not raced:
+            raise RuntimeError(f"no variant works; the last: {failed[name]}")
+        best = min(raced, key=raced.get)
+        return {"us_per_step": timing.replay_us(graphs[best], repeats), "variant": best, "raced_us": raced | failed}
+
+
+class Point:
+    """A batch at a position: the step that is timed, and the same without chance for comparison."""
+
+    def __init__(self, decoder, caches, batch, position):
+        self.decoder, self.caches, self.batch, self.position = decoder, caches, batch, position
+        self.tokens = torch.zeros(batch, dtype=torch.int64, device="cuda")
+        self.noise = torch.ones(batch, decoder.shape.vocab, device="cuda")
+
+    def _run(self, tokens, noise, linear, attention):
+        net, pieces = self.decoder.net, self.decoder.pieces[linear]
+        return net.step(tokens, self.position, self.caches, ATTENTIONS[attention], pieces, noise)
+
+    def logits(self, linear, attention):
+        return self._run(torch.zeros_like(self.tokens), torch.ones_like(self.noise), linear, attention)[1]
+
+    def step(self, linear, attention):
+        self.noise.exponential_()
+        self.tokens.copy_(self._run(self.tokens, self.noise, linear, attention)[0])
 
 
 @torch.no_grad()
@@ -88,7 +112,7 @@ def main():
     torch._dynamo.config.recompile_limit = 64
     shape = load_shape(options.shape)
     positions = worker.numbered(shape, options.positions)
-    decoder = Decoder(shape, dense=options.peer == "torch-dense")
+    decoder = Decoder(shape, options.peer == "torch-dense", options.tuned)
     for batch in options.batches:
         with contextlib.suppress(Exception):  # what does not compile fails again, and is reported, where it is measured
             decoder.compile(batch, positions)

@@ -89,6 +89,7 @@ def measure(net, tokens, ways, repeats):
 @torch.no_grad()
 def main():
     options = worker.parse_arguments()
+    torch._dynamo.config.recompile_limit = 64
     shape = load_shape(options.shape)
     net = network.Network(shape, network.random_tensors(shape, "cuda"))
     tokens = torch.randint(shape.vocab, (1, shape.n - 1), device="cuda")

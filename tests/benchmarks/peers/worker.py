@@ -18,6 +18,7 @@ def parse_arguments():
     parser.add_argument("--batches", type=lambda text: [int(part) for part in text.split(",")], default=[1])
     parser.add_argument("--positions", default="early,middle,end", help="names or numbers")
     parser.add_argument("--repeats", type=int, default=30)
+    parser.add_argument("--tuned", action="store_true")
     parser.add_argument("--lock", required=True)
     return parser.parse_args()
 
