@@ -78,19 +78,25 @@ std::string RateLines(const Measurements& m, absl::Duration window) {
       BinaryBytes(static_cast<uint64_t>(PerSecond(m.message_bytes, window))));
 }
 
+// In a column of the table; of nothing there is no time.
+std::string TimeCell(const Histogram& histogram, absl::Duration time) {
+  const std::string text = histogram.count() == 0 ? "-" : ShortNumber(Milliseconds(time));
+  return absl::StrFormat(" %10s", text);
+}
+
 std::string TimeLines(const Measurements& m) {
   std::string lines = absl::StrFormat("%-20s %10s", "milliseconds", "mean");
   for (const Percentile& p : kPercentiles) absl::StrAppendFormat(&lines, " %10s", p.name);
   absl::StrAppendFormat(&lines, " %10s %12s\n", "max", "count");
   for (const auto& [name, times] : kTimes) {
     const Histogram& histogram = m.*times;
-    absl::StrAppendFormat(&lines, "%-20s %10s", name, ShortNumber(Milliseconds(histogram.Mean())));
+    absl::StrAppendFormat(&lines, "%-20s", name);
+    lines += TimeCell(histogram, histogram.Mean());
     for (const Percentile& p : kPercentiles) {
-      absl::StrAppendFormat(&lines, " %10s",
-                            ShortNumber(Milliseconds(histogram.Quantile(p.share))));
+      lines += TimeCell(histogram, histogram.Quantile(p.share));
     }
-    absl::StrAppendFormat(&lines, " %10s %12s\n", ShortNumber(Milliseconds(histogram.max())),
-                          WithCommas(histogram.count()));
+    lines += TimeCell(histogram, histogram.max());
+    absl::StrAppendFormat(&lines, " %12s\n", WithCommas(histogram.count()));
   }
   return lines;
 }
@@ -103,7 +109,9 @@ std::string ClientLine(const LoadResult& result) {
 }
 
 Json TimesJson(const Histogram& histogram) {
-  Json object = {{"count", histogram.count()}, {"mean", absl::ToDoubleSeconds(histogram.Mean())}};
+  Json object = {{"count", histogram.count()}};
+  if (histogram.count() == 0) return object;
+  object["mean"] = absl::ToDoubleSeconds(histogram.Mean());
   for (const Percentile& p : kPercentiles) {
     object[p.name] = absl::ToDoubleSeconds(histogram.Quantile(p.share));
   }

@@ -27,7 +27,8 @@ struct ReportHeading {
 // share of the processors.
 std::string ReportTable(const ReportHeading& heading, const LoadResult& result);
 
-// The same as one object. Times are seconds, the window's rates are per second.
+// The same as one object. Times are seconds, rates are per second; of times that were never
+// measured there is only the count, 0.
 Json ReportJson(const ReportHeading& heading, const LoadResult& result);
 
 // OK where every request that is counted ended well or was cut; else the first error's code and

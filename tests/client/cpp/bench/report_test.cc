@@ -93,10 +93,14 @@ TEST(ReportTest, TheJsonSaysTheSameInSeconds) {
   EXPECT_EQ(json["client"]["cores_used"], 0.25);
 }
 
-TEST(ReportTest, NoWindowHasNoRates) {
+TEST(ReportTest, NoWindowHasNoRatesAndNoTimes) {
   const LoadResult nothing;
   EXPECT_EQ(ReportJson(Heading({}), nothing)["tokens_per_second"], 0.0);
   EXPECT_THAT(ReportTable(Heading({}), nothing), HasSubstr("tokens       0, 0 tokens/s\n"));
+  EXPECT_THAT(ReportTable(Heading({}), nothing),
+              HasSubstr("\nrequest time                  -          -          -          -"
+                        "          -          -          -            0\n"));
+  EXPECT_EQ(ReportJson(Heading({}), nothing)["request_time"], Json({{"count", 0}}));
 }
 
 TEST(ReportTest, TheFirstErrorIsTheOutcomeWithItsDetails) {
