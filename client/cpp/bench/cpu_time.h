@@ -10,6 +10,9 @@ namespace strided::client {
 struct CpuTime {
   absl::Duration process;  // all threads
   absl::Duration thread;   // the caller's
+  // How long the caller's thread was ready and had no processor: others on this machine had it.
+  // Zero where the kernel does not say (/proc/thread-self/schedstat).
+  absl::Duration waiting;
 };
 
 // Since the process, and the thread, began.

@@ -51,7 +51,8 @@ LoopResult LoadLoop::Run() {
   LoopResult result = {std::move(measurements_), window_, {}};
   if (measuring_) {
     result.cpu = {cpu_at_end_.process - cpu_at_begin_.process,
-                  cpu_at_end_.thread - cpu_at_begin_.thread};
+                  cpu_at_end_.thread - cpu_at_begin_.thread,
+                  cpu_at_end_.waiting - cpu_at_begin_.waiting};
   }
   return result;
 }

@@ -45,8 +45,9 @@ LoadResult Combined(const std::vector<LoopResult>& loops) {
     result.measurements.Merge(loop.measurements);
     const absl::Duration window = loop.window.end - loop.window.begin;
     if (window <= absl::ZeroDuration()) continue;
-    result.busiest_loop =
-        std::max(result.busiest_loop, absl::FDivDuration(loop.cpu.thread, window));
+    const ThreadLoad load = {absl::FDivDuration(loop.cpu.thread, window),
+                             absl::FDivDuration(loop.cpu.waiting, window)};
+    if (load.sum() > result.busiest_loop.sum()) result.busiest_loop = load;
     if (window <= result.window) continue;
     result.window = window;
     result.client_cores = absl::FDivDuration(loop.cpu.process, window);

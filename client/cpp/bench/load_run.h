@@ -15,11 +15,18 @@
 
 namespace strided::client {
 
+// What one thread did in the window, as shares of it, 0 to 1.
+struct ThreadLoad {
+  double works = 0;
+  double waits = 0;  // for a processor, which others on this machine had
+  double sum() const { return works + waits; }
+};
+
 struct LoadResult {
   Measurements measurements;
   absl::Duration window;    // how long things were counted; zero if the warm-up was interrupted
   double client_cores = 0;  // processors that this process kept busy in the window, on average
-  double busiest_loop = 0;  // 0 to 1: the share of the window that the busiest loop's thread worked
+  ThreadLoad busiest_loop;  // the loop whose sum is largest
 };
 
 // What several loops measured. Their windows begin together; the longest is the load's.

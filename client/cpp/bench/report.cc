@@ -32,7 +32,8 @@ constexpr std::array<NamedTimes, 5> kTimes = {
      {"request time", &Measurements::request_time},
      {"start delay", &Measurements::start_delay}}};
 
-// Over this share of a core, a loop's own queue may be part of the times.
+// A loop that works or waits for a core for more than this share of the time has a queue of its
+// own, which may be part of the times.
 constexpr double kBusyLoop = 0.8;
 
 double PerSecond(uint64_t count, absl::Duration window) {
@@ -102,10 +103,12 @@ std::string TimeLines(const Measurements& m) {
 }
 
 std::string ClientLine(const LoadResult& result) {
+  const ThreadLoad& busiest = result.busiest_loop;
   return absl::StrFormat(
-      "client       %.2f of %d cores; its busiest thread works %.0f %% of the time%s\n",
-      result.client_cores, std::thread::hardware_concurrency(), result.busiest_loop * 100,
-      result.busiest_loop > kBusyLoop ? ": the client may be the limit, see --threads" : "");
+      "client       %.2f of %d cores; its busiest thread works %.0f %% of the time and waits for a "
+      "core %.0f %%%s\n",
+      result.client_cores, std::thread::hardware_concurrency(), busiest.works * 100,
+      busiest.waits * 100, busiest.sum() > kBusyLoop ? ": the client may be the limit" : "");
 }
 
 Json TimesJson(const Histogram& histogram) {
@@ -181,7 +184,8 @@ Json ReportJson(const ReportHeading& heading, const LoadResult& result) {
   }
   object["client"] = {{"cores_used", result.client_cores},
                       {"cores", std::thread::hardware_concurrency()},
-                      {"busiest_thread", result.busiest_loop}};
+                      {"busiest_thread", result.busiest_loop.works},
+                      {"busiest_thread_waits", result.busiest_loop.waits}};
   return object;
 }
 

@@ -272,16 +272,17 @@ TEST(LoadRunTest, EveryCallHasTheTokenAndADeadlineOfItsOwn) {
 
 TEST(LoadRunTest, TheLongestWindowIsTheLoadsAndTheBusiestThreadStandsOut) {
   const absl::Time begin = absl::FromUnixSeconds(10);
-  const auto loop = [&](int window, int process, int thread) {
+  const auto loop = [&](int window, int process, int thread, int waiting) {
     LoopResult result = {{}, {begin, begin + absl::Seconds(window)}, {}};
-    result.cpu = {absl::Seconds(process), absl::Seconds(thread)};
+    result.cpu = {absl::Seconds(process), absl::Seconds(thread), absl::Seconds(waiting)};
     result.measurements.tokens = 5;
     return result;
   };
-  const LoadResult result = Combined({loop(4, 6, 2), loop(10, 12, 4), loop(-1, 0, 0)});
+  const LoadResult result = Combined({loop(4, 6, 2, 1), loop(10, 12, 6, 0), loop(-1, 0, 0, 0)});
   EXPECT_EQ(result.window, absl::Seconds(10));
   EXPECT_DOUBLE_EQ(result.client_cores, 1.2);
-  EXPECT_DOUBLE_EQ(result.busiest_loop, 0.5);
+  EXPECT_DOUBLE_EQ(result.busiest_loop.works, 0.5);
+  EXPECT_DOUBLE_EQ(result.busiest_loop.waits, 0.25);
   EXPECT_EQ(result.measurements.tokens, 15u);
 }
 

@@ -25,7 +25,7 @@ LoadResult SomeResult() {
   LoadResult result;
   result.window = absl::Seconds(2);
   result.client_cores = 0.25;
-  result.busiest_loop = 0.2;
+  result.busiest_loop = {.works = 0.2, .waits = 0.1};
   Measurements& m = result.measurements;
   m.ok = 9;
   m.refused = 1;
@@ -58,7 +58,7 @@ TEST(ReportTest, TheTableSaysWhatWasMeasured) {
     EXPECT_THAT(table, HasSubstr(line));
   }
   EXPECT_THAT(table, HasSubstr("client       0.25 of "));
-  EXPECT_THAT(table, Not(HasSubstr("--threads")));
+  EXPECT_THAT(table, Not(HasSubstr("the limit")));
 }
 
 TEST(ReportTest, AnOpenLoopIsNamedByItsRate) {
@@ -68,9 +68,10 @@ TEST(ReportTest, AnOpenLoopIsNamedByItsRate) {
 
 TEST(ReportTest, ABusyClientIsPointedOut) {
   LoadResult result = SomeResult();
-  result.busiest_loop = 0.9;
-  EXPECT_THAT(ReportTable(Heading({}), result),
-              HasSubstr("90 % of the time: the client may be the limit, see --threads\n"));
+  result.busiest_loop = {.works = 0.4, .waits = 0.5};
+  EXPECT_THAT(
+      ReportTable(Heading({}), result),
+      HasSubstr("works 40 % of the time and waits for a core 50 %: the client may be the limit\n"));
 }
 
 TEST(ReportTest, TheJsonSaysTheSameInSeconds) {
@@ -91,6 +92,7 @@ TEST(ReportTest, TheJsonSaysTheSameInSeconds) {
   EXPECT_EQ(json["time_to_first_token"]["max"], 0.02);
   EXPECT_NEAR(json["inter_token_time"]["p99.9"], 0.001, 0.001 * Histogram::kRelativeError);
   EXPECT_EQ(json["client"]["cores_used"], 0.25);
+  EXPECT_EQ(json["client"]["busiest_thread_waits"], 0.1);
 }
 
 TEST(ReportTest, NoWindowHasNoRatesAndNoTimes) {
