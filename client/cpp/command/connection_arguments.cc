@@ -38,7 +38,7 @@ void ConnectionArguments::AddTo(CLI::App* subcommand) {
       ->group(kGroup);
 }
 
-absl::StatusOr<Client> ConnectionArguments::Connect(const Console& console) const {
+absl::StatusOr<ConnectOptions> ConnectionArguments::Read(const Console& console) const {
   ConnectOptions options;
   options.address = address_;
   options.tls = tls_;
@@ -56,7 +56,13 @@ absl::StatusOr<Client> ConnectionArguments::Connect(const Console& console) cons
     if (!token.ok()) return AsUsageError(token.status());
     options.token = std::string(absl::StripAsciiWhitespace(*token));
   }
-  absl::StatusOr<Client> client = Client::Connect(options);
+  return options;
+}
+
+absl::StatusOr<Client> ConnectionArguments::Connect(const Console& console) const {
+  const absl::StatusOr<ConnectOptions> options = Read(console);
+  if (!options.ok()) return options.status();
+  absl::StatusOr<Client> client = Client::Connect(*options);
   if (client.ok()) return client;
   return UsageError(
       absl::StrCat(std::string(client.status().message()), " (--address, --tls, --plaintext)"));

@@ -23,6 +23,9 @@ class ConnectionArguments {
 
   void AddTo(CLI::App* subcommand);
 
+  // What the flags say, the files that they name read. UsageError where one cannot be.
+  absl::StatusOr<ConnectOptions> Read(const Console& console) const;
+
   // UsageError where a flag or a file that it names is wrong.
   absl::StatusOr<Client> Connect(const Console& console) const;
 

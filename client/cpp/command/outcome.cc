@@ -70,16 +70,16 @@ ExitCode ExitCodeOf(const absl::Status& status) {
   return kExitFailed;
 }
 
-std::string ErrorLine(const absl::Status& status) {
+std::string ErrorLine(const absl::Status& status, absl::string_view program) {
   const std::string message(status.message());
   if (status.ok() || IsClosedPipe(status)) return "";
-  if (IsUsageError(status)) return absl::StrCat("stride: ", OneLine(message), "\n");
-  if (absl::IsCancelled(status)) return "stride: interrupted\n";
+  if (IsUsageError(status)) return absl::StrCat(program, ": ", OneLine(message), "\n");
+  if (absl::IsCancelled(status)) return absl::StrCat(program, ": interrupted\n");
   const ErrorDetails details = DetailsOf(status);
   const std::string code = absl::StatusCodeToString(status.code());
   const std::string text =
       absl::StrCat(FieldPrefix(details, message), message, Remarks(details, code));
-  return absl::StrCat("stride: ", code, ": ", OneLine(text), "\n");
+  return absl::StrCat(program, ": ", code, ": ", OneLine(text), "\n");
 }
 
 }  // namespace strided::client

@@ -28,10 +28,10 @@ bool IsUsageError(const absl::Status& status);
 // refusal by a server has a reason, a connection that fails has none.
 ExitCode ExitCodeOf(const absl::Status& status);
 
-// "stride: INVALID_ARGUMENT: sampling.top_p is 1.5; ... (reason OUT_OF_RANGE, retry in 2 s)" and a
-// newline: the server's text on one line, with the field first if the text does not begin with it;
-// without the code for a UsageError. Empty for OK, and for a reader that has closed our output.
-std::string ErrorLine(const absl::Status& status);
+// "<program>: INVALID_ARGUMENT: sampling.top_p is 1.5; ... (reason OUT_OF_RANGE, retry in 2 s)" and
+// a newline: the server's text on one line, with the field first if the text does not begin with
+// it; without the code for a UsageError. Empty for OK, and for a reader that has closed our output.
+std::string ErrorLine(const absl::Status& status, absl::string_view program = "stride");
 
 }  // namespace strided::client
 

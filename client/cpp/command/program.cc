@@ -1,16 +1,15 @@
 #include "client/cpp/command/program.h"
 
 #include <CLI/CLI.hpp>
-#include <algorithm>
 #include <memory>
-#include <sstream>
 #include <utility>
 
-#include "absl/strings/str_cat.h"
+#include "absl/status/statusor.h"
 #include "client/cpp/command/generate_command.h"
 #include "client/cpp/command/health_command.h"
 #include "client/cpp/command/models_command.h"
 #include "client/cpp/command/outcome.h"
+#include "client/cpp/command/parsing.h"
 #include "client/cpp/command/score_command.h"
 
 namespace strided::client {
@@ -48,42 +47,17 @@ std::vector<Named> AllCommands() {
   return commands;
 }
 
-// OK where a subcommand is to be run. The parser's exceptions end here; help goes to `help`.
-absl::Status Parse(std::vector<std::string> arguments, CLI::App& app, std::ostream& help) {
-  std::reverse(arguments.begin(), arguments.end());  // as the parser wants them
-  try {
-    app.parse(std::move(arguments));
-  } catch (const CLI::Success& request) {
-    app.exit(request, help, help);
-    return absl::OkStatus();
-  } catch (const CLI::ParseError& error) {
-    return UsageError(error.what());
-  }
-  const std::vector<std::string> unknown = app.remaining(/*recurse=*/true);
-  const std::vector<CLI::App*> chosen = app.get_subcommands();
-  if (!unknown.empty()) {
-    return UsageError(absl::StrCat("unknown argument '", unknown.front(), "'; see stride ",
-                                   chosen.empty() ? "" : chosen.front()->get_name() + " ",
-                                   "--help"));
-  }
-  if (chosen.empty()) {
-    return UsageError("a command is needed: generate, score, models, health or version");
-  }
-  return absl::OkStatus();
-}
-
 absl::Status ParseAndRun(std::vector<std::string> arguments, const Console& console) {
   CLI::App app("Samples from Sparse Transformers that a Strided server has", "stride");
   app.footer(kExitCodes);
   std::vector<Named> commands = AllCommands();
   for (Named& named : commands) named.command->AddTo(&app);
-  // Unknown arguments are reported in our own words.
-  app.allow_extras();
-  for (CLI::App* subcommand : app.get_subcommands({})) subcommand->allow_extras();
-  std::ostringstream help;
-  absl::Status status = Parse(std::move(arguments), app, help);
-  if (!status.ok()) return status;
-  if (!help.str().empty()) return console.out->Write(help.str());
+  const absl::StatusOr<std::string> help = ParseArguments(std::move(arguments), app);
+  if (!help.ok()) return help.status();
+  if (!help->empty()) return console.out->Write(*help);
+  if (app.get_subcommands().empty()) {
+    return UsageError("a command is needed: generate, score, models, health or version");
+  }
   for (Named& named : commands) {
     if (app.got_subcommand(named.name)) return named.command->Run(console);
   }

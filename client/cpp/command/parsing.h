@@ -1,0 +1,24 @@
+// A command line, taken apart.
+
+#ifndef STRIDED_CLIENT_CPP_COMMAND_PARSING_H_
+#define STRIDED_CLIENT_CPP_COMMAND_PARSING_H_
+
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+
+namespace CLI {
+class App;
+}  // namespace CLI
+
+namespace strided::client {
+
+// Fills in what `app` and its subcommands were told to fill in. The text of --help where that is
+// what was asked for; empty where the program is to run. A UsageError where the arguments do not
+// parse, or one of them is unknown. The parser's exceptions end here.
+absl::StatusOr<std::string> ParseArguments(std::vector<std::string> arguments, CLI::App& app);
+
+}  // namespace strided::client
+
+#endif  // STRIDED_CLIENT_CPP_COMMAND_PARSING_H_
