@@ -36,7 +36,7 @@ absl::StatusOr<std::unique_ptr<DecodeStep>> DecodeStep::Create(const ModelConfig
                                                                const DeviceSequence* sequences,
                                                                const Options& options,
                                                                cudaStream_t stream) {
-  std::unique_ptr<DecodeStep> step(new DecodeStep(config, network, sequences, options, stream));
+  auto step = std::make_unique<DecodeStep>(Passkey(), config, network, sequences, options, stream);
   RETURN_IF_ERROR(step->Allocate());
   return step;
 }

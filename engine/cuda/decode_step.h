@@ -37,12 +37,26 @@ int RowBucket(int rows, int max_rows);
 
 // Not thread-safe. The network and the sequences outlive it.
 class DecodeStep {
+  class Passkey {  // leaves construction to Create
+    friend DecodeStep;
+    Passkey() = default;
+  };
+
  public:
   struct Options {
     int max_rows = 256;      // of a step
     int max_steps = 32;      // of a call
     bool use_graphs = true;  // false: every kernel is launched by itself; for tests
   };
+
+  DecodeStep(Passkey, const ModelConfig& config, const DeviceNetwork& network,
+             const DeviceSequence* sequences, const Options& options, cudaStream_t stream)
+      : config_(config),
+        network_(network),
+        sequences_(sequences),
+        options_(options),
+        stream_(stream) {}
+
   // Takes the memory for activations and results on the current device; `sequences`, by slot, is
   // in device memory. ResourceExhausted where it does not suffice.
   static absl::StatusOr<std::unique_ptr<DecodeStep>> Create(const ModelConfig& config,
@@ -63,13 +77,6 @@ class DecodeStep {
   int64_t workspace_bytes() const;
 
  private:
-  DecodeStep(const ModelConfig& config, const DeviceNetwork& network,
-             const DeviceSequence* sequences, const Options& options, cudaStream_t stream)
-      : config_(config),
-        network_(network),
-        sequences_(sequences),
-        options_(options),
-        stream_(stream) {}
   absl::Status Allocate();
 
   // Chunks of each layer's attention for queries up to `position`.

@@ -8,7 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "engine/base/status_macros.h"
-#include "engine/cuda/weight_packing.h"
+#include "engine/cuda/kernels/weight_packing.h"
 
 namespace strided::cuda {
 namespace {

@@ -21,7 +21,7 @@ absl::Status CopyToHost(PinnedBuffer<T>& to, const DeviceBuffer<T>& from, size_t
 absl::StatusOr<std::unique_ptr<Outputs>> Outputs::Create(const Options& options,
                                                          const DeviceSequence* sequences,
                                                          cudaStream_t stream) {
-  std::unique_ptr<Outputs> outputs(new Outputs(options, sequences, stream));
+  auto outputs = std::make_unique<Outputs>(Passkey(), options, sequences, stream);
   const auto rows = static_cast<size_t>(options.max_rows);
   const size_t results = rows * static_cast<size_t>(options.max_steps);
   const auto vocab = static_cast<size_t>(options.vocab_size);

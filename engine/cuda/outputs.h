@@ -21,12 +21,21 @@ namespace strided::cuda {
 // The states, logits and results of up to max_rows rows over up to max_steps steps. Not
 // thread-safe; all device work goes to one stream.
 class Outputs {
+  class Passkey {  // leaves construction to Create
+    friend Outputs;
+    Passkey() = default;
+  };
+
  public:
   struct Options {
     int max_rows = 256;
     int max_steps = 1;
     int vocab_size = 0;
   };
+
+  Outputs(Passkey, const Options& options, const DeviceSequence* sequences, cudaStream_t stream)
+      : options_(options), sequences_(sequences), stream_(stream) {}
+
   // Takes the memory on the current device. The stream and `sequences`, by slot in device memory,
   // outlive it. ResourceExhausted where memory does not suffice.
   static absl::StatusOr<std::unique_ptr<Outputs>> Create(const Options& options,
@@ -60,8 +69,6 @@ class Outputs {
   int64_t bytes() const;  // of device memory
 
  private:
-  Outputs(const Options& options, const DeviceSequence* sequences, cudaStream_t stream)
-      : options_(options), sequences_(sequences), stream_(stream) {}
   size_t At(int row, int step) const {
     return static_cast<size_t>(step) * static_cast<size_t>(options_.max_rows) +
            static_cast<size_t>(row);

@@ -11,7 +11,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "engine/base/status_macros.h"
-#include "engine/cuda/cuda_status.h"
+#include "engine/cuda/kernels/cuda_status.h"
 
 namespace strided::cuda {
 

@@ -8,7 +8,7 @@
 #include "engine/base/status_macros.h"
 #include "engine/cuda/kernels/prefill_inputs.h"
 #include "engine/cuda/kernels/store_keys.h"
-#include "engine/cuda/weight_packing.h"
+#include "engine/cuda/kernels/weight_packing.h"
 
 namespace strided::cuda {
 namespace {

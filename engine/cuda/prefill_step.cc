@@ -20,7 +20,7 @@ absl::StatusOr<std::unique_ptr<PrefillStep>> PrefillStep::Create(const ModelConf
                                                                  int max_rows,
                                                                  cudaStream_t stream) {
   ASSIGN_OR_RETURN(Prefill prefill, Prefill::Create(config, network, max_rows, stream));
-  std::unique_ptr<PrefillStep> step(new PrefillStep(std::move(prefill), sequences, stream));
+  auto step = std::make_unique<PrefillStep>(Passkey(), std::move(prefill), sequences, stream);
   const Outputs::Options outputs = {
       .max_rows = std::min(max_rows, kPieceRows), .max_steps = 1, .vocab_size = config.vocab_size};
   ASSIGN_OR_RETURN(step->outputs_, Outputs::Create(outputs, sequences, stream));

@@ -26,7 +26,15 @@ namespace strided::cuda {
 
 // Not thread-safe. The network's memory and the sequences outlive it.
 class PrefillStep {
+  class Passkey {  // leaves construction to Create
+    friend PrefillStep;
+    Passkey() = default;
+  };
+
  public:
+  PrefillStep(Passkey, Prefill prefill, const DeviceSequence* sequences, cudaStream_t stream)
+      : prefill_(std::move(prefill)), sequences_(sequences), stream_(stream) {}
+
   // Takes the memory for calls of up to `max_rows` rows on the current device; `sequences`, by
   // slot, is in device memory. ResourceExhausted where it does not suffice.
   static absl::StatusOr<std::unique_ptr<PrefillStep>> Create(const ModelConfig& config,
@@ -48,8 +56,6 @@ class PrefillStep {
   int64_t workspace_bytes() const { return prefill_.workspace_bytes() + outputs_->bytes(); }
 
  private:
-  PrefillStep(Prefill prefill, const DeviceSequence* sequences, cudaStream_t stream)
-      : prefill_(std::move(prefill)), sequences_(sequences), stream_(stream) {}
   // Rows to runs, and to the list of those that want a result.
   void Divide(std::span<const DecodeRow> rows);
   absl::Status RunPiece(std::span<const DecodeRow> rows, std::span<const int32_t> wanted,

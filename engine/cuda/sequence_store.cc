@@ -30,7 +30,7 @@ std::vector<int64_t> HeadOffsets(const ModelConfig& config, int max_length, int 
 absl::StatusOr<std::unique_ptr<SequenceStore>> SequenceStore::Create(const ModelConfig& config,
                                                                      const Options& options,
                                                                      cudaStream_t stream) {
-  std::unique_ptr<SequenceStore> store(new SequenceStore(config, options, stream));
+  auto store = std::make_unique<SequenceStore>(Passkey(), config, options, stream);
   const auto slots = static_cast<size_t>(options.max_slots);
   ASSIGN_OR_RETURN(store->table_, DeviceBuffer<DeviceSequence>::Create(slots));
   ASSIGN_OR_RETURN(store->head_offsets_, DeviceBuffer<int64_t>::Create(slots * store->heads()));

@@ -39,11 +39,24 @@ struct Sequence {
 
 // One thread adds, finds and removes; usage() may be called from any.
 class SequenceStore {
+  class Passkey {  // leaves construction to Create
+    friend SequenceStore;
+    Passkey() = default;
+  };
+
  public:
   struct Options {
     int max_slots = 256;
     int element_bytes = 2;  // of a key's or value's element
   };
+
+  SequenceStore(Passkey, const ModelConfig& config, const Options& options, cudaStream_t stream)
+      : config_(config),
+        options_(options),
+        stream_(stream),
+        slots_(options.max_slots, 0),
+        arena_(0) {}
+
   // Takes the tables on the current device; copies go in the order of `stream`, which outlives the
   // store. ResourceExhausted where memory does not suffice, with the bytes.
   static absl::StatusOr<std::unique_ptr<SequenceStore>> Create(const ModelConfig& config,
@@ -73,13 +86,6 @@ class SequenceStore {
   int64_t table_bytes() const { return table_.bytes() + head_offsets_.bytes() + starts_.bytes(); }
 
  private:
-  SequenceStore(const ModelConfig& config, const Options& options, cudaStream_t stream)
-      : config_(config),
-        options_(options),
-        stream_(stream),
-        slots_(options.max_slots, 0),
-        arena_(0) {}
-
   size_t heads() const {
     return static_cast<size_t>(config_.n_layer) * static_cast<size_t>(config_.n_head);
   }

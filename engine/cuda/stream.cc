@@ -1,7 +1,7 @@
 #include "engine/cuda/stream.h"
 
 #include "engine/base/status_macros.h"
-#include "engine/cuda/cuda_status.h"
+#include "engine/cuda/kernels/cuda_status.h"
 
 namespace strided::cuda {
 namespace {

@@ -1,6 +1,6 @@
 // Tensor-core products: mma.m16n8k16 with float32 sums, and weights as its A operand.
 //
-// Shapes and lanes as in engine/cuda/weight_packing.h. The B operand holds 8 columns (sequences,
+// Shapes and lanes as in engine/cuda/kernels/weight_packing.h. The B operand holds 8 columns (sequences,
 // or positions of one) of 16 inputs: lane 4 g + t has inputs 2t, 2t+1 (b0) and 2t+8, 2t+9 (b1) of
 // column g. The sums: d0, d1 of output g and columns 2t, 2t+1; d2, d3 of output g+8. Each column's
 // sums depend on that column alone.

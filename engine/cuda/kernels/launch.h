@@ -9,7 +9,7 @@
 #include <utility>
 
 #include "absl/status/status.h"
-#include "engine/cuda/cuda_status.h"
+#include "engine/cuda/kernels/cuda_status.h"
 
 namespace strided::cuda {
 

@@ -1,5 +1,5 @@
 #include "engine/base/status_macros.h"
-#include "engine/cuda/cuda_status.h"
+#include "engine/cuda/kernels/cuda_status.h"
 #include "engine/cuda/kernels/wide_product.h"
 #include "engine/cuda/kernels/wide_product_float32.h"
 #include "engine/cuda/kernels/wide_product_kernel.cuh"

@@ -1,7 +1,7 @@
 #include "engine/cuda/kernels/activation.cuh"
 #include "engine/cuda/kernels/launch.h"
+#include "engine/cuda/kernels/weight_packing.h"
 #include "engine/cuda/kernels/wide_product_float32.h"
-#include "engine/cuda/weight_packing.h"
 
 namespace strided::cuda {
 namespace {

@@ -15,7 +15,7 @@
 #include "engine/cuda/kernels/fragments.cuh"
 #include "engine/cuda/kernels/launch.h"
 #include "engine/cuda/kernels/wide_product.h"
-#include "engine/cuda/weight_packing.h"
+#include "engine/cuda/kernels/weight_packing.h"
 
 namespace strided::cuda {
 

@@ -1,4 +1,4 @@
-#include "engine/cuda/weight_packing.h"
+#include "engine/cuda/kernels/weight_packing.h"
 
 #include <cuda_bf16.h>
 #include <cuda_fp8.h>

@@ -1,4 +1,4 @@
-#include "engine/cuda/cuda_status.h"
+#include "engine/cuda/kernels/cuda_status.h"
 
 #include "absl/strings/str_cat.h"
 

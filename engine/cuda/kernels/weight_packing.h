@@ -10,8 +10,8 @@
 // [16 tiles][16 steps]. Outputs are padded to whole tiles and inputs to kStepQuantum steps, with
 // zeros.
 
-#ifndef STRIDED_ENGINE_CUDA_WEIGHT_PACKING_H_
-#define STRIDED_ENGINE_CUDA_WEIGHT_PACKING_H_
+#ifndef STRIDED_ENGINE_CUDA_KERNELS_WEIGHT_PACKING_H_
+#define STRIDED_ENGINE_CUDA_KERNELS_WEIGHT_PACKING_H_
 
 #include <cstddef>
 #include <cstdint>
@@ -54,4 +54,4 @@ PackedWeights PackRows(std::span<const SourceRow> rows, int inputs, WeightFormat
 
 }  // namespace strided::cuda
 
-#endif  // STRIDED_ENGINE_CUDA_WEIGHT_PACKING_H_
+#endif  // STRIDED_ENGINE_CUDA_KERNELS_WEIGHT_PACKING_H_

@@ -1,7 +1,7 @@
 // CUDA's errors as statuses.
 
-#ifndef STRIDED_ENGINE_CUDA_CUDA_STATUS_H_
-#define STRIDED_ENGINE_CUDA_CUDA_STATUS_H_
+#ifndef STRIDED_ENGINE_CUDA_KERNELS_CUDA_STATUS_H_
+#define STRIDED_ENGINE_CUDA_KERNELS_CUDA_STATUS_H_
 
 #include <cuda_runtime_api.h>
 
@@ -17,4 +17,4 @@ absl::Status CudaError(cudaError_t error, absl::string_view what);
 
 }  // namespace strided::cuda
 
-#endif  // STRIDED_ENGINE_CUDA_CUDA_STATUS_H_
+#endif  // STRIDED_ENGINE_CUDA_KERNELS_CUDA_STATUS_H_
