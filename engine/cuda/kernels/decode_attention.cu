@@ -8,8 +8,6 @@
 namespace strided::cuda {
 namespace {
 
-constexpr int kWarps = 8;
-constexpr int kThreads = 32 * kWarps;
 constexpr int kVector = 8;      // 16-bit elements of 16 bytes
 constexpr int kMaxWidth = 256;  // of a head that is read in vectors
 constexpr int kBatch = 8;       // vectors that a lane has in flight
@@ -62,8 +60,7 @@ __device__ bool FindChunk(const DecodeAttention& a, int element_bytes, Chunk& ch
 // The rows of the chunk's keys, one per thread. A row that the grid before this one writes (the
 // query's own) is stored as its complement, which is negative.
 __device__ __forceinline__ void ListRows(const Chunk& chunk, int* rows) {
-  static_assert(kThreads == kAttentionChunk);
-  const int k = threadIdx.x;
+  const int k = threadIdx.x;  // a block has at least kAttentionChunk threads
   if (k >= chunk.keys) return;
   const int row = chunk.layout.KeyRow(chunk.query, chunk.first + k, chunk.length);
   const bool fresh = row == chunk.layout.Home(chunk.query, chunk.length) ||
@@ -152,9 +149,9 @@ __device__ void Conclude(const DecodeAttention& a, const Chunk& chunk, const Sha
 
 // A batch of vectors of consecutive turns of the block over the chunk's keys (or values). Turn i of
 // lane group g of the block is key i * groups + g.
-template <int kLanes>
+template <int kWarps, int kLanes>
 struct VectorBatch {
-  static constexpr int kGroups = kThreads / kLanes;
+  static constexpr int kGroups = 32 * kWarps / kLanes;
   uint4 vectors[kBatch];
 
   // Reads the rows of the turns first_turn... that earlier grids have written (`fresh` false), or
@@ -174,6 +171,12 @@ struct VectorBatch {
       }
     }
   }
+  // After the wait, all of them.
+  __device__ __forceinline__ void FetchBoth(const int* rows, int keys, const uint4* base,
+                                            int row_vectors, int first_turn, bool used) {
+    Fetch(rows, keys, base, row_vectors, first_turn, used, /*fresh=*/false);
+    Fetch(rows, keys, base, row_vectors, first_turn, used, /*fresh=*/true);
+  }
 };
 
 template <Operand kOperand>
@@ -189,8 +192,8 @@ __device__ __forceinline__ void Widen(const uint4& vector, float (&out)[kVector]
 }
 
 // Products of the query with a batch of keys, to `scores`.
-template <Operand kOperand, int kLanes>
-__device__ __forceinline__ void Score(const Chunk& chunk, const VectorBatch<kLanes>& batch,
+template <Operand kOperand, int kWarps, int kLanes>
+__device__ __forceinline__ void Score(const Chunk& chunk, const VectorBatch<kWarps, kLanes>& batch,
                                       const float (&query)[kVector], int first_turn,
                                       float* scores) {
   const int group = threadIdx.x / kLanes;
@@ -205,19 +208,19 @@ __device__ __forceinline__ void Score(const Chunk& chunk, const VectorBatch<kLan
     for (int distance = kLanes / 2; distance > 0; distance /= 2) {
       product += __shfl_xor_sync(0xFFFFFFFFu, product, distance);
     }
-    const int at = (first_turn + i) * VectorBatch<kLanes>::kGroups + group;
+    const int at = (first_turn + i) * VectorBatch<kWarps, kLanes>::kGroups + group;
     if (threadIdx.x % kLanes == 0 && at < chunk.keys) scores[at] = product;
   }
 }
 
-template <Operand kOperand, int kLanes>
-__device__ __forceinline__ void Weigh(const Chunk& chunk, const VectorBatch<kLanes>& batch,
+template <Operand kOperand, int kWarps, int kLanes>
+__device__ __forceinline__ void Weigh(const Chunk& chunk, const VectorBatch<kWarps, kLanes>& batch,
                                       const float* scores, float largest, int first_turn,
                                       float (&sums)[kVector]) {
   const int group = threadIdx.x / kLanes;
 #pragma unroll
   for (int i = 0; i < kBatch; ++i) {
-    const int at = (first_turn + i) * VectorBatch<kLanes>::kGroups + group;
+    const int at = (first_turn + i) * VectorBatch<kWarps, kLanes>::kGroups + group;
     if (at >= chunk.keys) continue;
     const float weight = exp2f(scores[at] - largest);
     float value[kVector];
@@ -228,11 +231,11 @@ __device__ __forceinline__ void Weigh(const Chunk& chunk, const VectorBatch<kLan
 }
 
 // Grid: (chunks, heads, rows).
-template <Operand kOperand, int kKeyLanes, int kValueLanes>
-__global__ void __launch_bounds__(kThreads)
+template <Operand kOperand, int kWarps, int kKeyLanes, int kValueLanes>
+__global__ void __launch_bounds__(32 * kWarps)
     VectorAttentionKernel(const __grid_constant__ DecodeAttention a) {
-  using KeyBatch = VectorBatch<kKeyLanes>;
-  using ValueBatch = VectorBatch<kValueLanes>;
+  using KeyBatch = VectorBatch<kWarps, kKeyLanes>;
+  using ValueBatch = VectorBatch<kWarps, kValueLanes>;
   __shared__ int rows[kAttentionChunk];
   __shared__ float scores[kAttentionChunk];
   __shared__ float shared_sums[kWarps][kMaxWidth];
@@ -258,33 +261,30 @@ __global__ void __launch_bounds__(kThreads)
   WaitForGridBefore();
   if (!busy) return;
 
-  // q, in units of log2 so that exp is a power of two.
-  float query[kVector] = {};
+  // What the grid before has written, all at once: q, and the query's own key and value.
+  float4 low = make_float4(0, 0, 0, 0);
+  float4 high = low;
   if (key_used) {
     const int64_t at = (static_cast<int64_t>(chunk.row) * a.n_head + chunk.head) * a.d_key;
     const auto* const from = reinterpret_cast<const float4*>(a.queries + at + key_vector * kVector);
-    const float4 low = __ldcg(from);
-    const float4 high = __ldcg(from + 1);
-    const float scale = a.scale * kLog2E;
-    query[0] = low.x * scale, query[1] = low.y * scale;
-    query[2] = low.z * scale, query[3] = low.w * scale;
-    query[4] = high.x * scale, query[5] = high.y * scale;
-    query[6] = high.z * scale, query[7] = high.w * scale;
+    low = __ldcg(from);
+    high = __ldcg(from + 1);
   }
+  keys.Fetch(rows, chunk.keys, keys_at, key_vectors, 0, key_used, /*fresh=*/true);
+  values.Fetch(rows, chunk.keys, values_at, value_vectors, 0, value_used, /*fresh=*/true);
+  const float scale = a.scale * kLog2E;  // then exp is a power of two
+  const float query[kVector] = {low.x * scale,  low.y * scale,  low.z * scale,  low.w * scale,
+                                high.x * scale, high.y * scale, high.z * scale, high.w * scale};
 
   for (int turn = 0; turn * KeyBatch::kGroups < chunk.keys; turn += kBatch) {
-    if (turn > 0)
-      keys.Fetch(rows, chunk.keys, keys_at, key_vectors, turn, key_used, /*fresh=*/false);
-    keys.Fetch(rows, chunk.keys, keys_at, key_vectors, turn, key_used, /*fresh=*/true);
+    if (turn > 0) keys.FetchBoth(rows, chunk.keys, keys_at, key_vectors, turn, key_used);
     Score<kOperand>(chunk, keys, query, turn, scores);
   }
   __syncthreads();
   const Share share = SoftMaximum(scores, chunk.keys);
   float sums[kVector] = {};
   for (int turn = 0; turn * ValueBatch::kGroups < chunk.keys; turn += kBatch) {
-    if (turn > 0)
-      values.Fetch(rows, chunk.keys, values_at, value_vectors, turn, value_used, /*fresh=*/false);
-    values.Fetch(rows, chunk.keys, values_at, value_vectors, turn, value_used, /*fresh=*/true);
+    if (turn > 0) values.FetchBoth(rows, chunk.keys, values_at, value_vectors, turn, value_used);
     Weigh<kOperand>(chunk, values, scores, share.largest, turn, sums);
   }
 
@@ -313,8 +313,10 @@ __global__ void __launch_bounds__(kThreads)
 
 // -- Heads of any width and type: a warp per key, a thread per value.
 
+constexpr int kAnyWarps = 8;
+
 template <Operand kOperand>
-__global__ void __launch_bounds__(kThreads)
+__global__ void __launch_bounds__(32 * kAnyWarps)
     AnyAttentionKernel(const __grid_constant__ DecodeAttention a) {
   using Traits = OperandTraits<kOperand>;
   using Type = typename Traits::Type;
@@ -330,7 +332,7 @@ __global__ void __launch_bounds__(kThreads)
   const auto* const values = reinterpret_cast<const Type*>(chunk.values_at);
   const float* const query =
       a.queries + (static_cast<int64_t>(chunk.row) * a.n_head + chunk.head) * a.d_key;
-  for (int k = threadIdx.x / 32; k < chunk.keys; k += kWarps) {
+  for (int k = threadIdx.x / 32; k < chunk.keys; k += kAnyWarps) {
     const Type* const key = keys + static_cast<int64_t>(RowOf(rows[k])) * a.d_key;
     float product = 0;
     for (int i = threadIdx.x % 32; i < a.d_key; i += 32) {
@@ -352,11 +354,12 @@ __global__ void __launch_bounds__(kThreads)
   });
 }
 
-LaunchShape ShapeOf(const DecodeAttention& a) {
+LaunchShape ShapeOf(const DecodeAttention& a, int warps) {
   LaunchShape shape;
   shape.grid = dim3(a.chunks, a.n_head, a.rows);
-  shape.block = dim3(kThreads);
+  shape.block = dim3(32 * warps);
   shape.dependent = true;
+  shape.in_decode_step = true;
   return shape;
 }
 
@@ -371,31 +374,33 @@ int LanesOf(int width) {
 
 template <Operand kOperand>
 absl::Status LaunchOperand(const DecodeAttention& a, cudaStream_t stream) {
-  const auto launch = [&](auto kernel) {
-    return Launch("decode attention", kernel, ShapeOf(a), stream, a);
+  const auto launch = [&](auto kernel, int warps) {
+    return Launch("decode attention", kernel, ShapeOf(a, warps), stream, a);
   };
   const int key_lanes = LanesOf(a.d_key);
   const int value_lanes = LanesOf(a.d_value);
   if constexpr (kOperand != Operand::kFloat32) {
     // The released CIFAR-10 networks: keys of 64, values of 128.
-    if (key_lanes == 8 && value_lanes == 16) return launch(VectorAttentionKernel<kOperand, 8, 16>);
+    if (key_lanes == 8 && value_lanes == 16) {
+      return launch(VectorAttentionKernel<kOperand, 8, 8, 16>, 8);
+    }
     // Otherwise keys and values are read by as many lanes as the wider of them takes.
     switch (key_lanes > 0 && value_lanes > 0 ? std::max(key_lanes, value_lanes) : 0) {
       case 2:
-        return launch(VectorAttentionKernel<kOperand, 2, 2>);
+        return launch(VectorAttentionKernel<kOperand, 4, 2, 2>, 4);
       case 4:
-        return launch(VectorAttentionKernel<kOperand, 4, 4>);
+        return launch(VectorAttentionKernel<kOperand, 4, 4, 4>, 4);
       case 8:
-        return launch(VectorAttentionKernel<kOperand, 8, 8>);
+        return launch(VectorAttentionKernel<kOperand, 4, 8, 8>, 4);
       case 16:
-        return launch(VectorAttentionKernel<kOperand, 16, 16>);
+        return launch(VectorAttentionKernel<kOperand, 8, 16, 16>, 8);
       case 32:
-        return launch(VectorAttentionKernel<kOperand, 32, 32>);
+        return launch(VectorAttentionKernel<kOperand, 8, 32, 32>, 8);
       default:
         break;
     }
   }
-  return launch(AnyAttentionKernel<kOperand>);
+  return launch(AnyAttentionKernel<kOperand>, kAnyWarps);
 }
 
 }  // namespace

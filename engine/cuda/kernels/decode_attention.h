@@ -27,7 +27,7 @@
 
 namespace strided::cuda {
 
-inline constexpr int kAttentionChunk = 256;  // keys
+inline constexpr int kAttentionChunk = 128;  // keys
 
 // One layer's attention. Pointers are into device memory.
 struct DecodeAttention {

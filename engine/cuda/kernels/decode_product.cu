@@ -492,6 +492,7 @@ absl::Status LaunchTile(const DecodeProduct& product, cudaStream_t stream) {
   shape.block = dim3(32 * warps);
   shape.shared_bytes = static_cast<size_t>(layout.bytes);
   shape.dependent = true;
+  shape.in_decode_step = true;
   return Launch("decode product", DecodeProductKernel<kFormat, kOperand, kTiles, kColumnTiles>,
                 shape, stream, product);
 }
@@ -512,6 +513,7 @@ absl::Status LaunchFloat32(const DecodeProduct& product, cudaStream_t stream) {
   shape.block = dim3(32 * kWarps);
   shape.shared_bytes = static_cast<size_t>(product.matrix.inputs) * sizeof(float);
   shape.dependent = true;
+  shape.in_decode_step = true;
   return Launch("float32 decode product", Float32ProductKernel, shape, stream, product);
 }
 

@@ -32,6 +32,7 @@ absl::Status LaunchEmbed(const DeviceTables& tables, const DecodeRow* row_states
   shape.grid = dim3(rows);
   shape.block = dim3(kThreads);
   shape.dependent = true;
+  shape.in_decode_step = true;
   return Launch("embed", EmbedKernel, shape, stream, tables, row_states, sequences, d_model,
                 hidden);
 }

@@ -20,6 +20,9 @@ struct LaunchShape {
   // Programmatic dependent launch: the kernel may start while the one before it in the stream still
   // runs, and must execute WaitForGridBefore in every block before it touches what that one writes.
   bool dependent = false;
+  // A decode step's kernels all ask for the same split of a multiprocessor's memory into cache and
+  // shared memory: it has to drain before it can change the split.
+  bool in_decode_step = false;
 };
 
 // Launches `kernel` on `stream` and returns the launch's status, with `name` in its message.
@@ -33,6 +36,12 @@ absl::Status Launch(const char* name, void (*kernel)(Parameters...), const Launc
                                                     cudaFuncAttributeMaxDynamicSharedMemorySize,
                                                     static_cast<int>(shape.shared_bytes));
     if (raised != cudaSuccess) return CudaError(raised, name);
+  }
+  if (shape.in_decode_step) {
+    const cudaError_t split = cudaFuncSetAttribute(
+        reinterpret_cast<const void*>(kernel), cudaFuncAttributePreferredSharedMemoryCarveout,
+        cudaSharedmemCarveoutMaxShared);
+    if (split != cudaSuccess) return CudaError(split, name);
   }
   cudaLaunchAttribute attribute = {};
   attribute.id = cudaLaunchAttributeProgrammaticStreamSerialization;

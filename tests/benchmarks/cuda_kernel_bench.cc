@@ -1,0 +1,248 @@
+// What each kernel of a decode step takes, in a chain of its own kind: a graph of dependent
+// launches, as in a step.
+//
+//   cuda_kernel_bench tests/benchmarks/shapes/cifar10-59m --batches=1,64 --place=0.5
+//
+// Bytes are those of weights and caches that a launch reads and writes at the least; GB/s of a
+// chain over few layers are those of the second-level cache.
+
+#include <cuda_runtime_api.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <iostream>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_format.h"
+#include "engine/base/status_macros.h"
+#include "engine/cuda/device_buffer.h"
+#include "engine/cuda/kernels/decode_attention.h"
+#include "engine/cuda/kernels/decode_product.h"
+#include "engine/cuda/network_loader.h"
+#include "engine/cuda/sequence_store.h"
+#include "engine/cuda/stream.h"
+#include "tests/testing/random_model.h"
+
+namespace strided::cuda {
+namespace {
+
+constexpr int kRepeats = 20;
+
+template <typename T>
+T Require(absl::StatusOr<T> result) {
+  if (!result.ok()) {
+    std::cerr << "cuda_kernel_bench: " << result.status() << "\n";
+    std::exit(1);
+  }
+  return *std::move(result);
+}
+
+void Require(const absl::Status& status) {
+  if (status.ok()) return;
+  std::cerr << "cuda_kernel_bench: " << status << "\n";
+  std::exit(1);
+}
+
+// The buffers of a step of `rows` rows, all sequences at `position`, and its kernels by layer.
+class Kernels {
+ public:
+  Kernels(const ModelConfig& config, const LoadedNetwork& network, int rows, int position,
+          cudaStream_t stream)
+      : config_(config), network_(network), rows_(rows), stream_(stream) {
+    store_ =
+        Require(SequenceStore::Create(config, {.max_slots = rows, .element_bytes = 2}, stream));
+    const int64_t bytes = store_->CacheBytes(config.context_length) + CacheArena::kAlignment;
+    Require(store_->TakeArena(bytes * rows));
+    SequenceSpec spec;
+    spec.max_length = config.context_length;
+    const std::vector<float> start(static_cast<size_t>(config.d_model));
+    std::vector<DecodeRow> states;
+    for (int r = 0; r < rows; ++r) {
+      DecodeRow& state = states.emplace_back();
+      state.slot = Require(store_->Add(spec, start));
+      state.position = position;
+    }
+    const auto count = static_cast<size_t>(rows);
+    const auto heads = static_cast<size_t>(config.n_head);
+    chunks_ = 1;
+    for (const auto& layer : config.attention) {
+      for (const AttentionPattern& head : layer) {
+        const int keys = HeadRows::Of(head).MostKeys(position);
+        chunks_ = std::max(chunks_, (keys + kAttentionChunk - 1) / kAttentionChunk);
+      }
+    }
+    const size_t widest =
+        std::max({static_cast<size_t>(config.d_ff), heads * static_cast<size_t>(config.d_value)});
+    states_ = Require(DeviceBuffer<DecodeRow>::Create(count));
+    Require(states_.CopyFrom(states, stream));
+    hidden_ = Require(DeviceBuffer<float>::Create(count * static_cast<size_t>(config.d_model)));
+    queries_ =
+        Require(DeviceBuffer<float>::Create(count * heads * static_cast<size_t>(config.d_key)));
+    wide_ = Require(DeviceBuffer<std::byte>::Create(count * widest * 2));
+    partials_ = Require(DeviceBuffer<float>::Create(count * heads * static_cast<size_t>(chunks_) *
+                                                    static_cast<size_t>(config.d_value + 2)));
+    arrivals_ = Require(DeviceBuffer<int32_t>::Create(count * heads));
+    for (auto fill : {hidden_.Fill(std::byte{0x3c}, stream), queries_.Fill(std::byte{0x3c}, stream),
+                      wide_.Fill(std::byte{0x3c}, stream), arrivals_.Fill(std::byte{0}, stream)}) {
+      Require(fill);
+    }
+    int device = 0;
+    Require(CudaError(cudaGetDevice(&device), "device"));
+    Require(
+        CudaError(cudaDeviceGetAttribute(&multiprocessors_, cudaDevAttrMultiProcessorCount, device),
+                  "multiprocessors"));
+  }
+
+  absl::Status Qkv(int layer) {
+    DecodeProduct product = Product(At(layer).qkv, ProductOutput::kQueryKeyValue);
+    product.normed = true;
+    product.norm = At(layer).attn_norm;
+    product.out = reinterpret_cast<std::byte*>(queries_.data());
+    product.row_states = states_.data();
+    product.sequences = store_->table();
+    product.first_head = layer * config_.n_head;
+    product.heads = network_.view().head_rows + product.first_head;
+    product.d_key = config_.d_key;
+    product.d_value = config_.d_value;
+    return LaunchDecodeProduct(product, multiprocessors_, stream_);
+  }
+  absl::Status Attention(int layer) {
+    DecodeAttention attention;
+    attention.queries = queries_.data();
+    attention.out = wide_.data();
+    attention.row_states = states_.data();
+    attention.sequences = store_->table();
+    attention.first_head = layer * config_.n_head;
+    attention.heads = network_.view().head_rows + attention.first_head;
+    attention.n_head = config_.n_head;
+    attention.d_key = config_.d_key;
+    attention.d_value = config_.d_value;
+    attention.scale = 1.0F / std::sqrt(static_cast<float>(config_.d_key));
+    attention.rows = rows_;
+    attention.chunks = chunks_;
+    attention.partials = partials_.data();
+    attention.arrivals = arrivals_.data();
+    return LaunchDecodeAttention(attention, stream_);
+  }
+  absl::Status Out(int layer) { return Residual(At(layer).out, false); }
+  absl::Status Down(int layer) { return Residual(At(layer).down, true); }
+  absl::Status Up(int layer) {
+    DecodeProduct product = Product(At(layer).up, ProductOutput::kActivated);
+    product.normed = true;
+    product.norm = At(layer).mlp_norm;
+    product.out = wide_.data();
+    return LaunchDecodeProduct(product, multiprocessors_, stream_);
+  }
+  absl::Status Layer(int layer) {
+    RETURN_IF_ERROR(Qkv(layer));
+    RETURN_IF_ERROR(Attention(layer));
+    RETURN_IF_ERROR(Out(layer));
+    RETURN_IF_ERROR(Up(layer));
+    return Down(layer);
+  }
+
+ private:
+  const DeviceLayer& At(int layer) const {
+    return network_.view().layers[static_cast<size_t>(layer)];
+  }
+  DecodeProduct Product(const DeviceMatrix& matrix, ProductOutput output) {
+    DecodeProduct product;
+    product.format = network_.view().format;
+    product.matrix = matrix;
+    product.rows = rows_;
+    product.hidden = hidden_.data();
+    product.activation = config_.activation;
+    product.output = output;
+    return product;
+  }
+  absl::Status Residual(const DeviceMatrix& matrix, bool ends_layer) {
+    DecodeProduct product = Product(matrix, ProductOutput::kResidual);
+    product.in = wide_.data();
+    product.ends_layer = ends_layer;
+    return LaunchDecodeProduct(product, multiprocessors_, stream_);
+  }
+
+  const ModelConfig& config_;
+  const LoadedNetwork& network_;
+  const int rows_;
+  const cudaStream_t stream_;
+  int chunks_ = 1;
+  int multiprocessors_ = 0;
+  std::unique_ptr<SequenceStore> store_;
+  DeviceBuffer<DecodeRow> states_;
+  DeviceBuffer<float> hidden_;
+  DeviceBuffer<float> queries_;
+  DeviceBuffer<std::byte> wide_;
+  DeviceBuffer<float> partials_;
+  DeviceBuffer<int32_t> arrivals_;
+};
+
+// Microseconds of one of `launch(0)` ... `launch(layers - 1)`, the median of several graphs of all.
+double Microseconds(int layers, cudaStream_t stream,
+                    const std::function<absl::Status(int)>& launch) {
+  const Graph graph = Require(Capture(stream, [&] {
+    for (int layer = 0; layer < layers; ++layer) RETURN_IF_ERROR(launch(layer));
+    return absl::OkStatus();
+  }));
+  std::vector<double> times;
+  for (int repeat = 0; repeat < kRepeats; ++repeat) {
+    Require(CudaError(cudaStreamSynchronize(stream), "before a chain"));
+    const auto start = std::chrono::steady_clock::now();
+    constexpr int kLaunches = 4;
+    for (int i = 0; i < kLaunches; ++i) {
+      Require(CudaError(cudaGraphLaunch(graph.get(), stream), "launching a chain"));
+    }
+    Require(CudaError(cudaStreamSynchronize(stream), "a chain"));
+    const std::chrono::duration<double, std::micro> time = std::chrono::steady_clock::now() - start;
+    times.push_back(time.count() / (kLaunches * layers));
+  }
+  std::ranges::sort(times);
+  return times[times.size() / 2];
+}
+
+int Main(int argc, char** argv) {
+  std::vector<std::string> shapes;
+  std::vector<int> batches = {1, 8, 64, 256};
+  double place = 0.5;
+  CLI::App app("Times of a decode step's kernels");
+  app.add_option("shapes", shapes, "directories with a config.json")->required();
+  app.add_option("--batches", batches, "rows of a step")->delimiter(',');
+  app.add_option("--place", place, "where the sequences stand, as a share of the context");
+  CLI11_PARSE(app, argc, argv);
+  const Stream stream = Require(CreateStream());
+  std::cout << absl::StrFormat("%-18s %5s %8s %8s %8s %8s %8s %9s  us\n", "shape", "batch", "qkv",
+                               "attend", "out", "up", "down", "layer");
+  for (const std::string& directory : shapes) {
+    const ModelConfig config = Require(ModelConfig::Load(directory + "/config.json"));
+    const RandomModel model = MakeRandomModel(config, /*seed=*/1, DType::kBfloat16);
+    const LoadedNetwork network =
+        Require(LoadedNetwork::Load(model.config, model.weights, WeightFormat::kBfloat16));
+    const int position = static_cast<int>(place * (config.context_length - 1));
+    for (const int batch : batches) {
+      Kernels kernels(model.config, network, batch, position, stream.get());
+      const auto time = [&](absl::Status (Kernels::*kernel)(int)) {
+        return Microseconds(config.n_layer, stream.get(),
+                            [&](int layer) { return (kernels.*kernel)(layer); });
+      };
+      std::cout << absl::StrFormat("%-18s %5d %8.2f %8.2f %8.2f %8.2f %8.2f %9.2f\n",
+                                   std::filesystem::path(directory).filename().string(), batch,
+                                   time(&Kernels::Qkv), time(&Kernels::Attention),
+                                   time(&Kernels::Out), time(&Kernels::Up), time(&Kernels::Down),
+                                   time(&Kernels::Layer))
+                << std::flush;
+    }
+  }
+  return 0;
+}
+
+}  // namespace
+}  // namespace strided::cuda
+
+int main(int argc, char** argv) { return strided::cuda::Main(argc, argv); }
