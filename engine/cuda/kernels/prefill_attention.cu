@@ -39,7 +39,7 @@ absl::Status LaunchWidths(const PrefillAttention& attention, const AttentionGrid
   const int d_key = attention.d_key;
   const int d_value = attention.d_value;
   const auto launch = [&]<int kKeySteps, int kValueTiles, int kKeys>() {
-    return LaunchOrders<AttentionKernel<kOperand, kKeySteps, kValueTiles, kKeys>>(
+    return LaunchOrders<AttentionKernel<AttentionSizes<kOperand, kKeySteps, kValueTiles, kKeys>>>(
         attention, grids, dependent, stream);
   };
   if (d_key == 32 && d_value == 32) return launch.template operator()<2, 4, 64>();
