@@ -18,9 +18,9 @@
 #include "absl/strings/str_format.h"
 #include "engine/cuda/cuda_executor.h"
 #include "engine/cuda/kernels/prefill_attention.h"
+#include "engine/cuda/kernels/weight_packing.h"
 #include "engine/cuda/kernels/wide_product.h"
 #include "engine/cuda/prefill.h"
-#include "engine/cuda/weight_packing.h"
 #include "tests/benchmarks/cuda_timer.h"
 #include "tests/benchmarks/random_network.h"
 

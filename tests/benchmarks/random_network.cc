@@ -7,7 +7,7 @@
 #include <random>
 #include <span>
 
-#include "engine/cuda/weight_packing.h"
+#include "engine/cuda/kernels/weight_packing.h"
 #include "tests/benchmarks/cuda_timer.h"
 
 namespace strided::cuda {

@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "engine/cuda/weight_packing.h"
+#include "engine/cuda/kernels/weight_packing.h"
 #include "tests/engine/cuda/cuda_test.h"
 #include "tests/engine/cuda/device_array.h"
 
