@@ -38,9 +38,9 @@ absl::Status Launch(const char* name, void (*kernel)(Parameters...), const Launc
     if (raised != cudaSuccess) return CudaError(raised, name);
   }
   if (shape.in_decode_step) {
-    const cudaError_t split = cudaFuncSetAttribute(
-        reinterpret_cast<const void*>(kernel), cudaFuncAttributePreferredSharedMemoryCarveout,
-        cudaSharedmemCarveoutMaxShared);
+    const cudaError_t split = cudaFuncSetAttribute(reinterpret_cast<const void*>(kernel),
+                                                   cudaFuncAttributePreferredSharedMemoryCarveout,
+                                                   cudaSharedmemCarveoutMaxShared);
     if (split != cudaSuccess) return CudaError(split, name);
   }
   cudaLaunchAttribute attribute = {};

@@ -39,7 +39,7 @@ absl::Status LaunchWidths(const PrefillAttention& attention, const AttentionGrid
   const int d_key = attention.d_key;
   const int d_value = attention.d_value;
   const auto launch = [&]<int kKeySteps, int kValueTiles, int kKeys>() {
-    return LaunchOrders<AttentionKernel<kOperand, kKeySteps, kValueTiles, kKeys>>(
+    return LaunchOrders<AttentionKernel<AttentionSizes<kOperand, kKeySteps, kValueTiles, kKeys>>>(
         attention, grids, dependent, stream);
   };
   if (d_key == 32 && d_value == 32) return launch.template operator()<2, 4, 64>();
@@ -47,7 +47,8 @@ absl::Status LaunchWidths(const PrefillAttention& attention, const AttentionGrid
   if (d_key == 64 && d_value == 128) return launch.template operator()<4, 16, 64>();
   if (d_value <= 32) return launch.template operator()<0, 4, 64>();
   if (d_value <= 64) return launch.template operator()<0, 8, 64>();
-  if (d_value <= 128) return launch.template operator()<0, 16, 64>();
+  // Wider keys leave no room for tiles of 64 beside 128 queries on devices of 8.0.
+  if (d_value <= 128 && d_key <= 128) return launch.template operator()<0, 16, 64>();
   return launch.template operator()<0, 32, 32>();
 }
 

@@ -14,8 +14,8 @@
 #include "engine/cuda/kernels/async_copy.cuh"
 #include "engine/cuda/kernels/fragments.cuh"
 #include "engine/cuda/kernels/launch.h"
-#include "engine/cuda/kernels/wide_product.h"
 #include "engine/cuda/kernels/weight_packing.h"
+#include "engine/cuda/kernels/wide_product.h"
 
 namespace strided::cuda {
 

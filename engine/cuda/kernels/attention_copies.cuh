@@ -1,0 +1,88 @@
+// Prefill attention's copies to shared memory, eight lanes a row.
+
+#ifndef STRIDED_ENGINE_CUDA_KERNELS_ATTENTION_COPIES_CUH_
+#define STRIDED_ENGINE_CUDA_KERNELS_ATTENTION_COPIES_CUH_
+
+#include "engine/cuda/kernels/async_copy.cuh"
+#include "engine/cuda/kernels/attention_task.cuh"
+
+namespace strided::cuda {
+
+template <class Sizes>
+struct AttentionCopies {
+  using Type = typename Sizes::Type;
+  static constexpr int kKeys = Sizes::kKeys;
+  static constexpr int kValueTiles = Sizes::kValueTiles;
+  static constexpr int kValuePitch = Sizes::kValuePitch;
+  static constexpr int kLanesOfRow = 8;
+
+  // Part `part` of 8 elements of a row of `width`; zeros beyond it and where not `valid`.
+  static __device__ __forceinline__ void CopyPart(const Type* row, int part, int width, bool valid,
+                                                  bool aligned, uint32_t to) {
+    const int first = part * 8;
+    if (aligned) {
+      const bool inside = valid && first < width;
+      CopyAsync(to, row + (inside ? first : 0), inside);
+      return;
+    }
+    for (int i = 0; i < 8; ++i) {
+      uint16_t element = 0;
+      if (valid && first + i < width) {
+        element = __ldcg(reinterpret_cast<const uint16_t*>(row) + first + i);
+      }
+      asm volatile("st.shared.u16 [%0], %1;" ::"r"(to + i * 2), "h"(element) : "memory");
+    }
+  }
+
+  static __device__ __forceinline__ bool IsAligned(const PrefillAttention& a) {
+    return a.d_key % 8 == 0 && a.d_value % 8 == 0;
+  }
+
+  static __device__ __forceinline__ void CopyQueries(const PrefillAttention& a,
+                                                     const AttentionTask& task, uint32_t to) {
+    const int parts = Sizes::KeySteps(a.d_key) * 2;
+    const int queries = blockDim.x / 2;
+    for (int q = threadIdx.x / kLanesOfRow; q < queries; q += blockDim.x / kLanesOfRow) {
+      const bool valid = q < task.tile.count;
+      const Type* const row = QueryOf<Type>(a, task.head, task.RowOf(valid ? q : 0));
+      for (int part = threadIdx.x % kLanesOfRow; part < parts; part += kLanesOfRow) {
+        CopyPart(row, part, a.d_key, valid, IsAligned(a),
+                 to + q * Sizes::KeyPitch(a.d_key) + part * 16);
+      }
+    }
+  }
+
+  // The block's tile `index`, counted over both spans.
+  static __device__ __forceinline__ void CopyKeys(const PrefillAttention& a,
+                                                  const AttentionBlock<Type>& block, int index,
+                                                  uint32_t to) {
+    const AttentionTask& task = block.task;
+    const KeySource<Type> source = block.source;  // in registers, meanwhile
+    const bool second = index >= task.tiles[0];
+    const KeyAxis axis = second ? task.axes[1] : task.axes[0];
+    const KeyLimits limits = Select(second, task.limits[0], task.limits[1]);
+    const int first = task.FirstKeyOf<kKeys>(index);
+    const int key_parts = Sizes::KeySteps(a.d_key) * 2;
+    const int key_pitch = Sizes::KeyPitch(a.d_key);
+    const uint32_t to_values = to + kKeys * key_pitch;
+    for (int k = threadIdx.x / kLanesOfRow; k < kKeys; k += blockDim.x / kLanesOfRow) {
+      const int key = first + k;
+      const bool valid = limits.Holds(key);
+      const auto row = source.At(axis, valid ? key : limits.begin);
+      for (int part = threadIdx.x % kLanesOfRow; part < key_parts + kValueTiles;
+           part += kLanesOfRow) {
+        if (part < key_parts) {
+          CopyPart(row.key, part, a.d_key, valid, IsAligned(a), to + k * key_pitch + part * 16);
+        } else {
+          const int value_part = part - key_parts;
+          CopyPart(row.value, value_part, a.d_value, valid, IsAligned(a),
+                   to_values + k * kValuePitch + value_part * 16);
+        }
+      }
+    }
+  }
+};
+
+}  // namespace strided::cuda
+
+#endif  // STRIDED_ENGINE_CUDA_KERNELS_ATTENTION_COPIES_CUH_

@@ -1,0 +1,125 @@
+// What a block of prefill attention works on, and in which sizes.
+
+#ifndef STRIDED_ENGINE_CUDA_KERNELS_ATTENTION_TASK_CUH_
+#define STRIDED_ENGINE_CUDA_KERNELS_ATTENTION_TASK_CUH_
+
+#include "engine/cuda/kernels/attention_source.cuh"
+#include "engine/cuda/kernels/fragments.cuh"
+
+namespace strided::cuda {
+
+inline constexpr int kWarpQueries = 16;
+inline constexpr int kMaxTileQueries = 128;
+
+// kKeySteps: steps of 16 elements of a key; 0: as many as d_key says, the queries then stay in
+// shared memory. kValueTiles: tiles of 8 elements of a value, beyond d_value zeros. kKeys: of a
+// tile.
+template <Operand kOperandType, int kKeyStepsOr0, int kValueTilesOf, int kKeysOf>
+struct AttentionSizes {
+  static constexpr Operand kOperand = kOperandType;
+  static constexpr int kKeySteps = kKeyStepsOr0;
+  static constexpr int kValueTiles = kValueTilesOf;
+  static constexpr int kKeys = kKeysOf;
+  static_assert(kValueTiles % 2 == 0 && kKeys % 16 == 0, "one ldmatrix serves two tiles");
+  using Traits = OperandTraits<kOperand>;
+  using Type = typename Traits::Type;
+
+  // Bytes from one row in shared memory to the next: an odd number of 16-byte parts.
+  static constexpr int kPadding = 16;
+  static constexpr int kValuePitch = kValueTiles * 16 + kPadding;
+
+  static __host__ __device__ __forceinline__ int KeySteps(int d_key) {
+    return kKeySteps > 0 ? kKeySteps : (d_key + 15) / 16;
+  }
+  static __host__ __device__ __forceinline__ int KeyPitch(int d_key) {
+    return KeySteps(d_key) * 32 + kPadding;
+  }
+  // Of a tile of keys, then of their values.
+  static __host__ __device__ __forceinline__ int StageBytes(int d_key) {
+    return kKeys * (KeyPitch(d_key) + kValuePitch);
+  }
+};
+
+// Keys begin <= k < end: what one query reads of a span.
+struct KeyLimits {
+  int begin = 0;
+  int end = 0;
+  // Whether none, or each, of `count` keys from `first` is one.
+  __device__ bool Misses(int first, int count) const {
+    return begin >= first + count || end <= first || end <= begin;
+  }
+  __device__ bool Covers(int first, int count) const {
+    return begin <= first && end >= first + count;
+  }
+  __device__ bool Holds(int key) const { return begin <= key && key < end; }
+};
+
+// A copy, not a reference: what is in registers has no address.
+__device__ __forceinline__ KeyLimits Select(bool second, KeyLimits a, KeyLimits b) {
+  return {second ? b.begin : a.begin, second ? b.end : a.end};
+}
+
+// A head's tile of queries, and the tiles of keys that they read: first those of span 0.
+struct AttentionTask {
+  int head;
+  RowRun run;
+  QueryTile tile;
+  QueryOrder order;
+  KeyAxis axes[kMaxSpans];
+  KeyLimits limits[kMaxSpans];  // that hold every query's
+  int first_tile[kMaxSpans];
+  int tiles[kMaxSpans];
+
+  __device__ int RowOf(int query) const { return run.first_row + tile.first + query * tile.stride; }
+  __device__ int PositionOf(int query) const {
+    return run.first_position + tile.first + query * tile.stride;
+  }
+  // What query number `query` reads of a span; nothing beyond the tile's queries.
+  __device__ KeyLimits LimitsOf(const HeadRows& rows, int span, int query) const {
+    if (query >= tile.count) return {};
+    const KeySpan keys = SpanOf(rows, order, span, PositionOf(query));
+    return {keys.begin, keys.end};
+  }
+  // The first key of a tile, counted over both spans.
+  template <int kKeys>
+  __device__ int FirstKeyOf(int index) const {
+    const int in_first = tiles[0];
+    return (index < in_first ? first_tile[0] + index : first_tile[1] + index - in_first) * kKeys;
+  }
+};
+
+// The task of this block: its tile has no queries where there is nothing to do.
+template <int kKeys>
+__device__ __forceinline__ AttentionTask TaskOfBlock(const PrefillAttention& a,
+                                                     const HeadRows& rows, QueryOrder order) {
+  AttentionTask task;
+  task.head = blockIdx.y;
+  task.order = order;
+  task.tile = TileAt(rows, order, a.rows.runs, a.rows.run_count, blockIdx.x, blockDim.x / 2);
+  if (task.tile.count == 0) return task;
+  task.run = a.rows.runs[task.tile.run];
+#pragma unroll
+  for (int s = 0; s < kMaxSpans; ++s) {
+    const KeySpan first = SpanOf(rows, order, s, task.PositionOf(0));
+    const KeySpan last = SpanOf(rows, order, s, task.PositionOf(task.tile.count - 1));
+    task.axes[s] = first.axis;
+    task.limits[s] = {first.begin, last.end};
+    task.first_tile[s] = first.begin / kKeys;
+    const int end_tile = (last.end + kKeys - 1) / kKeys;
+    task.tiles[s] = last.end > first.begin ? end_tile - task.first_tile[s] : 0;
+  }
+  return task;
+}
+
+// In shared memory: what all threads of a block know, at no cost in registers.
+template <typename Type>
+struct AttentionBlock {
+  AttentionTask task;
+  KeySource<Type> source;
+};
+inline constexpr int kAttentionBlockBytes = 256;
+static_assert(sizeof(AttentionBlock<float>) <= kAttentionBlockBytes);
+
+}  // namespace strided::cuda
+
+#endif  // STRIDED_ENGINE_CUDA_KERNELS_ATTENTION_TASK_CUH_

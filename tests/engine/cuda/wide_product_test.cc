@@ -1,0 +1,202 @@
+// The products of prefill against sums in double.
+
+#include "engine/cuda/kernels/wide_product.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "engine/cuda/kernels/weight_packing.h"
+#include "tests/engine/cuda/cuda_test.h"
+#include "tests/engine/cuda/device_array.h"
+
+namespace strided::cuda {
+namespace {
+
+struct Shape {
+  int outputs = 0;
+  int inputs = 0;
+  int rows = 0;
+};
+
+// W x + b for random numbers that the format holds, except where it has scales.
+class ProductCase {
+ public:
+  ProductCase(const Shape& shape, WeightFormat format)
+      : shape_(shape),
+        format_(format),
+        operand_(OperandOf(format)),
+        in_stride_(PackedSteps(shape.inputs) * kStepInputs),
+        weights_(Rounded(RandomFloats(Count(shape.outputs, shape.inputs), 1,
+                                      1 / std::sqrt(static_cast<float>(shape.inputs))),
+                         operand_)),
+        bias_(RandomFloats(static_cast<size_t>(shape.outputs), 2)),
+        inputs_(Rounded(RandomFloats(Count(shape.rows, shape.inputs), 3), operand_)) {
+    tensor_.dtype = DType::kFloat32;
+    tensor_.shape = {shape.outputs, shape.inputs};
+    tensor_.data = std::as_bytes(std::span<const float>(weights_));
+    std::vector<SourceRow> source;
+    for (int row = 0; row < shape.outputs; ++row) source.push_back({&tensor_, row});
+    PackedWeights packed = PackRows(source, shape.inputs, format);
+    device_weights_ = ToDevice(packed.bytes);
+    device_scales_ = ToDevice(packed.scales);
+    device_bias_ = ToDevice(bias_);
+    device_in_ = ToDevice(EncodeRows(inputs_, shape.inputs, in_stride_, operand_));
+  }
+
+  // Rows first, first + 1, ...: out [rows][outputs], which held `before`.
+  std::vector<float> Run(WideOutput output, int first, int rows, std::optional<WideTile> tile,
+                         float before = 0) const {
+    const bool floats = output == WideOutput::kResidual || output == WideOutput::kFloat32;
+    const Operand stored = floats ? Operand::kFloat32 : operand_;
+    const int stride = shape_.outputs + shape_.outputs % 2;
+    const std::vector<float> initial(Count(rows, stride), before);
+    DeviceBuffer<std::byte> out = ToDevice(EncodeRows(initial, stride, stride, stored));
+    WideProduct product;
+    product.matrix = {device_weights_.data(), device_scales_.data(), device_bias_.data(),
+                      shape_.outputs, shape_.inputs};
+    product.in = device_in_.data() + int64_t{first} * in_stride_ * OperandBytes(operand_);
+    product.in_stride = in_stride_;
+    product.out = out.data();
+    product.out_stride = stride;
+    product.rows = rows;
+    product.output = output;
+    product.activation = Activation::kQuickGelu;
+    const absl::Status status = LaunchWideProduct(product, format_, false, kDefaultStream, tile);
+    EXPECT_TRUE(status.ok()) << status;
+    return DecodeRows(FromDevice(out), shape_.outputs, stride, stored);
+  }
+
+  std::vector<double> Expected(WideOutput output, double before = 0) const {
+    std::vector<double> expected;
+    for (int row = 0; row < shape_.rows; ++row) {
+      for (int out = 0; out < shape_.outputs; ++out) {
+        double sum = bias_[static_cast<size_t>(out)];
+        for (int i = 0; i < shape_.inputs; ++i) {
+          sum += double{weights_[Count(out, shape_.inputs) + static_cast<size_t>(i)]} *
+                 inputs_[Count(row, shape_.inputs) + static_cast<size_t>(i)];
+        }
+        if (output == WideOutput::kActivated) sum /= 1 + std::exp(-1.702 * sum);
+        expected.push_back(output == WideOutput::kResidual ? before + sum : sum);
+      }
+    }
+    return expected;
+  }
+
+ private:
+  static size_t Count(int a, int b) { return static_cast<size_t>(a) * static_cast<size_t>(b); }
+
+  Shape shape_;
+  WeightFormat format_;
+  Operand operand_;
+  int in_stride_;
+  std::vector<float> weights_;
+  std::vector<float> bias_;
+  std::vector<float> inputs_;
+  Tensor tensor_;
+  DeviceBuffer<std::byte> device_weights_;
+  DeviceBuffer<float> device_scales_;
+  DeviceBuffer<float> device_bias_;
+  DeviceBuffer<std::byte> device_in_;
+};
+
+// Of results around 1: roundings of sums and stored results, and of weights with a scale.
+double LimitOf(WeightFormat format, WideOutput output) {
+  const bool stored = output == WideOutput::kOperand || output == WideOutput::kActivated;
+  switch (format) {
+    case WeightFormat::kFloat32:
+      return 1e-5;
+    case WeightFormat::kFloat16:
+      return stored ? 1e-3 : 1e-4;
+    case WeightFormat::kBfloat16:
+      return stored ? 5e-3 : 1e-4;
+    case WeightFormat::kInt8:
+      return 6e-2;
+    case WeightFormat::kFloat8:
+      return 2e-1;
+  }
+  return 0;
+}
+
+constexpr WeightFormat kFormats[] = {WeightFormat::kFloat32, WeightFormat::kFloat16,
+                                     WeightFormat::kBfloat16, WeightFormat::kInt8,
+                                     WeightFormat::kFloat8};
+constexpr WideOutput kOutputs[] = {WideOutput::kOperand, WideOutput::kActivated,
+                                   WideOutput::kResidual, WideOutput::kFloat32};
+constexpr WideTile kTiles[] = {WideTile::kLarge, WideTile::kMedium, WideTile::kSmall};
+
+using WideProductTest = CudaTest;
+
+TEST_F(WideProductTest, ResultsAreTheSumsOfADouble) {
+  for (const Shape& shape : {Shape{1, 1, 1}, Shape{16, 64, 8}, Shape{257, 72, 131},
+                             Shape{128, 320, 129}, Shape{33, 1000, 5}}) {
+    for (const WeightFormat format : kFormats) {
+      const ProductCase product(shape, format);
+      for (const WideOutput output : kOutputs) {
+        SCOPED_TRACE(absl::StrCat(WeightFormatName(format), " output ", static_cast<int>(output),
+                                  ": ", shape.outputs, " x ", shape.inputs, ", rows ", shape.rows));
+        ExpectNear(product.Run(output, 0, shape.rows, std::nullopt, 0.5F),
+                   product.Expected(output, 0.5), LimitOf(format, output));
+      }
+    }
+  }
+}
+
+TEST_F(WideProductTest, EveryTileGivesTheSameBits) {
+  const Shape shape = {300, 256, 200};
+  for (const WeightFormat format : kFormats) {
+    const ProductCase product(shape, format);
+    const auto expected = product.Run(WideOutput::kFloat32, 0, shape.rows, WideTile::kSmall);
+    for (const WideTile tile : kTiles) {
+      EXPECT_EQ(product.Run(WideOutput::kFloat32, 0, shape.rows, tile), expected)
+          << WeightFormatName(format);
+    }
+  }
+}
+
+TEST_F(WideProductTest, ARowGivesTheSameBitsAloneAndAmongOthers) {
+  const Shape shape = {80, 192, 150};
+  for (const WeightFormat format : kFormats) {
+    const ProductCase product(shape, format);
+    const auto all = product.Run(WideOutput::kFloat32, 0, shape.rows, WideTile::kMedium);
+    for (const int row : {0, 7, 8, 127, 128, 149}) {
+      const auto begin = all.begin() + row * shape.outputs;
+      EXPECT_EQ(product.Run(WideOutput::kFloat32, row, 1, std::nullopt),
+                std::vector<float>(begin, begin + shape.outputs))
+          << WeightFormatName(format) << ", row " << row;
+    }
+  }
+}
+
+TEST_F(WideProductTest, AMatrixWithoutBiasAddsNone) {
+  const std::vector<float> ones(16 * 64, 1.0F);
+  Tensor tensor;
+  tensor.dtype = DType::kFloat32;
+  tensor.shape = {16, 64};
+  tensor.data = std::as_bytes(std::span<const float>(ones));
+  std::vector<SourceRow> source;
+  for (int row = 0; row < 16; ++row) source.push_back({&tensor, row});
+  const auto weights = ToDevice(PackRows(source, 64, WeightFormat::kBfloat16).bytes);
+  const auto in = ToDevice(EncodeRows(std::vector<float>(64, 0.5F), 64, 64, Operand::kBfloat16));
+  const auto out = ToDevice(std::vector<float>(16));
+  WideProduct product;
+  product.matrix = {weights.data(), nullptr, nullptr, 16, 64};
+  product.in = in.data();
+  product.in_stride = 64;
+  product.out = reinterpret_cast<std::byte*>(out.data());
+  product.out_stride = 16;
+  product.rows = 1;
+  product.output = WideOutput::kFloat32;
+  const absl::Status status =
+      LaunchWideProduct(product, WeightFormat::kBfloat16, false, kDefaultStream);
+  ASSERT_TRUE(status.ok()) << status;
+  EXPECT_THAT(FromDevice(out), ::testing::Each(32.0F));
+}
+
+}  // namespace
+}  // namespace strided::cuda
