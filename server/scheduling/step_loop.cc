@@ -156,7 +156,9 @@ void StepLoop::Scan(absl::Time now) {
 // -- The step
 
 bool StepLoop::AssignSlots(absl::Time now) {
+  heartbeat_->StepStarts(now);  // a device may hang in a start or a fork, too
   const std::vector<SlotAssigner::Failure> failures = slots_.AssignSlots(now);
+  heartbeat_->StepEnds(/*succeeded=*/true);
   for (const SlotAssigner::Failure& failure : failures) End(failure.job, failure.status, now);
   return !failures.empty();
 }

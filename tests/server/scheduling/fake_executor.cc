@@ -69,6 +69,7 @@ absl::StatusOr<Slot> FakeExecutor::ForkSequence(const Slot& parent, const Sequen
 }
 
 absl::StatusOr<Slot> FakeExecutor::Place(Sequence sequence) {
+  while_placing();
   if (next_start_fails.has_value()) return *std::exchange(next_start_fails, std::nullopt);
   const int64_t bytes = CacheBytes(sequence.spec.max_length);
   int slot = 0;

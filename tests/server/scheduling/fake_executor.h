@@ -42,6 +42,8 @@ class FakeExecutor final : public Executor {
   std::optional<absl::Status> next_run_fails;
   std::optional<absl::Status> next_start_fails;
   std::optional<int> non_finite_position;
+  // Called in every start and fork, on the thread that runs it.
+  std::function<void()> while_placing = [] {};
 
   // -- What happened.
   std::vector<StepPlan> plans;

@@ -389,6 +389,21 @@ TEST(SchedulerTest, AWatchdogSeesWhenTheStepThatRunsBegan) {
   EXPECT_EQ(bench.metrics.last_step, bench.clock.Now());
 }
 
+TEST(SchedulerTest, AWatchdogSeesAStartOrAForkThatDoesNotEnd) {
+  SchedulerBench bench;
+  std::vector<absl::Time> during;
+  bench.executor.while_placing = [&] { during.push_back(bench.scheduler->health().step_started); };
+  bench.clock.Advance(absl::Seconds(9));
+  Job job = GenerateJob(2, 1);
+  job.samples = 2;
+  bench.Submit(job, bench.NewSink());
+  bench.Run();
+  EXPECT_EQ(bench.executor.starts, 1);
+  EXPECT_EQ(bench.executor.forks, 1);
+  EXPECT_THAT(during, ElementsAre(bench.clock.Now(), bench.clock.Now()));
+  EXPECT_EQ(bench.scheduler->health().step_started, absl::InfinitePast());
+}
+
 TEST(SchedulerTest, AnIdleSchedulerHasNothingToDo) {
   SchedulerBench bench;
   EXPECT_FALSE(bench.scheduler->RunOneStep());
