@@ -158,8 +158,12 @@ void StepLoop::Scan(absl::Time now) {
 bool StepLoop::AssignSlots(absl::Time now) {
   heartbeat_->StepStarts(now);  // a device may hang in a start or a fork, too
   const std::vector<SlotAssigner::Failure> failures = slots_.AssignSlots(now);
-  heartbeat_->StepEnds(/*succeeded=*/true);
-  for (const SlotAssigner::Failure& failure : failures) End(failure.job, failure.status, now);
+  const bool fault = !failures.empty() && absl::IsInternal(failures.back().status);
+  heartbeat_->StepEnds(/*succeeded=*/!fault);
+  for (const SlotAssigner::Failure& failure : failures) {
+    if (!absl::IsInternal(failure.status)) End(failure.job, failure.status, now);
+  }
+  if (fault) FailEngine(failures.back().status, now);
   return !failures.empty();
 }
 
@@ -202,8 +206,8 @@ void StepLoop::FailEngine(const absl::Status& error, absl::Time now) {
   metrics_.SetHealthy(false);
   engine_failure_ = EngineError(absl::StatusCode::kUnavailable,
                                 "the engine has failed; nothing was run for this request");
-  const absl::Status interrupted =
-      EngineError(absl::StatusCode::kInternal, absl::StrCat("a step failed: ", error.message()));
+  const absl::Status interrupted = EngineError(
+      absl::StatusCode::kInternal, absl::StrCat("the engine failed: ", error.message()));
   while (!jobs_.running().empty()) End(*jobs_.running().begin(), interrupted, now);
   while (!jobs_.waiting().empty()) {
     JobState* const job = *jobs_.waiting().begin();
