@@ -69,10 +69,13 @@ void SchedulingMetrics::CancelFreedSlots(absl::Duration since_cancel) const {
 
 void SchedulingMetrics::StepRan(const StepTally& tally, absl::Time now) const {
   if (model_ == nullptr) return;
-  model_->ObserveStep(PhaseOf(tally), tally.step_time, tally.decode_rows + tally.prefill_rows);
+  for (const int rows : tally.rows_of_step) {
+    model_->ObserveStep(PhaseOf(tally), tally.step_time, rows);
+  }
   model_->SetLastStep(now);
   if (tally.generated > 0) model_->CountGeneratedTokens(tally.generated);
   if (tally.replayed > 0) model_->CountReplayedTokens(tally.replayed);
+  TokensWasted(tally.wasted);
 }
 
 }  // namespace strided

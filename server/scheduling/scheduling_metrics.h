@@ -4,6 +4,7 @@
 #define STRIDED_SERVER_SCHEDULING_SCHEDULING_METRICS_H_
 
 #include <cstdint>
+#include <span>
 #include <utility>
 
 #include "absl/time/time.h"
@@ -35,13 +36,15 @@ class LiveCount {
   LiveObject object_;
 };
 
-// What one step did.
+// What one call of the executor did.
 struct StepTally {
-  int decode_rows = 0;
-  int prefill_rows = 0;      // of prompts and replays
-  int64_t generated = 0;     // tokens drawn
-  int64_t replayed = 0;      // rows that a sequence had run before it lost its slot
-  absl::Duration step_time;  // of the executor alone
+  int decode_rows = 0;   // of its first step
+  int prefill_rows = 0;  // of prompts and replays; where there are some, the call is one step
+  std::span<const int> rows_of_step;  // all rows of each step; of whoever made the tally
+  int64_t generated = 0;              // tokens drawn and taken in
+  int64_t replayed = 0;               // rows that a sequence had run before it lost its slot
+  int64_t wasted = 0;                 // tokens drawn beyond a stop
+  absl::Duration step_time;           // of one step, the executor's alone
 };
 
 struct SchedulingGauges {
@@ -72,7 +75,7 @@ class SchedulingMetrics {
   void Preempted() const;
   void NonFiniteLogits() const;
   void DecodeEnded(absl::Duration decode_time) const;
-  // Drawn for a job that ended with an error.
+  // Drawn for a job that ended with an error, or beyond a stop.
   void TokensWasted(int64_t tokens) const;
   void CancelFreedSlots(absl::Duration since_cancel) const;
   void StepRan(const StepTally& tally, absl::Time now) const;

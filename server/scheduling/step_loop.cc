@@ -41,9 +41,10 @@ StepLoop::StepLoop(const SchedulerOptions& options, Executor* executor, const Cl
       clock_(clock),
       metrics_(metrics),
       heartbeat_(heartbeat),
-      limits_{.max_rows = executor->info().max_rows,
+      slots_(MaxSequences(options, *executor), executor, &jobs_),
+      batch_({.max_rows = executor->info().max_rows,
               .prefill_rows = std::max(1, options.prefill_rows_per_step)},
-      slots_(MaxSequences(options, *executor), executor, &jobs_) {
+             {.max_steps = executor->info().max_steps, .launch_limit = options.launch_limit}) {
   metrics_.SetSlotsTotal(MaxSequences(options, *executor));
   metrics_.SetHealthy(true);
   SetGauges();
@@ -168,7 +169,7 @@ bool StepLoop::AssignSlots(absl::Time now) {
 }
 
 bool StepLoop::RunBatch() {
-  const StepPlan& plan = batch_.Plan(jobs_.running(), limits_);
+  const StepPlan& plan = batch_.Plan(jobs_.running());
   if (plan.rows.empty()) return false;
   const absl::Time start = clock_->Now();
   heartbeat_->StepStarts(start);
@@ -179,10 +180,8 @@ bool StepLoop::RunBatch() {
     FailEngine(results.status(), now);
     return true;
   }
-  for (JobState* const job : batch_.Deliver(*results, now)) Settle(job, now);
-  StepTally tally = batch_.tally();
-  tally.step_time = now - start;
-  metrics_.StepRan(tally, now);
+  for (JobState* const job : batch_.Deliver(*results, start, now)) Settle(job, now);
+  metrics_.StepRan(batch_.tally(), now);
   return true;
 }
 

@@ -70,7 +70,6 @@ class StepLoop {
   const Clock* const clock_;  // not owned
   const SchedulingMetrics metrics_;
   Heartbeat* const heartbeat_;  // not owned
-  const RowLimits limits_;
 
   JobTable jobs_;
   SlotAssigner slots_;

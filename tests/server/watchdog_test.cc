@@ -42,7 +42,7 @@ TEST(JudgeEngineTest, AFailedStepIsWorseThanASlowOne) {
 // Takes what a job pushes, and forgets it.
 class NullSink final : public TokenSink {
  public:
-  bool HasRoom() const override { return true; }
+  int Room() const override { return 1; }
   void Progress(const JobProgress&) override {}
   void Push(const PushedToken&) override {}
   void FinishSample(const SampleEnd&) override {}

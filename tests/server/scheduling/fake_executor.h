@@ -22,6 +22,7 @@ class FakeExecutor final : public Executor {
  public:
   struct Options {
     int max_rows = 16;
+    int max_steps = 1;
     int max_slots = 1000;
     int64_t cache_capacity_bytes = 1'000'000;
   };
@@ -70,6 +71,8 @@ class FakeExecutor final : public Executor {
 
   absl::StatusOr<Slot> Place(Sequence sequence);
   absl::Status RunRow(const StepRow& row);
+  // One step of a row that has been checked; gives the token that it drew.
+  int32_t RunStep(Sequence& sequence, const StepRow& row);
 
   const Options options_;
   ModelConfig config_;

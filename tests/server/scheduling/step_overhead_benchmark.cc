@@ -65,7 +65,7 @@ class NullExecutor final : public Executor {
 
 class CountingSink final : public TokenSink {
  public:
-  bool HasRoom() const override { return true; }
+  int Room() const override { return kEndless; }
   void Progress(const JobProgress&) override {}
   void Push(const PushedToken& token) override { benchmark::DoNotOptimize(sum_ += token.token); }
   void FinishSample(const SampleEnd&) override {}
