@@ -31,8 +31,9 @@ struct Setting {
 // Reads from and writes to `settings`, which outlives the table. In the order of settings.h.
 std::vector<Setting> SettingTable(ServerSettings& settings);
 
-// What no field can see by itself: that model_repository is set, and that of two limits the later
-// one is not the smaller. InvalidArgument with both names and values.
+// What no field can see by itself: that model_repository is set, that device and devices are not
+// both and no device is twice, and that of two limits the later one is not the smaller.
+// InvalidArgument with both names and values.
 absl::Status CheckTogether(const ServerSettings& settings);
 
 }  // namespace strided

@@ -1,5 +1,6 @@
 #include "server/repository/model_repository.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/escaping.h"
@@ -74,12 +75,21 @@ ModelRepository::ModelRepository(std::string root, ModelOptions options, Metrics
 ModelRepository::~ModelRepository() = default;
 
 absl::Status ModelRepository::Scan() {
-  RETURN_IF_ERROR(CheckDevice(options_.device));
+  ASSIGN_OR_RETURN(devices_, ChooseDevices(options_.devices, FindDevices()));
   ASSIGN_OR_RETURN(std::vector<FoundModel> models, ScanRepository(root_));
+  const auto loadable = std::count_if(models.begin(), models.end(),
+                                      [](const FoundModel& found) { return found.problem.ok(); });
+  int index = 0;
   for (FoundModel& found : models) {
     ModelMetrics* const metrics =
         metrics_->ForModel(found.name, VersionText(found.version), ModalityLabel(found));
-    candidates_.push_back({.found = std::move(found), .metrics = metrics});
+    double memory_fraction = 0;
+    if (found.problem.ok()) {
+      memory_fraction =
+          MemoryFraction(options_.gpu_memory_fraction, static_cast<int>(loadable), index++);
+    }
+    candidates_.push_back(
+        {.found = std::move(found), .metrics = metrics, .memory_fraction = memory_fraction});
   }
   for (const Candidate& candidate : candidates_) {
     const absl::Status& problem = candidate.found.problem;
@@ -130,12 +140,14 @@ absl::StatusOr<std::shared_ptr<const ServedModel>> ModelRepository::BringUp(
   model->name = candidate.found.name;
   model->version = VersionText(candidate.found.version);
   model->metrics = candidate.metrics;
-  ASSIGN_OR_RETURN(model->executor, CreateExecutor(stored, options_));
+  const Device& device = devices_.front();
+  ASSIGN_OR_RETURN(model->executor,
+                   CreateExecutor(stored, options_, device, candidate.memory_fraction));
   ASSIGN_OR_RETURN(model->fingerprint, Fingerprint(stored, *model->executor));
   Publish(candidate, ModelState::kWarming, "");
   RETURN_IF_ERROR(WarmUp(*model->executor));
-  model->scheduler = std::make_unique<Scheduler>(options_.scheduling, model->executor.get(), clock_,
-                                                 model->metrics, metrics_);
+  model->scheduler = std::make_unique<Scheduler>(
+      SchedulingOn(options_, device.kind), model->executor.get(), clock_, model->metrics, metrics_);
   model->scheduler->Start();
   model->loaded_at = clock_->Now();
   model->load_time = model->loaded_at - start;

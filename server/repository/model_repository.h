@@ -35,7 +35,8 @@ class ModelRepository final : public ModelSource {
   ~ModelRepository() override;
 
   // Finds the highest version of every model below the root: an entry each, kLoading, or kFailed
-  // where there is a problem. Errors as CheckDevice and ScanRepository; a model's problem is none.
+  // where there is a problem. Errors as ChooseDevices and ScanRepository; a model's problem is
+  // none.
   absl::Status Scan() ABSL_LOCKS_EXCLUDED(mu_);
 
   // Loads and warms what Scan found, one model after the other, and starts its scheduler. A model
@@ -54,7 +55,8 @@ class ModelRepository final : public ModelSource {
   using Key = std::pair<std::string, int64_t>;  // name, version; 0 where there is none
   struct Candidate {
     FoundModel found;
-    ModelMetrics* metrics;  // not owned
+    ModelMetrics* metrics;   // not owned
+    double memory_fraction;  // of a GPU, when it is loaded
   };
 
   absl::Status LoadOne(const Candidate& candidate);
@@ -69,7 +71,9 @@ class ModelRepository final : public ModelSource {
   Metrics* const metrics_;    // not owned
   const Clock* const clock_;  // not owned
 
-  std::vector<Candidate> candidates_;  // of the thread that scans and loads
+  // Of the thread that scans and loads.
+  std::vector<Device> devices_;
+  std::vector<Candidate> candidates_;
 
   // Callback threads read, the loading thread writes. Held for a look-up, never for a load.
   mutable absl::Mutex mu_;
