@@ -7,12 +7,12 @@
 #include <span>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "engine/base/file.h"
 #include "engine/base/sha256.h"
 #include "engine/base/status_macros.h"
 #include "engine/cpu/cpu_executor.h"
 #include "engine/cpu/kernels/kernels.h"
-#include "engine/cuda/cuda_executor.h"
 #include "engine/model/strict_json.h"
 #include "engine/step.h"
 #include "server/repository/weight_format_choice.h"
@@ -52,15 +52,14 @@ double MemoryFraction(double fraction, int models, int index) {
   return std::min(part / (1 - part * index), 1.0);  // rounding may carry the last beyond 1
 }
 
-absl::StatusOr<std::unique_ptr<Executor>> CreateExecutor(const StoredModel& model,
-                                                         const ModelOptions& options,
-                                                         const Device& device,
-                                                         double memory_fraction) {
+absl::StatusOr<PlacedModel> PlaceModel(const StoredModel& model, const ModelOptions& options,
+                                       const Device& device, double memory_fraction) {
   const WeightFormat weight_format = ChooseWeightFormat(
       options.weight_format, FormatsOf(model.config, model.weights), device.kind, HasBfloat16Dot());
   const SchedulerOptions scheduling = SchedulingOn(options, device.kind);
   const int max_rows = scheduling.max_sequences + scheduling.prefill_rows_per_step;
   const int64_t cache_bytes = options.cache_bytes.value_or(DefaultsOf(device.kind).cache_bytes);
+  PlacedModel placed;
   if (device.kind == DeviceKind::kCpu) {
     CpuOptions cpu;
     cpu.weight_format = weight_format;
@@ -68,7 +67,8 @@ absl::StatusOr<std::unique_ptr<Executor>> CreateExecutor(const StoredModel& mode
     cpu.max_rows = max_rows;
     cpu.max_slots = scheduling.max_sequences;
     cpu.cache_capacity_bytes = cache_bytes;
-    return CreateCpuExecutor(model.config, model.weights, cpu);
+    ASSIGN_OR_RETURN(placed.executor, CreateCpuExecutor(model.config, model.weights, cpu));
+    return placed;
   }
   CudaOptions cuda;
   cuda.device = device.ordinal;
@@ -77,7 +77,23 @@ absl::StatusOr<std::unique_ptr<Executor>> CreateExecutor(const StoredModel& mode
   cuda.max_slots = scheduling.max_sequences;
   cuda.memory_fraction = memory_fraction;
   cuda.cache_capacity_bytes = cache_bytes;
-  return CreateCudaExecutor(model.config, model.weights, cuda);
+  ASSIGN_OR_RETURN(std::unique_ptr<CudaExecutor> executor,
+                   CreateCudaExecutor(model.config, model.weights, cuda));
+  placed.memory = executor->memory();
+  placed.executor = std::move(executor);
+  return placed;
+}
+
+absl::Status CheckSameNumerics(std::span<const std::unique_ptr<Executor>> executors) {
+  const ExecutorInfo& first = executors.front()->info();
+  for (const auto& executor : executors) {
+    const ExecutorInfo& info = executor->info();
+    if (info.numerics == first.numerics) continue;
+    return absl::FailedPreconditionError(
+        absl::StrCat(first.device, " computes by ", first.numerics, " and ", info.device, " by ",
+                     info.numerics, ": their bits differ; serve them from two servers"));
+  }
+  return absl::OkStatus();
 }
 
 absl::Status WarmUp(Executor& executor) {

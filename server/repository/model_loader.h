@@ -6,11 +6,13 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "engine/cuda/cuda_executor.h"
 #include "engine/executor.h"
 #include "engine/model/config.h"
 #include "engine/model/weights.h"
@@ -51,12 +53,20 @@ double MemoryFraction(double fraction, int models, int index);
 // Errors as ModelConfig::Load and Weights::Load.
 absl::StatusOr<StoredModel> ReadModel(const std::string& directory);
 
+// A model on a device.
+struct PlacedModel {
+  std::unique_ptr<Executor> executor;
+  std::optional<DeviceMemory> memory;  // of a GPU, as of now
+};
+
 // An executor with the model's weights on `device`, with `memory_fraction` of a GPU's free memory.
 // Errors as CreateCpuExecutor and CreateCudaExecutor.
-absl::StatusOr<std::unique_ptr<Executor>> CreateExecutor(const StoredModel& model,
-                                                         const ModelOptions& options,
-                                                         const Device& device,
-                                                         double memory_fraction);
+absl::StatusOr<PlacedModel> PlaceModel(const StoredModel& model, const ModelOptions& options,
+                                       const Device& device, double memory_fraction);
+
+// FailedPrecondition unless the executors of one model compute the same bits (ExecutorInfo): what a
+// request gets must not depend on where it runs.
+absl::Status CheckSameNumerics(std::span<const std::unique_ptr<Executor>> executors);
 
 // Runs one step of one sequence, so that the first request finds memory touched and code loaded.
 // Internal where the step fails or its logits are not finite: such a model would serve nothing

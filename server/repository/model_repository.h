@@ -61,6 +61,8 @@ class ModelRepository final : public ModelSource {
 
   absl::Status LoadOne(const Candidate& candidate);
   absl::StatusOr<std::shared_ptr<const ServedModel>> BringUp(const Candidate& candidate);
+  // Shows what the models on a GPU take, one more with them: nothing is taken or given back later.
+  void CountMemory(const std::string& device, const DeviceMemory& memory);
   // Sets the entry's state, and the series that tells it.
   void Publish(const Candidate& candidate, ModelState state, absl::string_view reason,
                std::shared_ptr<const ServedModel> model = nullptr) ABSL_LOCKS_EXCLUDED(mu_);
@@ -74,6 +76,7 @@ class ModelRepository final : public ModelSource {
   // Of the thread that scans and loads.
   std::vector<Device> devices_;
   std::vector<Candidate> candidates_;
+  std::map<std::string, DeviceMemory> memory_;  // by device
 
   // Callback threads read, the loading thread writes. Held for a look-up, never for a load.
   mutable absl::Mutex mu_;

@@ -10,23 +10,16 @@ StepPhase PhaseOf(const StepTally& tally) {
 
 }  // namespace
 
-void SchedulingMetrics::SetSlotsTotal(int slots) const {
-  if (model_ != nullptr) model_->SetSlotsTotal(slots);
-}
-
 void SchedulingMetrics::SetHealthy(bool healthy) const {
   if (model_ != nullptr) model_->SetEngineHealthy(healthy);
 }
 
 void SchedulingMetrics::Set(const SchedulingGauges& gauges) const {
-  if (model_ == nullptr) return;
-  model_->SetRequestsRunning(gauges.jobs_running);
-  model_->SetRequestsWaiting(WaitReason::kCapacity, gauges.jobs_waiting);
-  model_->SetRequestsWaiting(WaitReason::kPausedReader, gauges.paused_jobs_waiting);
-  model_->SetSequencesRunning(gauges.sequences_running);
-  model_->SetStreamsPaused(gauges.paused_jobs);
-  model_->SetCacheBytes(CacheState::kUsed, gauges.cache.used_bytes);
-  model_->SetCacheBytes(CacheState::kFree, gauges.cache.capacity_bytes - gauges.cache.used_bytes);
+  if (shared_ != nullptr) {
+    shared_->Set(scheduler_, gauges);
+  } else if (model_ != nullptr) {
+    ShowGauges(gauges, model_);
+  }
 }
 
 void SchedulingMetrics::JobStarted(absl::Duration queue_time, int64_t prompt_tokens) const {

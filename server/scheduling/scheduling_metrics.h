@@ -3,13 +3,14 @@
 #ifndef STRIDED_SERVER_SCHEDULING_SCHEDULING_METRICS_H_
 #define STRIDED_SERVER_SCHEDULING_SCHEDULING_METRICS_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <utility>
 
 #include "absl/time/time.h"
-#include "engine/executor.h"
 #include "server/observability/metrics.h"
+#include "server/scheduling/scheduling_gauges.h"
 
 namespace strided {
 
@@ -47,24 +48,17 @@ struct StepTally {
   absl::Duration step_time;           // of one step, the executor's alone
 };
 
-struct SchedulingGauges {
-  int jobs_running = 0;  // that hold a slot
-  int sequences_running = 0;
-  int jobs_waiting = 0;         // that hold none, for lack of room
-  int paused_jobs_waiting = 0;  // that hold none because their reader is behind
-  int paused_jobs = 0;          // all whose reader is behind
-  CacheUsage cache;
-};
-
 // Null-safe, so that tests may do without metrics. As thread-safe as the Metrics behind it.
 class SchedulingMetrics {
  public:
   // Not owned; each may be null.
   SchedulingMetrics(ModelMetrics* model, Metrics* objects) : model_(model), objects_(objects) {}
+  // Of scheduler number `scheduler` of several that serve one model; `gauges` is not owned.
+  SchedulingMetrics(ModelMetrics* model, Metrics* objects, SharedGauges* gauges, size_t scheduler)
+      : model_(model), objects_(objects), shared_(gauges), scheduler_(scheduler) {}
 
   LiveCount Count(LiveObject object) const { return LiveCount(objects_, object); }
 
-  void SetSlotsTotal(int slots) const;
   void SetHealthy(bool healthy) const;
   void Set(const SchedulingGauges& gauges) const;
 
@@ -83,6 +77,8 @@ class SchedulingMetrics {
  private:
   ModelMetrics* model_;
   Metrics* objects_;
+  SharedGauges* shared_ = nullptr;  // null: the gauges are this scheduler's alone
+  size_t scheduler_ = 0;            // of shared_
 };
 
 }  // namespace strided

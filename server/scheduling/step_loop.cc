@@ -27,12 +27,11 @@ absl::Status EngineError(absl::StatusCode code, absl::string_view what) {
   return WithReason(absl::Status(code, what), {.reason = "ENGINE_ERROR", .metadata = {}});
 }
 
-// No more sequences than a step has rows, so that none is ever left out (step_policy.h).
+}  // namespace
+
 int MaxSequences(const SchedulerOptions& options, const Executor& executor) {
   return std::max(1, std::min(options.max_sequences, executor.info().max_rows));
 }
-
-}  // namespace
 
 StepLoop::StepLoop(const SchedulerOptions& options, Executor* executor, const Clock* clock,
                    const SchedulingMetrics& metrics, Heartbeat* heartbeat)
@@ -45,7 +44,6 @@ StepLoop::StepLoop(const SchedulerOptions& options, Executor* executor, const Cl
       batch_({.max_rows = executor->info().max_rows,
               .prefill_rows = std::max(1, options.prefill_rows_per_step)},
              {.max_steps = executor->info().max_steps, .launch_limit = options.launch_limit}) {
-  metrics_.SetSlotsTotal(MaxSequences(options, *executor));
   metrics_.SetHealthy(true);
   SetGauges();
 }
@@ -216,6 +214,7 @@ void StepLoop::FailEngine(const absl::Status& error, absl::Time now) {
 
 void StepLoop::SetGauges() const {
   SchedulingGauges gauges;
+  gauges.slots = MaxSequences(options_, *executor_);
   gauges.jobs_running = static_cast<int>(jobs_.running().size());
   for (const JobState* job : jobs_.running()) {
     gauges.sequences_running += job->live();

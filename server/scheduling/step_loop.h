@@ -1,4 +1,4 @@
-// What the scheduler thread does between two steps, and the step itself.
+// What the scheduler thread does between two calls of the executor, and the call itself.
 
 #ifndef STRIDED_SERVER_SCHEDULING_STEP_LOOP_H_
 #define STRIDED_SERVER_SCHEDULING_STEP_LOOP_H_
@@ -21,6 +21,10 @@
 
 namespace strided {
 
+// Samples that may hold a slot at once: no more than a step has rows, so that none is ever left out
+// of one (step_policy.h).
+int MaxSequences(const SchedulerOptions& options, const Executor& executor);
+
 // Of one thread. In the steady state, where sequences decode and none comes or goes, a step
 // allocates nothing here.
 //
@@ -33,7 +37,7 @@ class StepLoop {
   StepLoop(const SchedulerOptions& options, Executor* executor, const Clock* clock,
            const SchedulingMetrics& metrics, Heartbeat* heartbeat);
 
-  // Carries the commands out, runs one step, delivers its results. False if nothing was done: then
+  // Carries the commands out, calls the executor once, delivers the results. False if nothing was done: then
   // nothing will be before a command comes or IdleLimit() has passed.
   bool RunOneStep(Commands commands);
 

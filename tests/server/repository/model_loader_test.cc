@@ -3,10 +3,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "tests/server/repository/model_directory.h"
+#include "tests/server/scheduling/fake_executor.h"
 #include "tests/testing/status_matchers.h"
 
 namespace strided {
@@ -22,9 +25,8 @@ std::string FingerprintOf(const std::string& directory,
                           const ModelOptions& options = kSmallOptions) {
   const auto fingerprint = [&]() -> absl::StatusOr<std::string> {
     ASSIGN_OR_RETURN(const StoredModel model, ReadModel(directory));
-    ASSIGN_OR_RETURN(const std::unique_ptr<Executor> executor,
-                     CreateExecutor(model, options, Device(), 1));
-    return Fingerprint(model, *executor);
+    ASSIGN_OR_RETURN(const PlacedModel placed, PlaceModel(model, options, Device(), 1));
+    return Fingerprint(model, *placed.executor);
   }();
   EXPECT_OK(fingerprint);
   return fingerprint.value_or("");
@@ -55,14 +57,25 @@ TEST(FingerprintTest, TheLayoutOfTheConfigurationsTextDoesNotCount) {
   EXPECT_EQ(FingerprintOf(root.path() + "/a"), fingerprint);
 }
 
-TEST(CreateExecutorTest, AFormatThatTheDeviceDoesNotHaveIsNamed) {
+TEST(PlaceModelTest, AFormatThatTheDeviceDoesNotHaveIsNamed) {
   const TemporaryDirectory root;
   WriteModel(root, "a");
   ASSERT_OK_AND_ASSIGN(const StoredModel model, ReadModel(root.path() + "/a"));
   ModelOptions options = kSmallOptions;
   options.weight_format = "float8";
-  EXPECT_THAT(CreateExecutor(model, options, Device(), 1),
+  EXPECT_THAT(PlaceModel(model, options, Device(), 1),
               StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("float8")));
+}
+
+TEST(CheckSameNumericsTest, DevicesThatComputeOtherBitsAreNotServedTogether) {
+  std::vector<std::unique_ptr<Executor>> executors;
+  executors.push_back(std::make_unique<FakeExecutor>(FakeExecutor::Options{.numerics = "sm_90"}));
+  executors.push_back(std::make_unique<FakeExecutor>(FakeExecutor::Options{.numerics = "sm_90"}));
+  EXPECT_OK(CheckSameNumerics(executors));
+  executors.push_back(std::make_unique<FakeExecutor>(FakeExecutor::Options{.numerics = "sm_80"}));
+  EXPECT_THAT(CheckSameNumerics(executors),
+              StatusIs(absl::StatusCode::kFailedPrecondition,
+                       AllOf(HasSubstr("sm_90"), HasSubstr("sm_80"))));
 }
 
 TEST(SchedulingOnTest, WhatIsNotSetSuitsTheDevice) {
@@ -93,10 +106,9 @@ TEST(WarmUpTest, AFirstStepLeavesNoSlotBehind) {
   const TemporaryDirectory root;
   WriteModel(root, "a", R"({"conditions": [{"name": "class", "values": 3}]})");
   ASSERT_OK_AND_ASSIGN(const StoredModel model, ReadModel(root.path() + "/a"));
-  ASSERT_OK_AND_ASSIGN(const std::unique_ptr<Executor> executor,
-                       CreateExecutor(model, kSmallOptions, Device(), 1));
-  EXPECT_OK(WarmUp(*executor));
-  EXPECT_EQ(executor->cache_usage().slots_in_use, 0);
+  ASSERT_OK_AND_ASSIGN(const PlacedModel placed, PlaceModel(model, kSmallOptions, Device(), 1));
+  EXPECT_OK(WarmUp(*placed.executor));
+  EXPECT_EQ(placed.executor->cache_usage().slots_in_use, 0);
 }
 
 TEST(ReadModelTest, WhatIsWrongIsNamedWithItsFile) {

@@ -92,6 +92,7 @@ class CountingMetrics final : public Metrics {
                              int64_t) override {}
   void CountMessagesSent(absl::string_view, absl::string_view, absl::string_view,
                          int64_t) override {}
+  void SetDeviceMemory(absl::string_view, MemoryKind, int64_t) override {}
   void CountCreated(LiveObject object) override { ++created[object]; }
   void CountReleased(LiveObject object) override { ++released[object]; }
   std::shared_ptr<prometheus::Registry> registry() const override { return nullptr; }

@@ -32,6 +32,7 @@ FakeExecutor::FakeExecutor(const Options& options) : options_(options) {
   config_.vocab_size = kVocabSize;
   config_.context_length = kContextLength;
   info_.device = "fake";
+  info_.numerics = options.numerics;
   info_.max_rows = options.max_rows;
   info_.max_steps = options.max_steps;
   absl::MutexLock lock(&mu_);

@@ -9,6 +9,7 @@
 #include <map>
 #include <optional>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
@@ -25,6 +26,7 @@ class FakeExecutor final : public Executor {
     int max_steps = 1;
     int max_slots = 1000;
     int64_t cache_capacity_bytes = 1'000'000;
+    std::string numerics = "fake";
   };
   static constexpr int kVocabSize = 64;
   static constexpr int kContextLength = 1000;

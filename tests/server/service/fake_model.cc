@@ -145,10 +145,10 @@ FakeModel MakeFakeModel(ModelConfig config, const FakeModelOptions& options) {
   model->load_time = absl::Seconds(2);
   model->loaded_at = absl::FromUnixSeconds(1'700'000'000);
   model->metrics = options.metrics;
-  model->executor = std::move(executor);
-  model->scheduler = std::make_unique<Scheduler>(
-      options.scheduling, fake, options.clock == nullptr ? &kSystemClock : options.clock,
-      options.metrics, options.objects);
+  model->executors.push_back(std::move(executor));
+  model->scheduler = std::make_unique<SchedulerGroup>(
+      options.scheduling, model->executors,
+      options.clock == nullptr ? &kSystemClock : options.clock, options.metrics, options.objects);
   if (options.running) model->scheduler->Start();
   return {.executor = fake, .served = std::move(model)};
 }
