@@ -59,9 +59,8 @@ void Batch::CountRows() {
 
 std::span<JobState* const> Batch::Deliver(StepResult results, absl::Time start, absl::Time end) {
   changed_.clear();
-  const CallTimes times{
-      .start = start, .end = end, .steps = static_cast<int>(rows_of_step_.size())};
-  tally_.step_time = times.step_time();
+  tally_.step_time = (end - start) / static_cast<int64_t>(rows_of_step_.size());
+  const CallTimes times{.start = start, .end = end, .step_time = tally_.step_time};
   if (tally_.prefill_rows == 0) step_time_.Add(tally_.step_time, tally_.decode_rows);
   std::span<const StepRow> rows(plan_.rows);
   for (const Share& share : shares_) {

@@ -139,11 +139,13 @@ JobState::Delivery JobState::Deliver(SequenceState& sample, std::span<const Step
   const int drawn_before = sample.drawn();
   auto result = results.begin();
   for (StepRow row : rows) {
+    absl::Time drawn = times.start;
     for (int step = 0; step < row.steps; ++step, ++row.position, ++result) {
+      drawn += times.step_time;
       if (sample.ended()) {  // by a stop
         delivery.wasted += row.output == RowOutput::kSample ? 1 : 0;
       } else if (failure_.ok()) {
-        delivery.replayed += TakeRow(sample, row, *result, times.EndOfStep(step)) ? 1 : 0;
+        delivery.replayed += TakeRow(sample, row, *result, drawn) ? 1 : 0;
       }
     }
   }

@@ -21,15 +21,11 @@
 
 namespace strided {
 
-// When a call of the executor ran, by the scheduler's clock, and of how many steps it was.
+// When a call of the executor ran, by the scheduler's clock.
 struct CallTimes {
   absl::Time start;
   absl::Time end;
-  int steps = 1;
-
-  absl::Duration step_time() const { return (end - start) / steps; }
-  // When its step number `step`, from 0, ended: the steps of a call are taken for equally long.
-  absl::Time EndOfStep(int step) const { return start + step_time() * (step + 1); }
+  absl::Duration step_time;  // of one of its steps, which are taken for equally long
 };
 
 // Of the scheduler thread alone.

@@ -28,9 +28,10 @@ int MaxSequences(const SchedulerOptions& options, const Executor& executor);
 // Of one thread. In the steady state, where sequences decode and none comes or goes, a step
 // allocates nothing here.
 //
-// A step costs 0.3, 0.7 and 4.7 us of processor time beside the executor's, for 1, 8 and 64
-// streams, metrics included, and 5.3 us with 64 streams and 4,096 waiting jobs (AMD EPYC, 2.6 GHz,
-// 2026-11-23, step_overhead_benchmark of tests/server/scheduling).
+// A call costs 0.6, 1.1 and 7.2 us of processor time beside the executor's, for 1, 8 and 64 streams,
+// metrics included, and 8 us with 64 streams and 4,096 waiting jobs; one of 8 steps of 64 streams
+// 27 us, 3.4 us a step (AMD EPYC, 2.6 GHz, 2026-11-25, step_overhead_benchmark of
+// tests/server/scheduling).
 class StepLoop {
  public:
   // The pointees outlive the loop.
