@@ -106,8 +106,7 @@ TEST(WatchdogTest, AStepThatDoesNotEndIsSeenAndARecoveryToo) {
   Fixture fixture(/*running=*/true);
   fixture.executor->AllowSteps(0);
   fixture.Submit();
-  while (fixture.model->scheduler->health().step_started == absl::InfinitePast()) {
-  }
+  fixture.executor->AwaitHeldStep();
   EXPECT_EQ(fixture.watchdog.Check(), EngineCondition::kWell);
   fixture.clock.Advance(absl::Seconds(3));
   EXPECT_EQ(fixture.watchdog.Check(), EngineCondition::kSlow);

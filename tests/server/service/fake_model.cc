@@ -84,6 +84,11 @@ void GatedExecutor::AwaitSlotsInUse(int slots) const {
   mu_.Await(absl::Condition(&reached));
 }
 
+void GatedExecutor::AwaitHeldStep() const {
+  absl::MutexLock lock(&mu_);
+  mu_.Await(absl::Condition(&holds_step_));
+}
+
 CacheUsage GatedExecutor::cache_usage() const {
   absl::MutexLock lock(&mu_);
   CacheUsage usage{.capacity_bytes = capacity_bytes_,
@@ -106,7 +111,9 @@ absl::StatusOr<Slot> GatedExecutor::ForkSequence(const Slot&, const SequenceSpec
 
 absl::StatusOr<StepResult> GatedExecutor::Run(const StepPlan& plan) {
   absl::MutexLock lock(&mu_);
+  holds_step_ = !MayRun();
   mu_.Await(absl::Condition(this, &GatedExecutor::MayRun));
+  holds_step_ = false;
   if (failing_) return absl::InternalError("the fake device has failed");
   if (steps_allowed_ > 0) --steps_allowed_;
   results_.clear();
