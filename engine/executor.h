@@ -53,7 +53,8 @@ class Executor : public SlotOwner {
   virtual CacheUsage cache_usage() const = 0;
 
   // A slot with empty caches. InvalidArgument where the spec does not fit the model, or could never
-  // fit the device; ResourceExhausted where it does not fit beside the slots in use.
+  // fit the device; ResourceExhausted where it does not fit beside the slots in use; Internal where
+  // the device failed, after which every slot is lost.
   virtual absl::StatusOr<Slot> StartSequence(const SequenceSpec& spec) = 0;
 
   // A slot that has run what `parent` has run, with its own sampler: several samples share one

@@ -18,14 +18,18 @@ constexpr absl::Duration kWatchInterval = absl::Milliseconds(250);
 constexpr absl::Duration kFaultGrace = absl::Seconds(1);
 
 ModelOptions OptionsOf(const ServerSettings& settings) {
-  return {.device = settings.models.device,
-          .weight_format = settings.models.weight_format,
-          .threads = settings.models.threads,
-          .cache_bytes = settings.models.cache_bytes,
-          .scheduling = {.max_sequences = settings.scheduling.max_sequences,
-                         .prefill_rows_per_step = settings.scheduling.prefill_rows_per_step,
-                         .paused_slot_limit = settings.scheduling.paused_slot_limit,
-                         .paused_job_limit = settings.scheduling.paused_request_limit}};
+  const ModelSettings& models = settings.models;
+  const SchedulingSettings& scheduling = settings.scheduling;
+  return {.devices = models.devices.empty() ? std::vector{models.device} : models.devices,
+          .weight_format = models.weight_format,
+          .threads = models.threads,
+          .gpu_memory_fraction = models.gpu_memory_fraction,
+          .cache_bytes = models.cache_bytes,
+          .max_sequences = scheduling.max_sequences,
+          .prefill_rows_per_step = scheduling.prefill_rows_per_step,
+          .scheduling = {.launch_limit = scheduling.launch_limit,
+                         .paused_slot_limit = scheduling.paused_slot_limit,
+                         .paused_job_limit = scheduling.paused_request_limit}};
 }
 
 }  // namespace

@@ -6,33 +6,20 @@
 #ifndef STRIDED_SERVER_CONFIG_SETTING_TABLE_H_
 #define STRIDED_SERVER_CONFIG_SETTING_TABLE_H_
 
-#include <functional>
-#include <string>
 #include <vector>
 
 #include "absl/status/status.h"
+#include "server/config/setting.h"
 #include "server/config/settings.h"
 
 namespace strided {
 
-struct Setting {
-  std::string name;
-  std::string group;    // of --help
-  std::string meaning;  // one line
-  std::string type;     // what a value looks like, e.g. "TIME"
-  bool is_list = false;
-  // Stores the value, or gives InvalidArgument that says what was expected. One text, but for a
-  // list, which may have more.
-  std::function<absl::Status(const std::vector<std::string>&)> set;
-  // The present value as it would be written in a configuration file: 5, "30s", ["a", "b"].
-  std::function<std::string()> text;
-};
-
 // Reads from and writes to `settings`, which outlives the table. In the order of settings.h.
 std::vector<Setting> SettingTable(ServerSettings& settings);
 
-// What no field can see by itself: that model_repository is set, and that of two limits the later
-// one is not the smaller. InvalidArgument with both names and values.
+// What no field can see by itself: that model_repository is set, that device and devices are not
+// both and no device is twice, and that of two limits the later one is not the smaller.
+// InvalidArgument with both names and values.
 absl::Status CheckTogether(const ServerSettings& settings);
 
 }  // namespace strided

@@ -25,6 +25,10 @@ bool IsDigits(absl::string_view text) {
   return !text.empty() && text.find_first_not_of("0123456789") == absl::string_view::npos;
 }
 
+bool IsNumberedGpu(absl::string_view text) {
+  return absl::ConsumePrefix(&text, "cuda:") && IsDigits(text) && text.size() <= 3;
+}
+
 // -1 where `text` is no size.
 int64_t BytesOrMinusOne(absl::string_view text) {
   int64_t unit = 1;
@@ -46,6 +50,15 @@ absl::StatusOr<int> ParseCount(absl::string_view text, ValueRange<int> range) {
   if (IsDigits(text) && absl::SimpleAtoi(text, &count) && count >= range.least &&
       count <= range.most) {
     return count;
+  }
+  return absl::InvalidArgumentError(absl::StrCat(range.least, " to ", range.most));
+}
+
+absl::StatusOr<double> ParseFraction(absl::string_view text, ValueRange<double> range) {
+  double fraction = 0;
+  if (!text.empty() && text.find_first_not_of("0123456789.") == absl::string_view::npos &&
+      absl::SimpleAtod(text, &fraction) && fraction >= range.least && fraction <= range.most) {
+    return fraction;
   }
   return absl::InvalidArgumentError(absl::StrCat(range.least, " to ", range.most));
 }
@@ -82,12 +95,15 @@ absl::StatusOr<std::string> ParseChoice(absl::string_view text,
 }
 
 absl::StatusOr<std::string> ParseDevice(absl::string_view text) {
-  absl::string_view number = text;
-  if (text == "auto" || text == "cpu" || text == "cuda" ||
-      (absl::ConsumePrefix(&number, "cuda:") && IsDigits(number) && number.size() <= 3)) {
+  if (text == "auto" || text == "cpu" || text == "cuda" || IsNumberedGpu(text)) {
     return std::string(text);
   }
   return absl::InvalidArgumentError("auto, cpu, cuda or cuda:N");
+}
+
+absl::StatusOr<std::string> ParseGpu(absl::string_view text) {
+  if (text == "all" || IsNumberedGpu(text)) return std::string(text);
+  return absl::InvalidArgumentError("all, or one or more of cuda:N");
 }
 
 absl::StatusOr<std::string> ParseTcpAddress(absl::string_view text) {

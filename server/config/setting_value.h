@@ -27,6 +27,9 @@ struct ValueRange {
 // A decimal number, nothing around it.
 absl::StatusOr<int> ParseCount(absl::string_view text, ValueRange<int> range);
 
+// A decimal fraction, such as 0.9.
+absl::StatusOr<double> ParseFraction(absl::string_view text, ValueRange<double> range);
+
 // "500ms", "5s", "1m30s", "0".
 absl::StatusOr<absl::Duration> ParseDuration(absl::string_view text,
                                              ValueRange<absl::Duration> range);
@@ -42,6 +45,8 @@ absl::StatusOr<std::string> ParseChoice(absl::string_view text,
 
 // "auto", "cpu", "cuda" or "cuda:N".
 absl::StatusOr<std::string> ParseDevice(absl::string_view text);
+// "cuda:N", or "all".
+absl::StatusOr<std::string> ParseGpu(absl::string_view text);
 
 // "host:port", an IPv6 host in brackets, the port 0 to 65535. A lone port is refused: it would mean
 // every interface.

@@ -5,6 +5,7 @@
 #define STRIDED_SERVER_CONFIG_SETTINGS_H_
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -37,18 +38,37 @@ struct ModelSettings {
   // "exit" or "serve": what the server does where a model cannot be loaded. "serve" goes on with
   // the others, as long as there is one.
   std::string on_failure = "exit";
-  std::string device = "auto";             // "auto", "cpu", "cuda" or "cuda:N"
-  std::string weight_format = "auto";      // "auto": as stored; "float32", "bfloat16", "int8"
-  int threads = 0;                         // 0 to 1024, of a CPU executor; 0: one per core
-  int64_t cache_bytes = int64_t{1} << 30;  // 1 MiB to 16 TiB: all sequences of a model together
+  // "auto", the first GPU where there is one, else the processor; "cpu"; "cuda", the first GPU;
+  // "cuda:N". One that is not there, or not built in, is an error.
+  std::string device = "auto";
+  // "cuda:N" once or more, or "all": every model is on each of these GPUs, and a request goes to
+  // the one with the most room. Empty: `device` alone; else `device` must be "auto".
+  std::vector<std::string> devices;
+  // Of the weights in memory: "float32", "bfloat16", "float16", "int8", "float8"; "auto": int8
+  // where the stored ones are; on a processor bfloat16 or float32, which loses least; on a GPU
+  // float16 as stored, else bfloat16. A processor has no float16 and no float8.
+  std::string weight_format = "auto";
+  int threads = 0;  // 0 to 1024, of a CPU executor; 0: one per core
+  // 1 MiB to 16 TiB: caches of all sequences of a model on one device. Unset, "auto": 1 GiB on a
+  // processor; on a GPU what gpu_memory_fraction leaves beside the weights.
+  std::optional<int64_t> cache_bytes;
+  // 0.05 to 1 of the memory that is free on a GPU before the first model is loaded: for weights,
+  // caches and workspace of all models, in equal parts.
+  double gpu_memory_fraction = 0.9;
 };
 
 // Who is served when.
 struct SchedulingSettings {
   // 1 to 1,000,000: requests that are waiting or running at once; the next is refused.
   int max_requests = 1024;
-  int max_sequences = 64;          // 1 to 4,096: samples of a model that share its steps
-  int prefill_rows_per_step = 64;  // 1 to 4,096: prompt tokens of a step beside the samples' rows
+  // 1 to 4,096: samples of a model that share a device's steps. Unset, "auto": 64 on a processor,
+  // 256 on a GPU.
+  std::optional<int> max_sequences;
+  // 1 to 4,096: prompt tokens of a step beside the samples' rows. Unset, "auto": 64 on a processor,
+  // 2,048 on a GPU.
+  std::optional<int> prefill_rows_per_step;
+  // 0 s to 100 ms within which the steps that a GPU runs at one go should end; 0: one at a time.
+  absl::Duration launch_limit = absl::Milliseconds(10);
   // 0 s to 24 h that a reader may be behind before its slots go to others ...
   absl::Duration paused_slot_limit = absl::Seconds(30);
   // ... and before its request ends with SLOW_READER; not below paused_slot_limit.

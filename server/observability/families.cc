@@ -77,6 +77,8 @@ MetricFamilies::MetricFamilies(prometheus::Registry& registry)
                        "When the last step ended, in seconds since 1970")),
       non_finite(Counters(registry, "strided_non_finite_logits_total",
                           "Rows whose logits held a NaN or an infinity")),
+      device_memory(Gauges(registry, "strided_device_memory_bytes",
+                           "Memory of a GPU: what models take, and what is free")),
       objects_created(Counters(registry, "strided_objects_created_total",
                                "Objects of a request's life that were made")),
       objects_released(Counters(registry, "strided_objects_released_total",

@@ -58,6 +58,7 @@ struct MetricFamilies {
   GaugeFamily& engine_healthy;      // model
   GaugeFamily& last_step;           // model
   CounterFamily& non_finite;        // model
+  GaugeFamily& device_memory;       // device, kind
   CounterFamily& objects_created;   // object
   CounterFamily& objects_released;  // object
   GaugeFamily& build_info;          // version, compiler

@@ -16,6 +16,7 @@ namespace strided {
 namespace {
 
 constexpr std::array<const char*, 4> kObjectLabels = {"reactor", "request", "sequence", "slot"};
+constexpr std::array<const char*, 4> kMemoryLabels = {"weights", "cache", "workspace", "free"};
 constexpr std::array<const char*, 17> kCodeLabels = {
     "OK",        "CANCELLED",           "UNKNOWN",        "INVALID_ARGUMENT",
     "NOT_FOUND", "DEADLINE_EXCEEDED",   "ALREADY_EXISTS", "PERMISSION_DENIED",
@@ -75,6 +76,12 @@ class PrometheusMetrics final : public Metrics {
   void CountMessagesSent(absl::string_view service, absl::string_view method,
                          absl::string_view type, int64_t messages) override {
     Rpc(service, method, type).sent->Increment(static_cast<double>(messages));
+  }
+
+  void SetDeviceMemory(absl::string_view device, MemoryKind kind, int64_t bytes) override {
+    const char* const label = kMemoryLabels[static_cast<size_t>(kind)];
+    families_.device_memory.Add({{"device", std::string(device)}, {"kind", label}})
+        .Set(static_cast<double>(bytes));
   }
 
   void CountCreated(LiveObject object) override {

@@ -32,6 +32,7 @@ enum class RequestOutcome {
 enum class WaitReason { kCapacity, kQuota, kPausedReader, kLoading };
 enum class StepPhase { kPrefill, kDecode, kMixed };
 enum class CacheState { kUsed, kFree, kSnapshot };
+enum class MemoryKind { kWeights, kCache, kWorkspace, kFree };
 
 // The series of one model version; every one is registered at 0. Thread-safe.
 class ModelMetrics {
@@ -100,6 +101,10 @@ class Metrics {
                                      absl::string_view type, int64_t messages) = 0;
   virtual void CountMessagesSent(absl::string_view service, absl::string_view method,
                                  absl::string_view type, int64_t messages) = 0;
+
+  // Of a GPU, by its name, e.g. "cuda:0": what all models take there, and what nobody does. Made on
+  // the first call.
+  virtual void SetDeviceMemory(absl::string_view device, MemoryKind kind, int64_t bytes) = 0;
 
   // strided_objects_created_total and strided_objects_released_total.
   virtual void CountCreated(LiveObject object) = 0;

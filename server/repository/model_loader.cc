@@ -1,12 +1,12 @@
 #include "server/repository/model_loader.h"
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <nlohmann/json.hpp>
 #include <span>
 #include <utility>
 
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "engine/base/file.h"
 #include "engine/base/sha256.h"
@@ -15,6 +15,7 @@
 #include "engine/cpu/kernels/kernels.h"
 #include "engine/model/strict_json.h"
 #include "engine/step.h"
+#include "server/repository/weight_format_choice.h"
 
 namespace strided {
 namespace {
@@ -25,18 +26,7 @@ bool HasBfloat16Dot() {
   return AvailableKernels().back().bfloat16_form == ProductForm::kBfloat16Dot;
 }
 
-WeightFormat FormatOf(absl::string_view name) {
-  if (name == "int8") return WeightFormat::kInt8;
-  return name == "bfloat16" ? WeightFormat::kBfloat16 : WeightFormat::kFloat32;
-}
-
 }  // namespace
-
-absl::Status CheckDevice(absl::string_view device) {
-  if (device == "auto" || device == "cpu") return absl::OkStatus();
-  return absl::InvalidArgumentError(absl::StrCat(
-      "device is \"", device, "\", which this program was built without; expected auto or cpu"));
-}
 
 absl::StatusOr<StoredModel> ReadModel(const std::string& directory) {
   const std::string path = directory + "/config.json";
@@ -48,33 +38,62 @@ absl::StatusOr<StoredModel> ReadModel(const std::string& directory) {
       .config = std::move(config), .config_text = document.dump(), .weights = std::move(weights)};
 }
 
-std::string ChooseWeightFormat(absl::string_view requested, const ModelConfig& config,
-                               const Weights& weights, bool bfloat16_dot) {
-  if (requested != "auto") return std::string(requested);
-  bool all_bfloat16 = true;
-  bool all_narrow = true;  // bfloat16 or float16
-  for (const TensorSpec& spec : TensorCatalog(config)) {
-    const Tensor* const tensor = weights.Find(spec.name);
-    if (tensor == nullptr || tensor->shape.size() < 2) continue;  // no matrix
-    if (tensor->dtype == DType::kInt8) return "int8";
-    all_bfloat16 = all_bfloat16 && tensor->dtype == DType::kBfloat16;
-    all_narrow = all_narrow && tensor->dtype != DType::kFloat32;
-  }
-  return all_bfloat16 || (all_narrow && bfloat16_dot) ? "bfloat16" : "float32";
+SchedulerOptions SchedulingOn(const ModelOptions& options, DeviceKind device) {
+  const DeviceDefaults defaults = DefaultsOf(device);
+  SchedulerOptions scheduling = options.scheduling;
+  scheduling.max_sequences = options.max_sequences.value_or(defaults.max_sequences);
+  scheduling.prefill_rows_per_step =
+      options.prefill_rows_per_step.value_or(defaults.prefill_rows_per_step);
+  return scheduling;
 }
 
-absl::StatusOr<std::unique_ptr<Executor>> CreateExecutor(const StoredModel& model,
-                                                         const ModelOptions& options) {
-  RETURN_IF_ERROR(CheckDevice(options.device));
-  const SchedulerOptions& scheduling = options.scheduling;
-  CpuOptions cpu;
-  cpu.weight_format = FormatOf(
-      ChooseWeightFormat(options.weight_format, model.config, model.weights, HasBfloat16Dot()));
-  cpu.threads = options.threads;
-  cpu.max_rows = scheduling.max_sequences + scheduling.prefill_rows_per_step;
-  cpu.max_slots = scheduling.max_sequences;
-  cpu.cache_capacity_bytes = options.cache_bytes;
-  return CreateCpuExecutor(model.config, model.weights, cpu);
+double MemoryFraction(double fraction, int models, int index) {
+  const double part = fraction / models;
+  return std::min(part / (1 - part * index), 1.0);  // rounding may carry the last beyond 1
+}
+
+absl::StatusOr<PlacedModel> PlaceModel(const StoredModel& model, const ModelOptions& options,
+                                       const Device& device, double memory_fraction) {
+  const WeightFormat weight_format = ChooseWeightFormat(
+      options.weight_format, FormatsOf(model.config, model.weights), device.kind, HasBfloat16Dot());
+  const SchedulerOptions scheduling = SchedulingOn(options, device.kind);
+  const int max_rows = scheduling.max_sequences + scheduling.prefill_rows_per_step;
+  const int64_t cache_bytes = options.cache_bytes.value_or(DefaultsOf(device.kind).cache_bytes);
+  PlacedModel placed;
+  if (device.kind == DeviceKind::kCpu) {
+    CpuOptions cpu;
+    cpu.weight_format = weight_format;
+    cpu.threads = options.threads;
+    cpu.max_rows = max_rows;
+    cpu.max_slots = scheduling.max_sequences;
+    cpu.cache_capacity_bytes = cache_bytes;
+    ASSIGN_OR_RETURN(placed.executor, CreateCpuExecutor(model.config, model.weights, cpu));
+    return placed;
+  }
+  CudaOptions cuda;
+  cuda.device = device.ordinal;
+  cuda.weight_format = weight_format;
+  cuda.max_rows = max_rows;
+  cuda.max_slots = scheduling.max_sequences;
+  cuda.memory_fraction = memory_fraction;
+  cuda.cache_capacity_bytes = cache_bytes;
+  ASSIGN_OR_RETURN(std::unique_ptr<CudaExecutor> executor,
+                   CreateCudaExecutor(model.config, model.weights, cuda));
+  placed.memory = executor->memory();
+  placed.executor = std::move(executor);
+  return placed;
+}
+
+absl::Status CheckSameNumerics(std::span<const std::unique_ptr<Executor>> executors) {
+  const ExecutorInfo& first = executors.front()->info();
+  for (const auto& executor : executors) {
+    const ExecutorInfo& info = executor->info();
+    if (info.numerics == first.numerics) continue;
+    return absl::FailedPreconditionError(
+        absl::StrCat(first.device, " computes by ", first.numerics, " and ", info.device, " by ",
+                     info.numerics, ": their bits differ; serve them from two servers"));
+  }
+  return absl::OkStatus();
 }
 
 absl::Status WarmUp(Executor& executor) {

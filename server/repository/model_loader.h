@@ -5,25 +5,33 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
+#include <span>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "absl/strings/string_view.h"
+#include "engine/cuda/cuda_executor.h"
 #include "engine/executor.h"
 #include "engine/model/config.h"
 #include "engine/model/weights.h"
+#include "server/repository/device.h"
 #include "server/scheduling/scheduler_options.h"
 
 namespace strided {
 
-// How models are brought up on a device.
+// How models are brought up on their devices.
 struct ModelOptions {
-  std::string device = "auto";             // "auto", "cpu"; "cuda", "cuda:N" where built in
-  std::string weight_format = "auto";      // "auto": as stored; "float32", "bfloat16", "int8"
-  int threads = 0;                         // CPU threads of one executor; 0: one per core
-  int64_t cache_bytes = int64_t{1} << 30;  // of all sequences of one model together
-  SchedulerOptions scheduling;
+  std::vector<std::string> devices = {"auto"};  // as ChooseDevices takes them
+  std::string weight_format = "auto";           // or a WeightFormatName
+  int threads = 0;                              // CPU threads of one executor; 0: one per core
+  double gpu_memory_fraction = 0.9;             // (0, 1]; of what is free on a GPU, for all models
+  // Each unset: what suits the device (DefaultsOf).
+  std::optional<int64_t> cache_bytes = std::nullopt;  // of a model's sequences on one device
+  std::optional<int> max_sequences = std::nullopt;
+  std::optional<int> prefill_rows_per_step = std::nullopt;
+  SchedulerOptions scheduling = {};  // for the last two, see SchedulingOn
 };
 
 // A version directory, read and checked.
@@ -33,22 +41,32 @@ struct StoredModel {
   Weights weights;
 };
 
-// InvalidArgument where this program has no executor for `device`, with those that it has.
-absl::Status CheckDevice(absl::string_view device);
+// The scheduler's options on a device: options.scheduling, with max_sequences and
+// prefill_rows_per_step as options say or, where they do not, as suits the device.
+SchedulerOptions SchedulingOn(const ModelOptions& options, DeviceKind device);
+
+// The part of the memory that is free when model number `index` of `models` is loaded, from 0, that
+// it may take, so that all get equal parts of `fraction` of what was free before the first.
+// Requires 0 <= index < models and 0 < fraction <= 1. In (0, 1].
+double MemoryFraction(double fraction, int models, int index);
 
 // Errors as ModelConfig::Load and Weights::Load.
 absl::StatusOr<StoredModel> ReadModel(const std::string& directory);
 
-// The format in which an executor keeps the weights: `requested`, or for "auto" the stored one.
-// Any int8 matrix: int8. All matrices bfloat16: bfloat16. All bfloat16 or float16: bfloat16 where
-// `bfloat16_dot` (the processor multiplies bfloat16), else float32, which loses nothing of a
-// float16. Otherwise float32.
-std::string ChooseWeightFormat(absl::string_view requested, const ModelConfig& config,
-                               const Weights& weights, bool bfloat16_dot);
+// A model on a device.
+struct PlacedModel {
+  std::unique_ptr<Executor> executor;
+  std::optional<DeviceMemory> memory;  // of a GPU, as of now
+};
 
-// An executor with the model's weights. Errors as CreateCpuExecutor.
-absl::StatusOr<std::unique_ptr<Executor>> CreateExecutor(const StoredModel& model,
-                                                         const ModelOptions& options);
+// An executor with the model's weights on `device`, with `memory_fraction` of a GPU's free memory.
+// Errors as CreateCpuExecutor and CreateCudaExecutor.
+absl::StatusOr<PlacedModel> PlaceModel(const StoredModel& model, const ModelOptions& options,
+                                       const Device& device, double memory_fraction);
+
+// FailedPrecondition unless the executors of one model compute the same bits (ExecutorInfo): what a
+// request gets must not depend on where it runs.
+absl::Status CheckSameNumerics(std::span<const std::unique_ptr<Executor>> executors);
 
 // Runs one step of one sequence, so that the first request finds memory touched and code loaded.
 // Internal where the step fails or its logits are not finite: such a model would serve nothing

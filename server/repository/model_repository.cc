@@ -1,5 +1,6 @@
 #include "server/repository/model_repository.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/escaping.h"
@@ -74,12 +75,21 @@ ModelRepository::ModelRepository(std::string root, ModelOptions options, Metrics
 ModelRepository::~ModelRepository() = default;
 
 absl::Status ModelRepository::Scan() {
-  RETURN_IF_ERROR(CheckDevice(options_.device));
+  ASSIGN_OR_RETURN(devices_, ChooseDevices(options_.devices, FindDevices()));
   ASSIGN_OR_RETURN(std::vector<FoundModel> models, ScanRepository(root_));
+  const auto loadable = std::count_if(models.begin(), models.end(),
+                                      [](const FoundModel& found) { return found.problem.ok(); });
+  int index = 0;
   for (FoundModel& found : models) {
     ModelMetrics* const metrics =
         metrics_->ForModel(found.name, VersionText(found.version), ModalityLabel(found));
-    candidates_.push_back({.found = std::move(found), .metrics = metrics});
+    double memory_fraction = 0;
+    if (found.problem.ok()) {
+      memory_fraction =
+          MemoryFraction(options_.gpu_memory_fraction, static_cast<int>(loadable), index++);
+    }
+    candidates_.push_back(
+        {.found = std::move(found), .metrics = metrics, .memory_fraction = memory_fraction});
   }
   for (const Candidate& candidate : candidates_) {
     const absl::Status& problem = candidate.found.problem;
@@ -108,12 +118,12 @@ absl::Status ModelRepository::LoadAll(absl::FunctionRef<bool()> keep_on) {
 
 absl::Status ModelRepository::LoadOne(const Candidate& candidate) {
   ASSIGN_OR_RETURN(std::shared_ptr<const ServedModel> model, BringUp(candidate));
-  const ExecutorInfo& info = model->executor->info();
+  const ExecutorInfo& info = model->executor().info();
   Log(Severity::kInfo, "model ready",
       {{"model", model->name},
        {"version", model->version},
        {"fingerprint", model->fingerprint},
-       {"device", info.device},
+       {"device", model->device()},
        {"weight_format", info.weight_format},
        {"numerics", info.numerics},
        {"parameters", info.parameter_count},
@@ -130,18 +140,37 @@ absl::StatusOr<std::shared_ptr<const ServedModel>> ModelRepository::BringUp(
   model->name = candidate.found.name;
   model->version = VersionText(candidate.found.version);
   model->metrics = candidate.metrics;
-  ASSIGN_OR_RETURN(model->executor, CreateExecutor(stored, options_));
-  ASSIGN_OR_RETURN(model->fingerprint, Fingerprint(stored, *model->executor));
+  for (const Device& device : devices_) {
+    ASSIGN_OR_RETURN(PlacedModel placed,
+                     PlaceModel(stored, options_, device, candidate.memory_fraction));
+    if (placed.memory.has_value()) CountMemory(placed.executor->info().device, *placed.memory);
+    model->executors.push_back(std::move(placed.executor));
+  }
+  RETURN_IF_ERROR(CheckSameNumerics(model->executors));
+  ASSIGN_OR_RETURN(model->fingerprint, Fingerprint(stored, model->executor()));
   Publish(candidate, ModelState::kWarming, "");
-  RETURN_IF_ERROR(WarmUp(*model->executor));
-  model->scheduler = std::make_unique<Scheduler>(options_.scheduling, model->executor.get(), clock_,
-                                                 model->metrics, metrics_);
+  for (const auto& executor : model->executors) RETURN_IF_ERROR(WarmUp(*executor));
+  model->scheduler =
+      std::make_unique<SchedulerGroup>(SchedulingOn(options_, devices_.front().kind),
+                                       model->executors, clock_, model->metrics, metrics_);
   model->scheduler->Start();
   model->loaded_at = clock_->Now();
   model->load_time = model->loaded_at - start;
   model->metrics->SetLoadTime(model->load_time);
   model->metrics->SetFingerprint(model->fingerprint);
   return model;
+}
+
+void ModelRepository::CountMemory(const std::string& device, const DeviceMemory& memory) {
+  DeviceMemory& all = memory_[device];
+  all.weights += memory.weights;
+  all.cache += memory.cache;
+  all.workspace += memory.workspace;
+  all.free = memory.free;
+  metrics_->SetDeviceMemory(device, MemoryKind::kWeights, all.weights);
+  metrics_->SetDeviceMemory(device, MemoryKind::kCache, all.cache);
+  metrics_->SetDeviceMemory(device, MemoryKind::kWorkspace, all.workspace);
+  metrics_->SetDeviceMemory(device, MemoryKind::kFree, all.free);
 }
 
 void ModelRepository::Publish(const Candidate& candidate, ModelState state,

@@ -35,7 +35,8 @@ class ModelRepository final : public ModelSource {
   ~ModelRepository() override;
 
   // Finds the highest version of every model below the root: an entry each, kLoading, or kFailed
-  // where there is a problem. Errors as CheckDevice and ScanRepository; a model's problem is none.
+  // where there is a problem. Errors as ChooseDevices and ScanRepository; a model's problem is
+  // none.
   absl::Status Scan() ABSL_LOCKS_EXCLUDED(mu_);
 
   // Loads and warms what Scan found, one model after the other, and starts its scheduler. A model
@@ -54,11 +55,14 @@ class ModelRepository final : public ModelSource {
   using Key = std::pair<std::string, int64_t>;  // name, version; 0 where there is none
   struct Candidate {
     FoundModel found;
-    ModelMetrics* metrics;  // not owned
+    ModelMetrics* metrics;   // not owned
+    double memory_fraction;  // of a GPU, when it is loaded
   };
 
   absl::Status LoadOne(const Candidate& candidate);
   absl::StatusOr<std::shared_ptr<const ServedModel>> BringUp(const Candidate& candidate);
+  // Shows what the models on a GPU take, one more with them: nothing is taken or given back later.
+  void CountMemory(const std::string& device, const DeviceMemory& memory);
   // Sets the entry's state, and the series that tells it.
   void Publish(const Candidate& candidate, ModelState state, absl::string_view reason,
                std::shared_ptr<const ServedModel> model = nullptr) ABSL_LOCKS_EXCLUDED(mu_);
@@ -69,7 +73,10 @@ class ModelRepository final : public ModelSource {
   Metrics* const metrics_;    // not owned
   const Clock* const clock_;  // not owned
 
-  std::vector<Candidate> candidates_;  // of the thread that scans and loads
+  // Of the thread that scans and loads.
+  std::vector<Device> devices_;
+  std::vector<Candidate> candidates_;
+  std::map<std::string, DeviceMemory> memory_;  // by device
 
   // Callback threads read, the loading thread writes. Held for a look-up, never for a load.
   mutable absl::Mutex mu_;

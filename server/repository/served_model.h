@@ -1,18 +1,21 @@
-// One version of one model, loaded: its configuration, its executor, its scheduler.
+// One version of one model, loaded: its configuration, its executors, their schedulers.
 
 #ifndef STRIDED_SERVER_REPOSITORY_SERVED_MODEL_H_
 #define STRIDED_SERVER_REPOSITORY_SERVED_MODEL_H_
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
+#include "absl/strings/str_join.h"
 #include "absl/time/time.h"
 #include "engine/cache/cache_bytes.h"
 #include "engine/executor.h"
 #include "engine/model/config.h"
 #include "server/observability/metrics.h"
-#include "server/scheduling/scheduler.h"
+#include "server/scheduling/scheduler_group.h"
 
 namespace strided {
 
@@ -28,15 +31,33 @@ struct ServedModel {
   absl::Duration load_time;
   absl::Time loaded_at;
   ModelMetrics* metrics = nullptr;  // not owned
-  std::unique_ptr<Executor> executor;
-  std::unique_ptr<Scheduler> scheduler;  // last: joined before the executor goes
+  // One for each device, with the same weights and numerics; at least one.
+  std::vector<std::unique_ptr<Executor>> executors;
+  std::unique_ptr<SchedulerGroup> scheduler;  // last: joined before the executors go
 
-  const ModelConfig& config() const { return executor->config(); }
+  // For what is the same on all devices.
+  const Executor& executor() const { return *executors.front(); }
+  const ModelConfig& config() const { return executor().config(); }
+
+  // The devices' names, with commas between them.
+  std::string device() const {
+    const auto append = [](std::string* out, const std::unique_ptr<Executor>& on) {
+      out->append(on->info().device);
+    };
+    return absl::StrJoin(executors, ",", append);
+  }
+
+  // Of the device whose caches are largest: what a single sequence can have.
+  int64_t cache_capacity_bytes() const {
+    int64_t most = 0;
+    for (const auto& on : executors) most = std::max(most, on->cache_usage().capacity_bytes);
+    return most;
+  }
 
   // Bytes of the caches of a sequence that fills the context, if every layer were dense.
   int64_t dense_cache_bytes() const {
     return DenseCacheBytes(config(), config().context_length,
-                           CacheElementBytes(executor->info().weight_format));
+                           CacheElementBytes(executor().info().weight_format));
   }
 };
 

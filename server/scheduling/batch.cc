@@ -1,20 +1,17 @@
 #include "server/scheduling/batch.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace strided {
 
-const StepPlan& Batch::Plan(const JobTable::Order& jobs, RowLimits limits) {
+const StepPlan& Batch::Plan(const JobTable::Order& jobs) {
   Gather(jobs);
-  demands_ = GrantRows(std::move(demands_), limits);
+  const std::optional<absl::Duration> step_time = step_time_.Of(static_cast<int>(demands_.size()));
+  demands_ = GrantSteps(GrantRows(std::move(demands_), row_limits_), step_limits_, step_time);
   plan_.rows.clear();
-  tally_ = {};
-  for (size_t i = 0; i < demands_.size(); ++i) {
-    const int granted = demands_[i].granted;
-    shares_[i].rows = static_cast<size_t>(granted);
-    (demands_[i].decodes ? tally_.decode_rows : tally_.prefill_rows) += granted;
-    AddRows(*shares_[i].job, *shares_[i].sample, granted);
-  }
+  for (size_t i = 0; i < demands_.size(); ++i) AddRows(shares_[i], demands_[i]);
+  CountRows();
   return plan_;
 }
 
@@ -28,31 +25,55 @@ void Batch::Gather(const JobTable::Order& jobs) {
       if (ready == 0) continue;
       demands_.push_back({.ready = ready,
                           .decodes = job->Decodes(sample),
+                          .drawable = job->Drawable(sample),
                           .priority = job->job().priority,
                           .arrival = job->id()});
-      shares_.push_back({.job = job, .sample = &sample, .rows = 0});
+      shares_.push_back({.job = job, .sample = &sample, .rows = 0, .results = 0});
     }
   }
 }
 
-void Batch::AddRows(const JobState& job, const SequenceState& sample, int rows) {
-  const int first = sample.position();
-  for (int i = 0; i < rows; ++i) plan_.rows.push_back(job.RowAt(sample, first + i));
+void Batch::AddRows(Share& share, const RowDemand& demand) {
+  share.rows = share.results = static_cast<size_t>(demand.granted);
+  const int first = share.sample->position();
+  for (int i = 0; i < demand.granted; ++i) {
+    plan_.rows.push_back(share.job->RowAt(*share.sample, first + i));
+  }
+  if (demand.steps == 1) return;  // else its one row decodes
+  plan_.rows.back().steps = demand.steps;
+  share.results = static_cast<size_t>(demand.steps);
 }
 
-std::span<JobState* const> Batch::Deliver(StepResult results, absl::Time now) {
+void Batch::CountRows() {
+  tally_ = {};
+  rows_of_step_.assign(1, 0);
+  for (const RowDemand& demand : demands_) {
+    (demand.decodes ? tally_.decode_rows : tally_.prefill_rows) += demand.granted;
+    const auto steps = static_cast<size_t>(demand.steps);
+    if (rows_of_step_.size() < steps) rows_of_step_.resize(steps, 0);
+    rows_of_step_[0] += demand.granted;
+    for (size_t step = 1; step < steps; ++step) ++rows_of_step_[step];
+  }
+  tally_.rows_of_step = rows_of_step_;
+}
+
+std::span<JobState* const> Batch::Deliver(StepResult results, absl::Time start, absl::Time end) {
   changed_.clear();
-  const std::span<const StepRow> rows(plan_.rows);
-  size_t first = 0;
+  tally_.step_time = (end - start) / static_cast<int64_t>(rows_of_step_.size());
+  const CallTimes times{.start = start, .end = end, .step_time = tally_.step_time};
+  if (tally_.prefill_rows == 0) step_time_.Add(tally_.step_time, tally_.decode_rows);
+  std::span<const StepRow> rows(plan_.rows);
   for (const Share& share : shares_) {
-    const auto its_rows = rows.subspan(first, share.rows);
-    const auto its_results = results.subspan(first, share.rows);
-    first += share.rows;
+    const auto its_rows = rows.first(share.rows);
+    const auto its_results = results.first(share.results);
+    rows = rows.subspan(share.rows);
+    results = results.subspan(share.results);
     if (share.rows == 0 || !share.job->failure().ok()) continue;
     const JobState::Delivery delivery =
-        share.job->Deliver(*share.sample, its_rows, its_results, now);
+        share.job->Deliver(*share.sample, its_rows, its_results, times);
     tally_.generated += delivery.generated;
     tally_.replayed += delivery.replayed;
+    tally_.wasted += delivery.wasted;
     const bool changed = share.sample->ended() || !share.job->failure().ok();
     if (changed && (changed_.empty() || changed_.back() != share.job)) {
       changed_.push_back(share.job);

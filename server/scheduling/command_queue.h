@@ -11,6 +11,7 @@
 #include "absl/time/time.h"
 #include "server/scheduling/admission.h"
 #include "server/scheduling/job.h"
+#include "server/scheduling/scheduler_load.h"
 #include "server/scheduling/token_sink.h"
 
 namespace strided {
@@ -19,6 +20,7 @@ struct Submission {
   JobId id = 0;  // given by the queue
   Job job;
   Ticket ticket;
+  LoadShare load;
   TokenSink* sink;  // not owned
   absl::Time when;
 };

@@ -10,9 +10,9 @@
 namespace strided {
 
 struct SchedulerHealth {
-  bool healthy = true;  // false for good once a step has failed
+  bool healthy = true;  // false for good once a step, a start or a fork has failed
   // When the step that is running began, by the scheduler's clock; InfinitePast between steps. A
-  // step that began too long ago hangs.
+  // step that began too long ago hangs. The executor's starts and forks of sequences count as one.
   absl::Time step_started = absl::InfinitePast();
 };
 

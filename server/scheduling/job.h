@@ -13,7 +13,7 @@
 
 namespace strided {
 
-// Names a job of one scheduler; later ones are larger.
+// Names a job of one scheduler, where later ones are larger, or of a group of schedulers.
 using JobId = uint64_t;
 
 enum class JobKind { kGenerate, kScore };

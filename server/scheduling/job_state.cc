@@ -114,6 +114,11 @@ bool JobState::WantsScore(int position) const {
   return job().echo_prompt && job().top_logprobs.has_value();
 }
 
+int JobState::Drawable(const SequenceState& sample) const {
+  const int left = MaxLength(job()) - sample.position();
+  return std::max(1, std::min(left, room_ / live_));
+}
+
 StepRow JobState::RowAt(const SequenceState& sample, int position) const {
   StepRow row;
   row.slot = sample.slot().index();
@@ -129,27 +134,42 @@ StepRow JobState::RowAt(const SequenceState& sample, int position) const {
 }
 
 JobState::Delivery JobState::Deliver(SequenceState& sample, std::span<const StepRow> rows,
-                                     std::span<const TokenResult> results, absl::Time now) {
+                                     std::span<const TokenResult> results, const CallTimes& times) {
   Delivery delivery;
   const int drawn_before = sample.drawn();
-  for (size_t i = 0; i < rows.size(); ++i) {
-    if (rows[i].output != RowOutput::kNone && !results[i].finite) {
-      metrics_->NonFiniteLogits();
-      failure_ = NonFinite(rows[i].position);
-      break;
+  auto result = results.begin();
+  for (StepRow row : rows) {
+    absl::Time drawn = times.start;
+    for (int step = 0; step < row.steps; ++step, ++row.position, ++result) {
+      drawn += times.step_time;
+      if (sample.ended()) {  // by a stop
+        delivery.wasted += row.output == RowOutput::kSample ? 1 : 0;
+      } else if (failure_.ok()) {
+        delivery.replayed += TakeRow(sample, row, *result, drawn) ? 1 : 0;
+      }
     }
-    if (sample.Advance()) ++delivery.replayed;
-    if (rows[i].position < prompt_length()) {
-      TakePromptRow(sample, rows[i], results[i]);
-    } else {
-      TakeTokenRow(sample, rows[i], results[i], now);
-    }
-    if (sample.ended()) break;  // by a stop among resumed tokens
   }
   delivery.generated = sample.drawn() - drawn_before;
+  if (sample.has_pushed() && job().kind == JobKind::kGenerate) NoteFirstPush(times.end);
   if (sample.ended()) --live_;
-  if (rows.back().position >= prompt_length() || sample.ended()) EndPrefill(now);
+  if (rows.back().position >= prompt_length() || sample.ended()) EndPrefill(times.end);
   return delivery;
+}
+
+bool JobState::TakeRow(SequenceState& sample, const StepRow& row, const TokenResult& result,
+                       absl::Time drawn) {
+  if (row.output != RowOutput::kNone && !result.finite) {
+    metrics_->NonFiniteLogits();
+    failure_ = NonFinite(row.position);
+    return false;
+  }
+  const bool replayed = sample.Advance();
+  if (row.position < prompt_length()) {
+    TakePromptRow(sample, row, result);
+  } else {
+    TakeTokenRow(sample, row, result, drawn);
+  }
+  return replayed;
 }
 
 void JobState::EndPrefill(absl::Time now) {
@@ -179,23 +199,26 @@ void JobState::TakePromptRow(SequenceState& sample, const StepRow& row, const To
 }
 
 void JobState::TakeTokenRow(SequenceState& sample, const StepRow& row, const TokenResult& result,
-                            absl::Time now) {
+                            absl::Time drawn) {
   if (row.output == RowOutput::kNone) return;
   if (row.output == RowOutput::kSample) {
-    const std::optional<absl::Time> last = sample.ExchangeLastDraw(now);
-    if (last.has_value()) metrics_->TokenDrawn(now - *last);
+    const std::optional<absl::Time> last = sample.ExchangeLastDraw(drawn);
+    if (last.has_value()) metrics_->TokenDrawn(drawn - *last);
   }
   sample.Accept(result, submission_.sink);
-  if (sample.has_pushed() && !first_pushed_.has_value()) {
-    first_pushed_ = now;
-    metrics_->FirstTokenPushed(now - submission_.when);
-  }
+}
+
+void JobState::NoteFirstPush(absl::Time now) {
+  if (first_pushed_.has_value()) return;
+  first_pushed_ = now;
+  metrics_->FirstTokenPushed(now - submission_.when);
 }
 
 // -- The reader
 
 void JobState::PollRoom(absl::Time now) {
-  if (submission_.sink->HasRoom()) {
+  room_ = submission_.sink->Room();
+  if (room_ > 0) {
     paused_since_.reset();
   } else if (!paused_since_.has_value()) {
     paused_since_ = now;

@@ -21,6 +21,13 @@
 
 namespace strided {
 
+// When a call of the executor ran, by the scheduler's clock.
+struct CallTimes {
+  absl::Time start;
+  absl::Time end;
+  absl::Duration step_time;  // of one of its steps, which are taken for equally long
+};
+
 // Of the scheduler thread alone.
 //
 // Samples share one prefill: the first to get a slot runs the prompt, the others are forked from it
@@ -61,19 +68,23 @@ class JobState {
   int RowsReady(const SequenceState& sample) const;
   // Whether its next row draws a token of a stream (else it is part of a prompt or a replay).
   bool Decodes(const SequenceState& sample) const;
+  // Tokens that it may draw in one call: those that are left of its length, up to its part of the
+  // sink's room; at least 1. Requires RowsReady(sample) > 0.
+  int Drawable(const SequenceState& sample) const;
   // Requires that the sample is live and `position` at most known_length().
   StepRow RowAt(const SequenceState& sample, int position) const;
   struct Delivery {
     int64_t generated = 0;
     int64_t replayed = 0;
+    int64_t wasted = 0;  // drawn after the sample had ended
   };
-  // Takes in what a step computed for `sample`: pushes, ends. An error in the results sets
-  // failure(), and the rest is left.
+  // Takes in what a call computed for `sample`: pushes, ends. `results` are one for each step of
+  // each row. An error in the results sets failure(), and the rest is left.
   Delivery Deliver(SequenceState& sample, std::span<const StepRow> rows,
-                   std::span<const TokenResult> results, absl::Time now);
+                   std::span<const TokenResult> results, const CallTimes& times);
 
   // -- The reader.
-  // Asks the sink, and notes since when it has had no room.
+  // Asks the sink for its room, and notes since when it has had none.
   void PollRoom(absl::Time now);
   bool paused() const { return paused_since_.has_value(); }
   // Requires paused().
@@ -96,9 +107,13 @@ class JobState {
   bool HoldsPrompt(const SequenceState& sample) const;
   // Whether x(position) of the prompt is to be scored, and has not been.
   bool WantsScore(int position) const;
+  // Of a row of one step. True where the position had run before.
+  bool TakeRow(SequenceState& sample, const StepRow& row, const TokenResult& result,
+               absl::Time drawn);
   void TakePromptRow(SequenceState& sample, const StepRow& row, const TokenResult& result);
   void TakeTokenRow(SequenceState& sample, const StepRow& row, const TokenResult& result,
-                    absl::Time now);
+                    absl::Time drawn);
+  void NoteFirstPush(absl::Time now);
   void EndPrefill(absl::Time now);
   std::optional<JobProgress> CurrentProgress(int queue_position) const;
   JobSummary Summarise(absl::Time now) const;
@@ -115,6 +130,7 @@ class JobState {
   int prompt_taken_ = 0;  // positions of the prompt that have been echoed or scored
   absl::Status failure_;
 
+  int room_ = 1;  // of the sink, in tokens, as of the last PollRoom
   std::optional<absl::Time> paused_since_;
   std::optional<JobProgress> last_progress_;
   absl::Time last_progress_time_;

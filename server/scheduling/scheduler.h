@@ -5,17 +5,19 @@
 // plans the next step: one row for every sequence that decodes, then prompt rows up to a budget, so
 // that a long prompt never starves running streams (Orca, Yu et al. 2022: iteration-level
 // scheduling; Sarathi-Serve, Agrawal et al. 2024: chunked prefill). Samples of one job share its
-// prefill and are forked from it.
+// prefill and are forked from it. Where every row decodes, and the executor can, one call runs
+// several steps; what is said here of a step then holds for the call.
 //
 //   any thread                   | the scheduler thread
 //   Submit, Cancel, Wake         |  StepLoop::RunOneStep
 //     v                          |    EnforceLimits   time limits, slow readers
 //   CommandQueue (a mutex) ----->|    SlotAssigner    slots for waiting samples, preemption
 //   Heartbeat (a mutex) <--------|    GrantRows       how many rows for whom: a pure function
+//     v                          |    GrantSteps      how many steps of each: another
 //     v                          |    Executor::Run
 //   health()                     |    Batch, JobState results -> stop matching -> TokenSink
 //
-// These two are all the locks of this folder, with Admission's. None is held during a step or a
+// These two are all the locks of a scheduler, with its load's. None is held during a step or a
 // call of a sink, and none is taken while another is held. What the scheduler thread owns (StepLoop
 // and all that it holds) is touched by no other thread.
 
@@ -32,13 +34,15 @@
 #include "server/scheduling/command_queue.h"
 #include "server/scheduling/heartbeat.h"
 #include "server/scheduling/job.h"
+#include "server/scheduling/scheduler_load.h"
 #include "server/scheduling/scheduler_options.h"
 #include "server/scheduling/token_sink.h"
 
 namespace strided {
 
-class Metrics;       // server/observability/metrics.h
-class ModelMetrics;  // the same
+class Metrics;            // server/observability/metrics.h
+class ModelMetrics;       // the same
+class SchedulingMetrics;  // scheduling_metrics.h
 class StepLoop;
 
 class Scheduler {
@@ -47,6 +51,8 @@ class Scheduler {
   // sequences and slots created and released. Both may be null.
   Scheduler(const SchedulerOptions& options, Executor* executor, const Clock* clock,
             ModelMetrics* metrics, Metrics* objects = nullptr);
+  Scheduler(const SchedulerOptions& options, Executor* executor, const Clock* clock,
+            const SchedulingMetrics& metrics);
   // Ends every job with Cancelled, then joins the thread.
   ~Scheduler();
 
@@ -63,8 +69,13 @@ class Scheduler {
   //   Cancelled           the scheduler was destroyed
   JobId Submit(Job job, Ticket ticket, TokenSink* sink);
 
-  // Ends the job within one step: `status` (not OK) goes to its Finish. A job that has ended is
-  // left alone. Thread-safe; never blocks on a step.
+  // How full the scheduler would be with `job` too: the part of its slots, or of its caches if that
+  // is more, that all jobs take together, waiting ones too; above 1 some wait. Infinite where a
+  // sample of the job cannot fit at all. Thread-safe; never blocks on a step.
+  double FullnessWith(const Job& job) const;
+
+  // Ends the job within one call of the executor: `status` (not OK) goes to its Finish. A job that
+  // has ended is left alone. Thread-safe; never blocks on a step.
   void Cancel(JobId id, absl::Status status);
 
   // A paused sink has room again. Thread-safe; never blocks on a step.
@@ -80,7 +91,10 @@ class Scheduler {
  private:
   void RunUntilStopped();
 
-  const Clock* const clock_;  // not owned
+  const Executor* const executor_;  // not owned
+  const Clock* const clock_;        // not owned
+  const int max_sequences_;
+  SchedulerLoad load_;  // before the jobs, whose shares it outlives
   CommandQueue commands_;
   Heartbeat heartbeat_;
   const std::unique_ptr<StepLoop> loop_;  // of the scheduler thread alone

@@ -10,23 +10,16 @@ StepPhase PhaseOf(const StepTally& tally) {
 
 }  // namespace
 
-void SchedulingMetrics::SetSlotsTotal(int slots) const {
-  if (model_ != nullptr) model_->SetSlotsTotal(slots);
-}
-
 void SchedulingMetrics::SetHealthy(bool healthy) const {
   if (model_ != nullptr) model_->SetEngineHealthy(healthy);
 }
 
 void SchedulingMetrics::Set(const SchedulingGauges& gauges) const {
-  if (model_ == nullptr) return;
-  model_->SetRequestsRunning(gauges.jobs_running);
-  model_->SetRequestsWaiting(WaitReason::kCapacity, gauges.jobs_waiting);
-  model_->SetRequestsWaiting(WaitReason::kPausedReader, gauges.paused_jobs_waiting);
-  model_->SetSequencesRunning(gauges.sequences_running);
-  model_->SetStreamsPaused(gauges.paused_jobs);
-  model_->SetCacheBytes(CacheState::kUsed, gauges.cache.used_bytes);
-  model_->SetCacheBytes(CacheState::kFree, gauges.cache.capacity_bytes - gauges.cache.used_bytes);
+  if (shared_ != nullptr) {
+    shared_->Set(scheduler_, gauges);
+  } else if (model_ != nullptr) {
+    ShowGauges(gauges, model_);
+  }
 }
 
 void SchedulingMetrics::JobStarted(absl::Duration queue_time, int64_t prompt_tokens) const {
@@ -69,10 +62,13 @@ void SchedulingMetrics::CancelFreedSlots(absl::Duration since_cancel) const {
 
 void SchedulingMetrics::StepRan(const StepTally& tally, absl::Time now) const {
   if (model_ == nullptr) return;
-  model_->ObserveStep(PhaseOf(tally), tally.step_time, tally.decode_rows + tally.prefill_rows);
+  for (const int rows : tally.rows_of_step) {
+    model_->ObserveStep(PhaseOf(tally), tally.step_time, rows);
+  }
   model_->SetLastStep(now);
   if (tally.generated > 0) model_->CountGeneratedTokens(tally.generated);
   if (tally.replayed > 0) model_->CountReplayedTokens(tally.replayed);
+  TokensWasted(tally.wasted);
 }
 
 }  // namespace strided

@@ -3,12 +3,14 @@
 #ifndef STRIDED_SERVER_SCHEDULING_SCHEDULING_METRICS_H_
 #define STRIDED_SERVER_SCHEDULING_SCHEDULING_METRICS_H_
 
+#include <cstddef>
 #include <cstdint>
+#include <span>
 #include <utility>
 
 #include "absl/time/time.h"
-#include "engine/executor.h"
 #include "server/observability/metrics.h"
+#include "server/scheduling/scheduling_gauges.h"
 
 namespace strided {
 
@@ -35,22 +37,15 @@ class LiveCount {
   LiveObject object_;
 };
 
-// What one step did.
+// What one call of the executor did.
 struct StepTally {
-  int decode_rows = 0;
-  int prefill_rows = 0;      // of prompts and replays
-  int64_t generated = 0;     // tokens drawn
-  int64_t replayed = 0;      // rows that a sequence had run before it lost its slot
-  absl::Duration step_time;  // of the executor alone
-};
-
-struct SchedulingGauges {
-  int jobs_running = 0;  // that hold a slot
-  int sequences_running = 0;
-  int jobs_waiting = 0;         // that hold none, for lack of room
-  int paused_jobs_waiting = 0;  // that hold none because their reader is behind
-  int paused_jobs = 0;          // all whose reader is behind
-  CacheUsage cache;
+  int decode_rows = 0;   // of its first step
+  int prefill_rows = 0;  // of prompts and replays; where there are some, the call is one step
+  std::span<const int> rows_of_step;  // all rows of each step; of whoever made the tally
+  int64_t generated = 0;              // tokens drawn and taken in
+  int64_t replayed = 0;               // rows that a sequence had run before it lost its slot
+  int64_t wasted = 0;                 // tokens drawn beyond a stop
+  absl::Duration step_time;           // of one step, the executor's alone
 };
 
 // Null-safe, so that tests may do without metrics. As thread-safe as the Metrics behind it.
@@ -58,10 +53,12 @@ class SchedulingMetrics {
  public:
   // Not owned; each may be null.
   SchedulingMetrics(ModelMetrics* model, Metrics* objects) : model_(model), objects_(objects) {}
+  // Of scheduler number `scheduler` of several that serve one model; `gauges` is not owned.
+  SchedulingMetrics(ModelMetrics* model, Metrics* objects, SharedGauges* gauges, size_t scheduler)
+      : model_(model), objects_(objects), shared_(gauges), scheduler_(scheduler) {}
 
   LiveCount Count(LiveObject object) const { return LiveCount(objects_, object); }
 
-  void SetSlotsTotal(int slots) const;
   void SetHealthy(bool healthy) const;
   void Set(const SchedulingGauges& gauges) const;
 
@@ -72,7 +69,7 @@ class SchedulingMetrics {
   void Preempted() const;
   void NonFiniteLogits() const;
   void DecodeEnded(absl::Duration decode_time) const;
-  // Drawn for a job that ended with an error.
+  // Drawn for a job that ended with an error, or beyond a stop.
   void TokensWasted(int64_t tokens) const;
   void CancelFreedSlots(absl::Duration since_cancel) const;
   void StepRan(const StepTally& tally, absl::Time now) const;
@@ -80,6 +77,8 @@ class SchedulingMetrics {
  private:
   ModelMetrics* model_;
   Metrics* objects_;
+  SharedGauges* shared_ = nullptr;  // null: the gauges are this scheduler's alone
+  size_t scheduler_ = 0;            // of shared_
 };
 
 }  // namespace strided

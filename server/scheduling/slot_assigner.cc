@@ -19,6 +19,7 @@ std::vector<SlotAssigner::Failure> SlotAssigner::AssignSlots(absl::Time now) {
       absl::StatusOr<Outcome> outcome = Serve(job, now);
       if (!outcome.ok()) {
         failures.push_back({job, std::move(outcome).status()});
+        if (absl::IsInternal(failures.back().status)) break;
       } else if (*outcome == Outcome::kBlocked) {
         break;
       }

@@ -35,7 +35,8 @@ class SlotAssigner {
     absl::Status status;
   };
   // Gives slots to waiting samples as far as there is room. Returns the jobs that could not start
-  // for another reason than room, or that found none although nothing else runs.
+  // for another reason than room, or that found none although nothing else runs. Internal can only
+  // be the last: the device has failed, and nobody else was tried.
   std::vector<Failure> AssignSlots(absl::Time now);
 
   // Samples that hold a slot.

@@ -27,12 +27,11 @@ absl::Status EngineError(absl::StatusCode code, absl::string_view what) {
   return WithReason(absl::Status(code, what), {.reason = "ENGINE_ERROR", .metadata = {}});
 }
 
-// No more sequences than a step has rows, so that none is ever left out (step_policy.h).
+}  // namespace
+
 int MaxSequences(const SchedulerOptions& options, const Executor& executor) {
   return std::max(1, std::min(options.max_sequences, executor.info().max_rows));
 }
-
-}  // namespace
 
 StepLoop::StepLoop(const SchedulerOptions& options, Executor* executor, const Clock* clock,
                    const SchedulingMetrics& metrics, Heartbeat* heartbeat)
@@ -41,10 +40,10 @@ StepLoop::StepLoop(const SchedulerOptions& options, Executor* executor, const Cl
       clock_(clock),
       metrics_(metrics),
       heartbeat_(heartbeat),
-      limits_{.max_rows = executor->info().max_rows,
+      slots_(MaxSequences(options, *executor), executor, &jobs_),
+      batch_({.max_rows = executor->info().max_rows,
               .prefill_rows = std::max(1, options.prefill_rows_per_step)},
-      slots_(MaxSequences(options, *executor), executor, &jobs_) {
-  metrics_.SetSlotsTotal(MaxSequences(options, *executor));
+             {.max_steps = executor->info().max_steps, .launch_limit = options.launch_limit}) {
   metrics_.SetHealthy(true);
   SetGauges();
 }
@@ -156,13 +155,19 @@ void StepLoop::Scan(absl::Time now) {
 // -- The step
 
 bool StepLoop::AssignSlots(absl::Time now) {
+  heartbeat_->StepStarts(now);  // a device may hang in a start or a fork, too
   const std::vector<SlotAssigner::Failure> failures = slots_.AssignSlots(now);
-  for (const SlotAssigner::Failure& failure : failures) End(failure.job, failure.status, now);
+  const bool fault = !failures.empty() && absl::IsInternal(failures.back().status);
+  heartbeat_->StepEnds(/*succeeded=*/!fault);
+  for (const SlotAssigner::Failure& failure : failures) {
+    if (!absl::IsInternal(failure.status)) End(failure.job, failure.status, now);
+  }
+  if (fault) FailEngine(failures.back().status, now);
   return !failures.empty();
 }
 
 bool StepLoop::RunBatch() {
-  const StepPlan& plan = batch_.Plan(jobs_.running(), limits_);
+  const StepPlan& plan = batch_.Plan(jobs_.running());
   if (plan.rows.empty()) return false;
   const absl::Time start = clock_->Now();
   heartbeat_->StepStarts(start);
@@ -173,10 +178,8 @@ bool StepLoop::RunBatch() {
     FailEngine(results.status(), now);
     return true;
   }
-  for (JobState* const job : batch_.Deliver(*results, now)) Settle(job, now);
-  StepTally tally = batch_.tally();
-  tally.step_time = now - start;
-  metrics_.StepRan(tally, now);
+  for (JobState* const job : batch_.Deliver(*results, start, now)) Settle(job, now);
+  metrics_.StepRan(batch_.tally(), now);
   return true;
 }
 
@@ -200,8 +203,8 @@ void StepLoop::FailEngine(const absl::Status& error, absl::Time now) {
   metrics_.SetHealthy(false);
   engine_failure_ = EngineError(absl::StatusCode::kUnavailable,
                                 "the engine has failed; nothing was run for this request");
-  const absl::Status interrupted =
-      EngineError(absl::StatusCode::kInternal, absl::StrCat("a step failed: ", error.message()));
+  const absl::Status interrupted = EngineError(
+      absl::StatusCode::kInternal, absl::StrCat("the engine failed: ", error.message()));
   while (!jobs_.running().empty()) End(*jobs_.running().begin(), interrupted, now);
   while (!jobs_.waiting().empty()) {
     JobState* const job = *jobs_.waiting().begin();
@@ -211,6 +214,7 @@ void StepLoop::FailEngine(const absl::Status& error, absl::Time now) {
 
 void StepLoop::SetGauges() const {
   SchedulingGauges gauges;
+  gauges.slots = MaxSequences(options_, *executor_);
   gauges.jobs_running = static_cast<int>(jobs_.running().size());
   for (const JobState* job : jobs_.running()) {
     gauges.sequences_running += job->live();

@@ -1,4 +1,4 @@
-// What the scheduler thread does between two steps, and the step itself.
+// What the scheduler thread does between two calls of the executor, and the call itself.
 
 #ifndef STRIDED_SERVER_SCHEDULING_STEP_LOOP_H_
 #define STRIDED_SERVER_SCHEDULING_STEP_LOOP_H_
@@ -21,19 +21,24 @@
 
 namespace strided {
 
+// Samples that may hold a slot at once: no more than a step has rows, so that none is ever left out
+// of one (step_policy.h).
+int MaxSequences(const SchedulerOptions& options, const Executor& executor);
+
 // Of one thread. In the steady state, where sequences decode and none comes or goes, a step
 // allocates nothing here.
 //
-// A step costs 0.3, 0.7 and 4.7 us of processor time beside the executor's, for 1, 8 and 64
-// streams, metrics included, and 5.3 us with 64 streams and 4,096 waiting jobs (AMD EPYC, 2.6 GHz,
-// 2026-11-23, step_overhead_benchmark of tests/server/scheduling).
+// A call costs 0.6, 1.1 and 7.2 us of processor time beside the executor's, for 1, 8 and 64 streams,
+// metrics included, and 8 us with 64 streams and 4,096 waiting jobs; one of 8 steps of 64 streams
+// 27 us, 3.4 us a step (AMD EPYC, 2.6 GHz, 2026-11-25, step_overhead_benchmark of
+// tests/server/scheduling).
 class StepLoop {
  public:
   // The pointees outlive the loop.
   StepLoop(const SchedulerOptions& options, Executor* executor, const Clock* clock,
            const SchedulingMetrics& metrics, Heartbeat* heartbeat);
 
-  // Carries the commands out, runs one step, delivers its results. False if nothing was done: then
+  // Carries the commands out, calls the executor once, delivers the results. False if nothing was done: then
   // nothing will be before a command comes or IdleLimit() has passed.
   bool RunOneStep(Commands commands);
 
@@ -70,7 +75,6 @@ class StepLoop {
   const Clock* const clock_;  // not owned
   const SchedulingMetrics metrics_;
   Heartbeat* const heartbeat_;  // not owned
-  const RowLimits limits_;
 
   JobTable jobs_;
   SlotAssigner slots_;

@@ -18,6 +18,11 @@ RowDemand* NextPrompt(std::vector<RowDemand>& demands) {
   return first;
 }
 
+int StepsWithin(const StepLimits& limits, absl::Duration step_time) {
+  if (step_time * limits.max_steps <= limits.launch_limit) return limits.max_steps;
+  return std::max(1, static_cast<int>(absl::FDivDuration(limits.launch_limit, step_time)));
+}
+
 }  // namespace
 
 std::vector<RowDemand> GrantRows(std::vector<RowDemand> demands, RowLimits limits) {
@@ -33,6 +38,16 @@ std::vector<RowDemand> GrantRows(std::vector<RowDemand> demands, RowLimits limit
     prompt->granted = std::min(prompt->ready, left);
     left -= prompt->granted;
   }
+  return demands;
+}
+
+std::vector<RowDemand> GrantSteps(std::vector<RowDemand> demands, const StepLimits& limits,
+                                  std::optional<absl::Duration> step_time) {
+  const bool all_decode = std::all_of(demands.begin(), demands.end(), [](const RowDemand& demand) {
+    return demand.decodes && demand.granted > 0;
+  });
+  const int most = all_decode && step_time.has_value() ? StepsWithin(limits, *step_time) : 1;
+  for (RowDemand& demand : demands) demand.steps = std::min(most, demand.drawable);
   return demands;
 }
 

@@ -1,10 +1,13 @@
-// How many rows of the next step go to which sequence: the whole policy of a step, as a function.
+// How many rows of the next step go to which sequence, and how many steps of each one call of the
+// executor runs: the whole policy, as functions.
 
 #ifndef STRIDED_SERVER_SCHEDULING_STEP_POLICY_H_
 #define STRIDED_SERVER_SCHEDULING_STEP_POLICY_H_
 
+#include <optional>
 #include <vector>
 
+#include "absl/time/time.h"
 #include "server/scheduling/job.h"
 
 namespace strided {
@@ -12,9 +15,11 @@ namespace strided {
 struct RowDemand {
   int ready = 0;         // rows that the sequence could run now, >= 1
   bool decodes = false;  // its one ready row draws the next token of a stream
-  int priority = 0;      // higher first
-  JobId arrival = 0;     // earlier first
-  int granted = 0;       // the answer: 0 <= granted <= ready
+  int drawable = 1;   // tokens that a sequence that decodes may draw without a look at them, >= 1
+  int priority = 0;   // higher first
+  JobId arrival = 0;  // earlier first
+  int granted = 0;    // the answer: 0 <= granted <= ready
+  int steps = 1;      // the answer: consecutive steps of its row, 1 <= steps <= drawable
 };
 
 struct RowLimits {
@@ -30,6 +35,21 @@ struct RowLimits {
 //
 // Pure. Takes and returns the same vector, so that a loop allocates nothing.
 std::vector<RowDemand> GrantRows(std::vector<RowDemand> demands, RowLimits limits);
+
+struct StepLimits {
+  int max_steps = 1;  // of one row: the executor's
+  // Within which a call should come back, so that who comes or cancels is not kept waiting; >= 0.
+  absl::Duration launch_limit = absl::Milliseconds(10);
+};
+
+// The demands with `steps` filled in, after GrantRows. Where every row decodes, each sequence gets
+// as many steps as it may draw tokens, up to limits.max_steps and to what fits into launch_limit
+// where a step takes `step_time`; while that is not known, one. One step each as well where a row
+// belongs to a prompt or a replay, or a sequence got none: then the next plan will be another.
+//
+// Pure, as above. No result depends on the answer, only when it comes.
+std::vector<RowDemand> GrantSteps(std::vector<RowDemand> demands, const StepLimits& limits,
+                                  std::optional<absl::Duration> step_time);
 
 }  // namespace strided
 

@@ -60,10 +60,11 @@ class TokenSink {
  public:
   virtual ~TokenSink() = default;
 
-  // False while the reader is behind: the scheduler leaves the job's sequences out of its steps
-  // until it is true again. The sink calls Scheduler::Wake when it becomes true. One step may bring
-  // a few tokens more than there was room for: a chunk of a prompt, or what a stop held back.
-  virtual bool HasRoom() const = 0;
+  // Tokens that it takes before its reader counts as behind. 0: the reader is, and the scheduler
+  // leaves the job's sequences out of its steps until there is room again, at which the sink calls
+  // Scheduler::Wake. One call of the executor may bring a few tokens more than there was room for:
+  // one for each sample, a chunk of a prompt, or what a stop held back.
+  virtual int Room() const = 0;
 
   // When it changes, and at most every 500 ms; a job that waits less than that hears nothing.
   virtual void Progress(const JobProgress& progress) = 0;

@@ -42,7 +42,7 @@ v1::Model DescribeArchitecture(const ModelConfig& config) {
 
 // A Model with the fields of its executor alone.
 v1::Model DescribeCost(const ServedModel& model) {
-  const Executor& executor = *model.executor;
+  const Executor& executor = model.executor();
   const int context = model.config().context_length;
   const int64_t bytes = executor.CacheBytes(context);
   v1::Model wire;
@@ -50,7 +50,7 @@ v1::Model DescribeCost(const ServedModel& model) {
   wire.set_cache_bytes_per_sequence(static_cast<uint64_t>(bytes));
   wire.set_cache_bytes_per_token(static_cast<double>(bytes) / context);
   wire.set_dense_cache_bytes_per_sequence(static_cast<uint64_t>(model.dense_cache_bytes()));
-  wire.set_device(executor.info().device);
+  wire.set_device(model.device());
   wire.set_weight_format(executor.info().weight_format);
   return wire;
 }

@@ -93,8 +93,8 @@ absl::StatusOr<absl::Duration> ParseDuration(absl::string_view field,
 }
 
 absl::Status CheckFitsDevice(absl::string_view field, int length, const ServedModel& model) {
-  const int64_t given = model.executor->CacheBytes(length);
-  const int64_t limit = model.executor->cache_usage().capacity_bytes;
+  const int64_t given = model.executor().CacheBytes(length);
+  const int64_t limit = model.cache_capacity_bytes();
   if (given <= limit) return absl::OkStatus();
   return ContextLengthError(field,
                             absl::StrCat("needs ", given, " bytes of cache for ", length,

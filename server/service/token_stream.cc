@@ -29,9 +29,10 @@ void TokenStream::Open() {
   Pump();
 }
 
-bool TokenStream::HasRoom() const {
+int TokenStream::Room() const {
   absl::MutexLock lock(&mu_);
-  return !full_ || broken_;
+  if (broken_) return options_.mailbox.capacity_tokens;  // what comes is dropped
+  return full_ ? 0 : options_.mailbox.capacity_tokens - mailbox_.tokens();
 }
 
 void TokenStream::Progress(const JobProgress& progress) {

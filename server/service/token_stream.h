@@ -69,7 +69,7 @@ class TokenStream final : public TokenSink {
   void Open() ABSL_LOCKS_EXCLUDED(mu_);
 
   // TokenSink, for the scheduler's thread.
-  bool HasRoom() const override ABSL_LOCKS_EXCLUDED(mu_);
+  int Room() const override ABSL_LOCKS_EXCLUDED(mu_);
   void Progress(const JobProgress& progress) override ABSL_LOCKS_EXCLUDED(mu_);
   void Push(const PushedToken& token) override ABSL_LOCKS_EXCLUDED(mu_);
   void FinishSample(const SampleEnd& end) override ABSL_LOCKS_EXCLUDED(mu_);

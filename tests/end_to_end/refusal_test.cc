@@ -64,7 +64,7 @@ TEST(RefusalTest, ASettingThatIsWrongIsNamedWithItsValueAndItsRange) {
            {{"--threads=-1"}, {}, "threads is \"-1\" (--threads); expected 0 to 1024"},
            {{},
             {{"STRIDED_MAX_SEQUENCES", "many"}},
-            "max_sequences is \"many\" (STRIDED_MAX_SEQUENCES); expected 1 to 4096"},
+            "max_sequences is \"many\" (STRIDED_MAX_SEQUENCES); expected auto, or 1 to 4096"},
            {{"--config=" + file}, {}, file + ": \"thread\" is no setting; see --help"},
            {{"--config=/nonexistent"}, {}, "/nonexistent: No such file or directory"},
            {{"--verbose"}, {}, "unknown argument \"--verbose\"; see --help"},
@@ -124,13 +124,15 @@ TEST(RefusalTest, AModelThatCannotBeLoadedNeedNotKeepTheOthersFromServing) {
   EXPECT_EQ(server.Series(R"(strided_model_state{model="broken",state="failed",version=""})"), 1);
 }
 
-TEST(RefusalTest, ADeviceThatIsNotBuiltInIsNamed) {
+TEST(RefusalTest, ADeviceThatIsNotThereIsNamed) {
   const TemporaryDirectory models;
   WriteTextModel(models);
-  const Outcome outcome = RunToItsEnd(Over(models, {"--device=cuda:3"}));
-  EXPECT_EQ(outcome.code, 1);
-  EXPECT_EQ(ReasonIn(outcome),
-            "device is \"cuda:3\", which this program was built without; expected auto or cpu");
+  for (const char* argument : {"--device=cuda:999", "--devices=cuda:999"}) {
+    const Outcome outcome = RunToItsEnd(Over(models, {argument}));
+    EXPECT_EQ(outcome.code, 1);
+    EXPECT_THAT(ReasonIn(outcome),
+                AllOf(StartsWith("device is \"cuda:999\", "), HasSubstr("; expected auto")));
+  }
 }
 
 TEST(RefusalTest, APortInUseIsNamed) {

@@ -44,6 +44,7 @@ TEST(ReadmeTest, EveryMetricIsThere) {
   const std::unique_ptr<Metrics> metrics = CreateMetrics();
   metrics->ForModel("m", "1", "text")->SetFingerprint("f");
   metrics->RegisterRpc("s", "M", "unary");
+  metrics->SetDeviceMemory("cuda:0", MemoryKind::kWeights, 1);
   std::vector<prometheus::MetricFamily> families = metrics->registry()->Collect();
   for (prometheus::MetricFamily& family : ProcessSeries().Collect()) families.push_back(family);
   EXPECT_GT(families.size(), 40u);

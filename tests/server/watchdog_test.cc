@@ -42,7 +42,7 @@ TEST(JudgeEngineTest, AFailedStepIsWorseThanASlowOne) {
 // Takes what a job pushes, and forgets it.
 class NullSink final : public TokenSink {
  public:
-  bool HasRoom() const override { return true; }
+  int Room() const override { return 1; }
   void Progress(const JobProgress&) override {}
   void Push(const PushedToken&) override {}
   void FinishSample(const SampleEnd&) override {}
@@ -106,8 +106,7 @@ TEST(WatchdogTest, AStepThatDoesNotEndIsSeenAndARecoveryToo) {
   Fixture fixture(/*running=*/true);
   fixture.executor->AllowSteps(0);
   fixture.Submit();
-  while (fixture.model->scheduler->health().step_started == absl::InfinitePast()) {
-  }
+  fixture.executor->AwaitHeldStep();
   EXPECT_EQ(fixture.watchdog.Check(), EngineCondition::kWell);
   fixture.clock.Advance(absl::Seconds(3));
   EXPECT_EQ(fixture.watchdog.Check(), EngineCondition::kSlow);

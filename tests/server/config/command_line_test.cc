@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -18,6 +19,7 @@ namespace {
 using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 
 constexpr auto kInvalid = absl::StatusCode::kInvalidArgument;
 
@@ -59,6 +61,38 @@ TEST(CommandLineTest, AddressesAreRepeatedOrSeparatedByCommas) {
   ASSERT_OK_AND_ASSIGN(const ServerSettings settings,
                        Parse({"--listen=127.0.0.1:1,unix:/a", "--listen", "[::1]:2"}));
   EXPECT_THAT(settings.listen.addresses, ElementsAre("127.0.0.1:1", "unix:/a", "[::1]:2"));
+}
+
+TEST(CommandLineTest, SeveralDevicesTakeThePlaceOfOne) {
+  ASSERT_OK_AND_ASSIGN(ServerSettings settings, Parse({}));
+  EXPECT_EQ(settings.models.device, "auto");
+  EXPECT_THAT(settings.models.devices, IsEmpty());
+  ASSERT_OK_AND_ASSIGN(settings, Parse({"--devices=cuda:0,cuda:1", "--devices", "cuda:5"}));
+  EXPECT_THAT(settings.models.devices, ElementsAre("cuda:0", "cuda:1", "cuda:5"));
+  EXPECT_OK(Parse({"--devices=all"}));
+  EXPECT_OK(Parse({"--devices=", "--device=cpu"}));
+  EXPECT_THAT(
+      Parse({"--devices=cuda:0", "--device=cuda:1"}),
+      StatusIs(kInvalid, "device is cuda:1 and devices is cuda:0; expected one of the two"));
+  EXPECT_THAT(Parse({"--devices=cpu"}), StatusIs(kInvalid, HasSubstr("all, or one or more of")));
+  for (const char* twice : {"--devices=cuda:1,cuda:1", "--devices=all,cuda:1"}) {
+    EXPECT_THAT(Parse({twice}),
+                StatusIs(kInvalid, HasSubstr("expected all alone, or each GPU once")));
+  }
+}
+
+TEST(CommandLineTest, AutoIsNoNumber) {
+  ASSERT_OK_AND_ASSIGN(
+      ServerSettings settings,
+      Parse({"--max_sequences=auto", "--cache_bytes=auto"}, {{"STRIDED_MAX_SEQUENCES", "5"}}));
+  EXPECT_EQ(settings.scheduling.max_sequences, std::nullopt);
+  EXPECT_EQ(settings.scheduling.prefill_rows_per_step, std::nullopt);
+  EXPECT_EQ(settings.models.cache_bytes, std::nullopt);
+  EXPECT_THAT(
+      Parse({"--prefill_rows_per_step=0"}),
+      StatusIs(kInvalid,
+               "prefill_rows_per_step is \"0\" (--prefill_rows_per_step); expected auto, or 1 to "
+               "4096"));
 }
 
 TEST(CommandLineTest, AnEmptyMetricsAddressTurnsThemOff) {
@@ -166,9 +200,11 @@ TEST(CommandLineTest, TheVersionIsAnswered) { EXPECT_EQ(AnswerTo("--version"), "
 
 TEST(CommandLineTest, WhatIsPrintedCanBeReadAsAFile) {
   const TemporaryDirectory directory;
-  const std::vector<std::string> arguments = {"--model_repository=/a \"b\"",
-                                              "--listen=127.0.0.1:1,unix:/a", "--drain_grace=90s",
-                                              "--metrics_listen=", "--print_config"};
+  const std::vector<std::string> arguments = {
+      "--model_repository=/a \"b\"", "--listen=127.0.0.1:1,unix:/a",
+      "--drain_grace=90s",           "--metrics_listen=",
+      "--gpu_memory_fraction=0.25",  "--devices=cuda:1,cuda:0",
+      "--max_sequences=9",           "--print_config"};
   ASSERT_OK_AND_ASSIGN(const CommandLine first, ParseCommandLine(arguments, {}, "1.2.3"));
   const std::string file = directory.Write("strided.toml", *first.answer);
   ASSERT_OK_AND_ASSIGN(const CommandLine second,
@@ -176,6 +212,20 @@ TEST(CommandLineTest, WhatIsPrintedCanBeReadAsAFile) {
   EXPECT_EQ(*second.answer, *first.answer);
   EXPECT_THAT(second.settings.listen.addresses, ElementsAre("127.0.0.1:1", "unix:/a"));
   EXPECT_EQ(second.settings.drain.grace, absl::Seconds(90));
+  EXPECT_EQ(second.settings.models.gpu_memory_fraction, 0.25);
+  EXPECT_THAT(second.settings.models.devices, ElementsAre("cuda:1", "cuda:0"));
+  EXPECT_EQ(second.settings.scheduling.max_sequences, 9);
+  EXPECT_EQ(second.settings.scheduling.prefill_rows_per_step, std::nullopt);
+}
+
+TEST(CommandLineTest, TheDefaultsThatArePrintedCanBeReadAsAFile) {
+  const TemporaryDirectory directory;
+  ASSERT_OK_AND_ASSIGN(const CommandLine first,
+                       ParseCommandLine({"--model_repository=/a", "--print_config"}, {}, "1.2.3"));
+  const std::string file = directory.Write("strided.toml", *first.answer);
+  ASSERT_OK_AND_ASSIGN(const CommandLine second,
+                       ParseCommandLine({"--config", file, "--print_config"}, {}, "1.2.3"));
+  EXPECT_EQ(*second.answer, *first.answer);
 }
 
 }  // namespace

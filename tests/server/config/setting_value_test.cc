@@ -75,6 +75,23 @@ TEST(ParseDeviceTest, DevicesHaveNumbers) {
   }
 }
 
+TEST(ParseGpuTest, GpusHaveNumbersOrAreAll) {
+  for (const char* text : {"all", "cuda:0", "cuda:15"}) {
+    EXPECT_THAT(ParseGpu(text), IsOkAndHolds(std::string(text)));
+  }
+  for (const char* text : {"cuda", "cpu", "auto", "cuda:", "cuda:1000", ""}) {
+    EXPECT_THAT(ParseGpu(text), StatusIs(kInvalid, "all, or one or more of cuda:N")) << text;
+  }
+}
+
+TEST(ParseFractionTest, ADecimalFractionInItsRange) {
+  EXPECT_THAT(ParseFraction("0.9", {0.05, 1}), IsOkAndHolds(0.9));
+  EXPECT_THAT(ParseFraction("1", {0.05, 1}), IsOkAndHolds(1.0));
+  for (const char* text : {"", "0.04", "1.01", "-1", "nan", "1e-1", "90%", ".", "0.5.5"}) {
+    EXPECT_THAT(ParseFraction(text, {0.05, 1}), StatusIs(kInvalid, "0.05 to 1")) << text;
+  }
+}
+
 TEST(ParseListenAddressTest, HostsAndSocketsAreTaken) {
   for (const char* text :
        {"127.0.0.1:50051", "0.0.0.0:0", "[::1]:65535", "localhost:80", "unix:/run/strided.sock"}) {

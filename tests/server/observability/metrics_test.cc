@@ -63,6 +63,15 @@ TEST(MetricsTest, EverySeriesOfAModelIsThereAtZero) {
   }
 }
 
+TEST(MetricsTest, TheMemoryOfADeviceIsShownByKind) {
+  const std::unique_ptr<Metrics> metrics = CreateMetrics();
+  metrics->SetDeviceMemory("cuda:1", MemoryKind::kWeights, 100);
+  metrics->SetDeviceMemory("cuda:1", MemoryKind::kFree, 7);
+  metrics->SetDeviceMemory("cuda:1", MemoryKind::kWeights, 300);
+  EXPECT_EQ(Value(*metrics, R"(strided_device_memory_bytes{device="cuda:1",kind="weights"})"), 300);
+  EXPECT_EQ(Value(*metrics, R"(strided_device_memory_bytes{device="cuda:1",kind="free"})"), 7);
+}
+
 TEST(MetricsTest, AMethodIsRegisteredWithEveryCodeAtZero) {
   const std::unique_ptr<Metrics> metrics = CreateMetrics();
   metrics->RegisterRpc("pkg.Service", "Do", "unary");

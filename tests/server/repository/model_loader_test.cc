@@ -3,10 +3,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "tests/server/repository/model_directory.h"
+#include "tests/server/scheduling/fake_executor.h"
 #include "tests/testing/status_matchers.h"
 
 namespace strided {
@@ -14,41 +17,16 @@ namespace {
 
 using ::testing::AllOf;
 using ::testing::HasSubstr;
-using ::testing::Not;
 
-const ModelOptions kSmallOptions = {
-    .threads = 1, .cache_bytes = 1 << 20, .scheduling = {.max_sequences = 2}};
-
-std::string AutoFormat(DType dtype, bool bfloat16_dot) {
-  const RandomModel model = MakeRandomModel(SmallConfig(), 1, dtype);
-  return ChooseWeightFormat("auto", model.config, model.weights, bfloat16_dot);
-}
-
-TEST(ChooseWeightFormatTest, AutoKeepsWhatIsStored) {
-  for (const bool bfloat16_dot : {false, true}) {
-    EXPECT_EQ(AutoFormat(DType::kFloat32, bfloat16_dot), "float32");
-    EXPECT_EQ(AutoFormat(DType::kBfloat16, bfloat16_dot), "bfloat16");
-    EXPECT_EQ(AutoFormat(DType::kInt8, bfloat16_dot), "int8");
-  }
-}
-
-TEST(ChooseWeightFormatTest, Float16IsRoundedOnlyWhereThatIsFaster) {
-  EXPECT_EQ(AutoFormat(DType::kFloat16, /*bfloat16_dot=*/true), "bfloat16");
-  EXPECT_EQ(AutoFormat(DType::kFloat16, /*bfloat16_dot=*/false), "float32");
-}
-
-TEST(ChooseWeightFormatTest, ANamedFormatWins) {
-  const RandomModel model = MakeRandomModel(SmallConfig(), 1, DType::kInt8);
-  EXPECT_EQ(ChooseWeightFormat("float32", model.config, model.weights, true), "float32");
-}
+const ModelOptions kSmallOptions = {.threads = 1, .cache_bytes = 1 << 20, .max_sequences = 2};
 
 // The fingerprint of the model in `directory`; empty, and the test failed, where it has none.
 std::string FingerprintOf(const std::string& directory,
                           const ModelOptions& options = kSmallOptions) {
   const auto fingerprint = [&]() -> absl::StatusOr<std::string> {
     ASSIGN_OR_RETURN(const StoredModel model, ReadModel(directory));
-    ASSIGN_OR_RETURN(const std::unique_ptr<Executor> executor, CreateExecutor(model, options));
-    return Fingerprint(model, *executor);
+    ASSIGN_OR_RETURN(const PlacedModel placed, PlaceModel(model, options, Device(), 1));
+    return Fingerprint(model, *placed.executor);
   }();
   EXPECT_OK(fingerprint);
   return fingerprint.value_or("");
@@ -79,26 +57,58 @@ TEST(FingerprintTest, TheLayoutOfTheConfigurationsTextDoesNotCount) {
   EXPECT_EQ(FingerprintOf(root.path() + "/a"), fingerprint);
 }
 
-TEST(CreateExecutorTest, ADeviceThatIsNotBuiltInIsNamed) {
+TEST(PlaceModelTest, AFormatThatTheDeviceDoesNotHaveIsNamed) {
   const TemporaryDirectory root;
   WriteModel(root, "a");
   ASSERT_OK_AND_ASSIGN(const StoredModel model, ReadModel(root.path() + "/a"));
   ModelOptions options = kSmallOptions;
-  options.device = "cuda:1";
-  EXPECT_THAT(CreateExecutor(model, options),
-              StatusIs(absl::StatusCode::kInvalidArgument,
-                       "device is \"cuda:1\", which this program was built without; expected auto "
-                       "or cpu"));
+  options.weight_format = "float8";
+  EXPECT_THAT(PlaceModel(model, options, Device(), 1),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("float8")));
+}
+
+TEST(CheckSameNumericsTest, DevicesThatComputeOtherBitsAreNotServedTogether) {
+  std::vector<std::unique_ptr<Executor>> executors;
+  executors.push_back(std::make_unique<FakeExecutor>(FakeExecutor::Options{.numerics = "sm_90"}));
+  executors.push_back(std::make_unique<FakeExecutor>(FakeExecutor::Options{.numerics = "sm_90"}));
+  EXPECT_OK(CheckSameNumerics(executors));
+  executors.push_back(std::make_unique<FakeExecutor>(FakeExecutor::Options{.numerics = "sm_80"}));
+  EXPECT_THAT(CheckSameNumerics(executors),
+              StatusIs(absl::StatusCode::kFailedPrecondition,
+                       AllOf(HasSubstr("sm_90"), HasSubstr("sm_80"))));
+}
+
+TEST(SchedulingOnTest, WhatIsNotSetSuitsTheDevice) {
+  EXPECT_EQ(SchedulingOn({}, DeviceKind::kCpu).max_sequences, 64);
+  EXPECT_EQ(SchedulingOn({}, DeviceKind::kCpu).prefill_rows_per_step, 64);
+  EXPECT_EQ(SchedulingOn({}, DeviceKind::kCuda).max_sequences, 256);
+  EXPECT_EQ(SchedulingOn({}, DeviceKind::kCuda).prefill_rows_per_step, 2048);
+  ModelOptions options;
+  options.max_sequences = 3;
+  options.scheduling.launch_limit = absl::Milliseconds(7);
+  EXPECT_EQ(SchedulingOn(options, DeviceKind::kCuda).max_sequences, 3);
+  EXPECT_EQ(SchedulingOn(options, DeviceKind::kCuda).launch_limit, absl::Milliseconds(7));
+}
+
+TEST(MemoryFractionTest, ModelsGetEqualPartsOfWhatWasFreeBeforeTheFirst) {
+  EXPECT_EQ(MemoryFraction(0.9, 1, 0), 0.9);
+  for (const double fraction : {0.05, 0.5, 1.0}) {
+    double free = 100;
+    for (int index = 0; index < 3; ++index) {
+      const double part = MemoryFraction(fraction, 3, index) * free;
+      EXPECT_NEAR(part, 100 * fraction / 3, 1e-9) << "model " << index;
+      free -= part;
+    }
+  }
 }
 
 TEST(WarmUpTest, AFirstStepLeavesNoSlotBehind) {
   const TemporaryDirectory root;
   WriteModel(root, "a", R"({"conditions": [{"name": "class", "values": 3}]})");
   ASSERT_OK_AND_ASSIGN(const StoredModel model, ReadModel(root.path() + "/a"));
-  ASSERT_OK_AND_ASSIGN(const std::unique_ptr<Executor> executor,
-                       CreateExecutor(model, kSmallOptions));
-  EXPECT_OK(WarmUp(*executor));
-  EXPECT_EQ(executor->cache_usage().slots_in_use, 0);
+  ASSERT_OK_AND_ASSIGN(const PlacedModel placed, PlaceModel(model, kSmallOptions, Device(), 1));
+  EXPECT_OK(WarmUp(*placed.executor));
+  EXPECT_EQ(placed.executor->cache_usage().slots_in_use, 0);
 }
 
 TEST(ReadModelTest, WhatIsWrongIsNamedWithItsFile) {

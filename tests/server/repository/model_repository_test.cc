@@ -28,11 +28,10 @@ struct Fixture {
   TemporaryDirectory root;
   std::unique_ptr<Metrics> metrics = CreateMetrics();
   SystemClock clock;
-  ModelRepository repository{
-      root.path(),
-      {.threads = 1, .cache_bytes = 1 << 20, .scheduling = {.max_sequences = 2}},
-      metrics.get(),
-      &clock};
+  ModelRepository repository{root.path(),
+                             {.threads = 1, .cache_bytes = 1 << 20, .max_sequences = 2},
+                             metrics.get(),
+                             &clock};
 
   double State(absl::string_view model, absl::string_view version, absl::string_view state) {
     const std::string exposition = Exposition(*metrics);
@@ -134,10 +133,10 @@ TEST(ModelRepositoryTest, ADeviceThatIsNotBuiltInIsRefusedBeforeAnythingIsRead) 
   const std::unique_ptr<Metrics> metrics = CreateMetrics();
   SystemClock clock;
   ModelOptions options;
-  options.device = "cuda";
+  options.devices = {"cuda:99"};
   ModelRepository repository("/nonexistent", options, metrics.get(), &clock);
   EXPECT_THAT(repository.Scan(),
-              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("device is \"cuda\"")));
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("device is \"cuda:99\"")));
 }
 
 }  // namespace

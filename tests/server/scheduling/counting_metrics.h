@@ -26,6 +26,8 @@ class CountingModelMetrics final : public ModelMetrics {
   std::vector<absl::Duration> inter_token_times;
   std::vector<absl::Duration> cancel_to_free;
   std::map<StepPhase, int> steps;
+  std::vector<absl::Duration> step_times;
+  std::vector<int> step_rows;
   int64_t prompt_tokens = 0;
   int64_t generated_tokens = 0;
   int preemptions = 0;
@@ -50,7 +52,11 @@ class CountingModelMetrics final : public ModelMetrics {
   void ObserveRequestTime(absl::Duration) override {}
   void ObserveTimeToFirstToken(absl::Duration time) override { first_token_times.push_back(time); }
   void ObserveInterTokenTime(absl::Duration time) override { inter_token_times.push_back(time); }
-  void ObserveStep(StepPhase phase, absl::Duration, int) override { ++steps[phase]; }
+  void ObserveStep(StepPhase phase, absl::Duration time, int rows) override {
+    ++steps[phase];
+    step_times.push_back(time);
+    step_rows.push_back(rows);
+  }
   void ObserveCancelToFree(absl::Duration time) override { cancel_to_free.push_back(time); }
   void CountPromptTokens(int64_t tokens) override { prompt_tokens += tokens; }
   void CountGeneratedTokens(int64_t tokens) override { generated_tokens += tokens; }
@@ -86,6 +92,7 @@ class CountingMetrics final : public Metrics {
                              int64_t) override {}
   void CountMessagesSent(absl::string_view, absl::string_view, absl::string_view,
                          int64_t) override {}
+  void SetDeviceMemory(absl::string_view, MemoryKind, int64_t) override {}
   void CountCreated(LiveObject object) override { ++created[object]; }
   void CountReleased(LiveObject object) override { ++released[object]; }
   std::shared_ptr<prometheus::Registry> registry() const override { return nullptr; }

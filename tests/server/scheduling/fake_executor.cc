@@ -32,7 +32,9 @@ FakeExecutor::FakeExecutor(const Options& options) : options_(options) {
   config_.vocab_size = kVocabSize;
   config_.context_length = kContextLength;
   info_.device = "fake";
+  info_.numerics = options.numerics;
   info_.max_rows = options.max_rows;
+  info_.max_steps = options.max_steps;
   absl::MutexLock lock(&mu_);
   usage_.capacity_bytes = options.cache_capacity_bytes;
 }
@@ -69,6 +71,7 @@ absl::StatusOr<Slot> FakeExecutor::ForkSequence(const Slot& parent, const Sequen
 }
 
 absl::StatusOr<Slot> FakeExecutor::Place(Sequence sequence) {
+  while_placing();
   if (next_start_fails.has_value()) return *std::exchange(next_start_fails, std::nullopt);
   const int64_t bytes = CacheBytes(sequence.spec.max_length);
   int slot = 0;
@@ -98,8 +101,9 @@ absl::StatusOr<StepResult> FakeExecutor::Run(const StepPlan& plan) {
     return absl::InvalidArgumentError(absl::StrCat("a plan of ", plan.rows.size(), " rows"));
   }
   results_.clear();
-  top_ids_.assign(plan.rows.size() * kMaxTop, 0);
-  top_values_.assign(plan.rows.size() * kMaxTop, 0);
+  const size_t most_results = plan.rows.size() * static_cast<size_t>(options_.max_steps);
+  top_ids_.assign(most_results * kMaxTop, 0);
+  top_values_.assign(most_results * kMaxTop, 0);
   std::set<int> seen;
   for (size_t i = 0; i < plan.rows.size(); ++i) {
     const StepRow& row = plan.rows[i];
@@ -115,9 +119,17 @@ absl::Status FakeExecutor::RunRow(const StepRow& row) {
   if (found == sequences_.end()) return Broken(row, "no such slot");
   Sequence& sequence = found->second;
   if (row.position != sequence.position) return Broken(row, "not the next position");
-  if (row.position >= sequence.spec.max_length) return Broken(row, "beyond max_length");
+  const int most = row.output == RowOutput::kSample ? options_.max_steps : 1;
+  if (row.steps < 1 || row.steps > most) return Broken(row, "steps");
+  if (row.position + row.steps > sequence.spec.max_length) return Broken(row, "beyond max_length");
   if ((row.position == 0) != (row.input == kStartInput)) return Broken(row, "start input");
   if (row.input >= kVocabSize) return Broken(row, "input");
+  StepRow step = row;
+  for (int i = 0; i < row.steps; ++i, ++step.position) step.input = RunStep(sequence, step);
+  return absl::OkStatus();
+}
+
+int32_t FakeExecutor::RunStep(Sequence& sequence, const StepRow& row) {
   if (row.position > 0) sequence.tokens.push_back(row.input);
   ++sequence.position;
   TokenResult result;
@@ -137,7 +149,7 @@ absl::Status FakeExecutor::RunRow(const StepRow& row) {
     result.top_values = std::span(top_values_).subspan(first, count);
   }
   results_.push_back(result);
-  return absl::OkStatus();
+  return result.token;
 }
 
 }  // namespace strided

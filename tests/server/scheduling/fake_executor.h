@@ -9,6 +9,7 @@
 #include <map>
 #include <optional>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
@@ -22,8 +23,10 @@ class FakeExecutor final : public Executor {
  public:
   struct Options {
     int max_rows = 16;
+    int max_steps = 1;
     int max_slots = 1000;
     int64_t cache_capacity_bytes = 1'000'000;
+    std::string numerics = "fake";
   };
   static constexpr int kVocabSize = 64;
   static constexpr int kContextLength = 1000;
@@ -42,6 +45,8 @@ class FakeExecutor final : public Executor {
   std::optional<absl::Status> next_run_fails;
   std::optional<absl::Status> next_start_fails;
   std::optional<int> non_finite_position;
+  // Called in every start and fork, on the thread that runs it.
+  std::function<void()> while_placing = [] {};
 
   // -- What happened.
   std::vector<StepPlan> plans;
@@ -68,6 +73,8 @@ class FakeExecutor final : public Executor {
 
   absl::StatusOr<Slot> Place(Sequence sequence);
   absl::Status RunRow(const StepRow& row);
+  // One step of a row that has been checked; gives the token that it drew.
+  int32_t RunStep(Sequence& sequence, const StepRow& row);
 
   const Options options_;
   ModelConfig config_;

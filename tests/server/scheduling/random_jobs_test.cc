@@ -93,9 +93,10 @@ void ExpectAsAlone(const Job& job, RecordingSink& sink) {
 // One scheduler with room for few, and what was asked of it.
 class RandomRun {
  public:
-  explicit RandomRun(unsigned seed)
+  RandomRun(unsigned seed, int max_steps)
       : jobs_(seed),
         bench_({.max_rows = jobs_.Draw(2, 12),
+                .max_steps = max_steps,
                 .max_slots = jobs_.Draw(1, 6),
                 .cache_capacity_bytes = jobs_.Draw(27, 120)},
                {.max_sequences = jobs_.Draw(1, 8), .prefill_rows_per_step = jobs_.Draw(1, 9)}) {}
@@ -151,11 +152,14 @@ TEST(RandomJobsTest, EveryJobEndsOnceAndIsPushedWhatItWouldBeAlone) {
   int forks = 0;
   for (unsigned seed = 0; seed < 400; ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
-    RandomRun run(seed);
-    run.RunAll();
-    if (testing::Test::HasFailure()) return;
-    preemptions += run.preemptions();
-    forks += run.forks();
+    for (const int max_steps : {1, 8}) {
+      SCOPED_TRACE("max_steps " + std::to_string(max_steps));
+      RandomRun run(seed, max_steps);
+      run.RunAll();
+      if (testing::Test::HasFailure()) return;
+      preemptions += run.preemptions();
+      forks += run.forks();
+    }
   }
   EXPECT_GT(preemptions, 1000) << "the mix has lost its point";
   EXPECT_GT(forks, 1000) << "the mix has lost its point";

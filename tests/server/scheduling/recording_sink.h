@@ -31,6 +31,7 @@ struct RecordedSample {
 class RecordingSink final : public TokenSink {
  public:
   std::atomic<bool> room = true;  // a test closes and opens it from any thread
+  int room_tokens = 1000;         // while there is room
   std::atomic<int> finishes = 0;  // the last to change: what else was recorded is then visible
   std::function<void()> on_push = [] {};
   std::function<void()> on_finish = [] {};
@@ -40,7 +41,7 @@ class RecordingSink final : public TokenSink {
   absl::Status status = absl::UnknownError("not finished");
   JobSummary summary;
 
-  bool HasRoom() const override { return room; }
+  int Room() const override { return room ? room_tokens : 0; }
   void Progress(const JobProgress& told) override {
     EXPECT_EQ(finishes, 0) << "progress after Finish";
     progress.push_back(told);

@@ -259,6 +259,41 @@ TEST(SchedulerTest, AFailedStepEndsAllJobsAndTheEngineIsUnhealthyForGood) {
   EXPECT_EQ(bench.metrics.wasted_tokens, 2);
 }
 
+TEST(SchedulerTest, ADeviceThatFailsInAStartOrAForkIsAFailedEngine) {
+  for (const int samples : {1, 2}) {  // the second is forked
+    SchedulerBench bench;
+    RecordingSink& running = bench.NewSink();
+    RecordingSink& starting = bench.NewSink();
+    RecordingSink& behind = bench.NewSink();
+    RecordingSink& late = bench.NewSink();
+    bench.Submit(GenerateJob(0, 100), running);
+    Job job = GenerateJob(3, 5);
+    job.samples = samples;
+    if (samples == 1) {
+      bench.Run(1);
+      bench.executor.next_start_fails = absl::InternalError("a lost device");
+    }
+    bench.Submit(job, starting);
+    if (samples == 2) {
+      bench.Run(1);  // runs the prompt
+      bench.executor.next_start_fails = absl::InternalError("a lost device");
+    }
+    bench.Submit(GenerateJob(0, 2), behind);
+    bench.Run(1);
+    bench.Submit(GenerateJob(0, 100), late);
+    bench.Run();
+    EXPECT_THAT(running.status, StatusIs(absl::StatusCode::kInternal, HasSubstr("a lost device")));
+    EXPECT_THAT(starting.status, StatusIs(samples == 1 ? absl::StatusCode::kUnavailable
+                                                       : absl::StatusCode::kInternal))
+        << "what has run nothing may be tried elsewhere";
+    EXPECT_THAT(behind.status, StatusIs(absl::StatusCode::kUnavailable));
+    EXPECT_THAT(late.status, StatusIs(absl::StatusCode::kUnavailable));
+    EXPECT_EQ(ReasonOf(starting.status)->reason, "ENGINE_ERROR");
+    EXPECT_FALSE(bench.metrics.healthy);
+    EXPECT_FALSE(bench.scheduler->health().healthy);
+  }
+}
+
 TEST(SchedulerTest, NonFiniteLogitsEndTheirJobAlone) {
   SchedulerBench bench;
   RecordingSink& broken = bench.NewSink();
@@ -387,6 +422,21 @@ TEST(SchedulerTest, AWatchdogSeesWhenTheStepThatRunsBegan) {
   EXPECT_EQ(during.step_started, bench.clock.Now());
   EXPECT_EQ(bench.scheduler->health().step_started, absl::InfinitePast());
   EXPECT_EQ(bench.metrics.last_step, bench.clock.Now());
+}
+
+TEST(SchedulerTest, AWatchdogSeesAStartOrAForkThatDoesNotEnd) {
+  SchedulerBench bench;
+  std::vector<absl::Time> during;
+  bench.executor.while_placing = [&] { during.push_back(bench.scheduler->health().step_started); };
+  bench.clock.Advance(absl::Seconds(9));
+  Job job = GenerateJob(2, 1);
+  job.samples = 2;
+  bench.Submit(job, bench.NewSink());
+  bench.Run();
+  EXPECT_EQ(bench.executor.starts, 1);
+  EXPECT_EQ(bench.executor.forks, 1);
+  EXPECT_THAT(during, ElementsAre(bench.clock.Now(), bench.clock.Now()));
+  EXPECT_EQ(bench.scheduler->health().step_started, absl::InfinitePast());
 }
 
 TEST(SchedulerTest, AnIdleSchedulerHasNothingToDo) {

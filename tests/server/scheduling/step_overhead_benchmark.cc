@@ -1,5 +1,6 @@
-// What a step costs beside the executor: one call of RunOneStep with an executor that does nothing,
-// for sequences that all decode. `allocations` counts those of all steps together: none.
+// What a call of the executor costs beside the executor: RunOneStep with one that does nothing, for
+// sequences that all decode, by streams, waiting jobs and steps of a call. `allocations` counts
+// those of all steps together: none.
 //
 //   ninja -C build/cpu step_overhead_benchmark && build/cpu/bin/step_overhead_benchmark
 
@@ -35,10 +36,11 @@ constexpr int kEndless = 1 << 30;
 
 class NullExecutor final : public Executor {
  public:
-  NullExecutor() : results_(4096) {
+  explicit NullExecutor(int max_steps) : results_(4096) {
     config_.vocab_size = 256;
     config_.context_length = kEndless;
     info_.max_rows = 4096;
+    info_.max_steps = max_steps;
     usage_.capacity_bytes = int64_t{1} << 60;
     for (TokenResult& result : results_) result.token = 1;
   }
@@ -51,7 +53,9 @@ class NullExecutor final : public Executor {
     return Slot(this, next_++);
   }
   absl::StatusOr<StepResult> Run(const StepPlan& plan) override {
-    return StepResult(results_).first(plan.rows.size());
+    size_t count = 0;
+    for (const StepRow& row : plan.rows) count += static_cast<size_t>(row.steps);
+    return StepResult(results_).first(count);
   }
   void ReleaseSlot(int) override {}
 
@@ -65,7 +69,7 @@ class NullExecutor final : public Executor {
 
 class CountingSink final : public TokenSink {
  public:
-  bool HasRoom() const override { return true; }
+  int Room() const override { return kEndless; }
   void Progress(const JobProgress&) override {}
   void Push(const PushedToken& token) override { benchmark::DoNotOptimize(sum_ += token.token); }
   void FinishSample(const SampleEnd&) override {}
@@ -82,11 +86,11 @@ Job EndlessJob() {
   return job;
 }
 
-// `streams` that decode, `waiting` more in the queue.
+// `streams` that decode, `waiting` more in the queue, so many steps a call.
 void MeasureStep(benchmark::State& state, ModelMetrics* metrics) {
   const auto streams = static_cast<int>(state.range(0));
   const auto waiting = static_cast<int>(state.range(1));
-  NullExecutor executor;
+  NullExecutor executor(static_cast<int>(state.range(2)));
   const SystemClock clock;
   CountingSink sink;
   Admission admission(streams + waiting);
@@ -107,8 +111,18 @@ void BM_StepWithMetrics(benchmark::State& state) {
   MeasureStep(state, metrics->ForModel("model", "1", "text"));
 }
 
-BENCHMARK(BM_Step)->Args({1, 0})->Args({8, 0})->Args({64, 0})->Args({64, 4096});
-BENCHMARK(BM_StepWithMetrics)->Args({1, 0})->Args({8, 0})->Args({64, 0})->Args({64, 4096});
+BENCHMARK(BM_Step)
+    ->Args({1, 0, 1})
+    ->Args({8, 0, 1})
+    ->Args({64, 0, 1})
+    ->Args({64, 0, 8})
+    ->Args({64, 4096, 1});
+BENCHMARK(BM_StepWithMetrics)
+    ->Args({1, 0, 1})
+    ->Args({8, 0, 1})
+    ->Args({64, 0, 1})
+    ->Args({64, 0, 8})
+    ->Args({64, 4096, 1});
 
 }  // namespace
 }  // namespace strided

@@ -4,8 +4,11 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <optional>
 #include <random>
 #include <vector>
+
+#include "server/scheduling/step_time_estimate.h"
 
 namespace strided {
 namespace {
@@ -54,6 +57,70 @@ TEST(StepPolicyTest, TwoSequencesOfOneJobAreServedInTheirOrder) {
 
 TEST(StepPolicyTest, NoDemandsAreGrantedNothing) {
   EXPECT_TRUE(GrantRows({}, {.max_rows = 4, .prefill_rows = 4}).empty());
+}
+
+RowDemand Stream(int drawable) {
+  return {.ready = 1, .decodes = true, .drawable = drawable, .granted = 1};
+}
+
+std::vector<int> Steps(std::vector<RowDemand> demands, StepLimits limits,
+                       std::optional<absl::Duration> step_time) {
+  std::vector<int> steps;
+  for (const RowDemand& demand : GrantSteps(std::move(demands), limits, step_time)) {
+    steps.push_back(demand.steps);
+  }
+  return steps;
+}
+
+constexpr StepLimits kEightSteps = {.max_steps = 8, .launch_limit = absl::Milliseconds(10)};
+
+TEST(GrantStepsTest, EachSequenceGetsWhatItMayDrawUpToWhatTheExecutorRuns) {
+  EXPECT_THAT(Steps({Stream(3), Stream(100), Stream(8)}, kEightSteps, absl::Milliseconds(1)),
+              ElementsAre(3, 8, 8));
+}
+
+TEST(GrantStepsTest, ACallEndsWithinItsLimitIfAStepDoes) {
+  const auto steps = [](absl::Duration time) {
+    return Steps({Stream(100)}, kEightSteps, time).front();
+  };
+  EXPECT_EQ(steps(absl::ZeroDuration()), 8);
+  EXPECT_EQ(steps(absl::Microseconds(1250)), 8);
+  EXPECT_EQ(steps(absl::Microseconds(1251)), 7);
+  EXPECT_EQ(steps(absl::Milliseconds(5)), 2);
+  EXPECT_EQ(steps(absl::Milliseconds(11)), 1);
+  EXPECT_EQ(steps(absl::Hours(1)), 1);
+  EXPECT_THAT(Steps({Stream(9)}, {.max_steps = 8, .launch_limit = absl::ZeroDuration()},
+                    absl::Microseconds(1)),
+              ElementsAre(1));
+}
+
+TEST(GrantStepsTest, WhileNoStepHasBeenMeasuredACallIsOneStep) {
+  EXPECT_THAT(Steps({Stream(9), Stream(9)}, kEightSteps, std::nullopt), ElementsAre(1, 1));
+}
+
+TEST(GrantStepsTest, BesideAPromptOrASequenceThatGotNoRowACallIsOneStep) {
+  RowDemand prompt = Prompt(7, 2);
+  prompt.granted = 7;
+  EXPECT_THAT(Steps({Stream(9), prompt}, kEightSteps, absl::Milliseconds(1)), ElementsAre(1, 1));
+  EXPECT_THAT(Steps({Stream(9), Decode(2)}, kEightSteps, absl::Milliseconds(1)), ElementsAre(1, 1));
+}
+
+TEST(StepTimeEstimateTest, ItRisesAtOnceAndFallsSlowly) {
+  StepTimeEstimate estimate;
+  EXPECT_EQ(estimate.Of(1), std::nullopt);
+  estimate.Add(absl::Milliseconds(4), 2);
+  EXPECT_EQ(estimate.Of(2), absl::Milliseconds(4));
+  estimate.Add(absl::Milliseconds(8), 2);
+  EXPECT_EQ(estimate.Of(2), absl::Milliseconds(8));
+  estimate.Add(absl::Milliseconds(4), 2);
+  EXPECT_EQ(estimate.Of(2), absl::Milliseconds(7));
+}
+
+TEST(StepTimeEstimateTest, MoreRowsCountInProportionAndFewerAsTheLast) {
+  StepTimeEstimate estimate;
+  estimate.Add(absl::Milliseconds(2), 4);
+  EXPECT_EQ(estimate.Of(8), absl::Milliseconds(4));
+  EXPECT_EQ(estimate.Of(1), absl::Milliseconds(2));
 }
 
 TEST(StepPolicyTest, NoStepIsOverfullAndNothingStarvesWhateverTheDemands) {

@@ -84,6 +84,11 @@ void GatedExecutor::AwaitSlotsInUse(int slots) const {
   mu_.Await(absl::Condition(&reached));
 }
 
+void GatedExecutor::AwaitHeldStep() const {
+  absl::MutexLock lock(&mu_);
+  mu_.Await(absl::Condition(&holds_step_));
+}
+
 CacheUsage GatedExecutor::cache_usage() const {
   absl::MutexLock lock(&mu_);
   CacheUsage usage{.capacity_bytes = capacity_bytes_,
@@ -106,7 +111,9 @@ absl::StatusOr<Slot> GatedExecutor::ForkSequence(const Slot&, const SequenceSpec
 
 absl::StatusOr<StepResult> GatedExecutor::Run(const StepPlan& plan) {
   absl::MutexLock lock(&mu_);
+  holds_step_ = !MayRun();
   mu_.Await(absl::Condition(this, &GatedExecutor::MayRun));
+  holds_step_ = false;
   if (failing_) return absl::InternalError("the fake device has failed");
   if (steps_allowed_ > 0) --steps_allowed_;
   results_.clear();
@@ -145,10 +152,10 @@ FakeModel MakeFakeModel(ModelConfig config, const FakeModelOptions& options) {
   model->load_time = absl::Seconds(2);
   model->loaded_at = absl::FromUnixSeconds(1'700'000'000);
   model->metrics = options.metrics;
-  model->executor = std::move(executor);
-  model->scheduler = std::make_unique<Scheduler>(
-      options.scheduling, fake, options.clock == nullptr ? &kSystemClock : options.clock,
-      options.metrics, options.objects);
+  model->executors.push_back(std::move(executor));
+  model->scheduler = std::make_unique<SchedulerGroup>(
+      options.scheduling, model->executors,
+      options.clock == nullptr ? &kSystemClock : options.clock, options.metrics, options.objects);
   if (options.running) model->scheduler->Start();
   return {.executor = fake, .served = std::move(model)};
 }

@@ -40,6 +40,8 @@ class GatedExecutor final : public Executor {
   // Every step from now on fails.
   void FailSteps() ABSL_LOCKS_EXCLUDED(mu_);
   void AwaitSlotsInUse(int slots) const ABSL_LOCKS_EXCLUDED(mu_);
+  // Returns once a step waits to be let through.
+  void AwaitHeldStep() const ABSL_LOCKS_EXCLUDED(mu_);
 
   const ModelConfig& config() const override { return config_; }
   const ExecutorInfo& info() const override { return info_; }
@@ -62,6 +64,7 @@ class GatedExecutor final : public Executor {
 
   mutable absl::Mutex mu_;
   int steps_allowed_ ABSL_GUARDED_BY(mu_) = -1;  // negative: all
+  bool holds_step_ ABSL_GUARDED_BY(mu_) = false;
   bool failing_ ABSL_GUARDED_BY(mu_) = false;
   std::map<int, SequenceSpec> slots_ ABSL_GUARDED_BY(mu_);
   std::vector<TokenResult> results_ ABSL_GUARDED_BY(mu_);
