@@ -189,7 +189,6 @@ absl::Status DecodeStep::EnqueueLayer(int index, int rows, int chunks) {
   product.normed = false;
   product.in = expanded_.data();
   product.output = ProductOutput::kResidual;
-  product.ends_layer = true;
   return LaunchDecodeProduct(product, multiprocessors_, stream_);
 }
 
@@ -203,7 +202,7 @@ absl::Status DecodeStep::EnqueueHead(int rows) {
   head.norm = network_.final_norm;
   head.hidden = hidden_.data();
   head.output = ProductOutput::kLogits;
-  head.ends_layer = true;
+  head.ends_step = true;
   head.out = reinterpret_cast<std::byte*>(outputs_->logits());
   RETURN_IF_ERROR(LaunchDecodeProduct(head, multiprocessors_, stream_));
 

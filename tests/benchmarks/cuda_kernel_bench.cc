@@ -131,8 +131,8 @@ class Kernels {
     attention.arrivals = arrivals_.data();
     return LaunchDecodeAttention(attention, stream_);
   }
-  absl::Status Out(int layer) { return Residual(At(layer).out, false); }
-  absl::Status Down(int layer) { return Residual(At(layer).down, true); }
+  absl::Status Out(int layer) { return Residual(At(layer).out); }
+  absl::Status Down(int layer) { return Residual(At(layer).down); }
   absl::Status Up(int layer) {
     DecodeProduct product = Product(At(layer).up, ProductOutput::kActivated);
     product.normed = true;
@@ -162,10 +162,9 @@ class Kernels {
     product.output = output;
     return product;
   }
-  absl::Status Residual(const DeviceMatrix& matrix, bool ends_layer) {
+  absl::Status Residual(const DeviceMatrix& matrix) {
     DecodeProduct product = Product(matrix, ProductOutput::kResidual);
     product.in = wide_.data();
-    product.ends_layer = ends_layer;
     return LaunchDecodeProduct(product, multiprocessors_, stream_);
   }
 

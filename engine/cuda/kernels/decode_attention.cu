@@ -10,7 +10,7 @@ namespace {
 
 constexpr int kVector = 8;      // 16-bit elements of 16 bytes
 constexpr int kMaxWidth = 256;  // of a head that is read in vectors
-constexpr int kBatch = 8;       // vectors that a lane has in flight
+constexpr int kMaxBatch = 8;    // vectors that a lane has in flight
 constexpr float kLog2E = 1.44269504f;
 
 __device__ __forceinline__ float WarpMax(float value) {
@@ -152,6 +152,8 @@ __device__ void Conclude(const DecodeAttention& a, const Chunk& chunk, const Sha
 template <int kWarps, int kLanes>
 struct VectorBatch {
   static constexpr int kGroups = 32 * kWarps / kLanes;
+  static constexpr int kTurns = kAttentionChunk / kGroups;  // of a whole chunk
+  static constexpr int kBatch = kTurns < kMaxBatch ? kTurns : kMaxBatch;
   uint4 vectors[kBatch];
 
   // Reads the rows of the turns first_turn... that earlier grids have written (`fresh` false), or
@@ -198,7 +200,7 @@ __device__ __forceinline__ void Score(const Chunk& chunk, const VectorBatch<kWar
                                       float* scores) {
   const int group = threadIdx.x / kLanes;
 #pragma unroll
-  for (int i = 0; i < kBatch; ++i) {
+  for (int i = 0; i < VectorBatch<kWarps, kLanes>::kBatch; ++i) {
     float key[kVector];
     Widen<kOperand>(batch.vectors[i], key);
     float product = 0;
@@ -219,7 +221,7 @@ __device__ __forceinline__ void Weigh(const Chunk& chunk, const VectorBatch<kWar
                                       float (&sums)[kVector]) {
   const int group = threadIdx.x / kLanes;
 #pragma unroll
-  for (int i = 0; i < kBatch; ++i) {
+  for (int i = 0; i < VectorBatch<kWarps, kLanes>::kBatch; ++i) {
     const int at = (first_turn + i) * VectorBatch<kWarps, kLanes>::kGroups + group;
     if (at >= chunk.keys) continue;
     const float weight = exp2f(scores[at] - largest);
@@ -276,14 +278,14 @@ __global__ void __launch_bounds__(32 * kWarps)
   const float query[kVector] = {low.x * scale,  low.y * scale,  low.z * scale,  low.w * scale,
                                 high.x * scale, high.y * scale, high.z * scale, high.w * scale};
 
-  for (int turn = 0; turn * KeyBatch::kGroups < chunk.keys; turn += kBatch) {
+  for (int turn = 0; turn * KeyBatch::kGroups < chunk.keys; turn += KeyBatch::kBatch) {
     if (turn > 0) keys.FetchBoth(rows, chunk.keys, keys_at, key_vectors, turn, key_used);
     Score<kOperand>(chunk, keys, query, turn, scores);
   }
   __syncthreads();
   const Share share = SoftMaximum(scores, chunk.keys);
   float sums[kVector] = {};
-  for (int turn = 0; turn * ValueBatch::kGroups < chunk.keys; turn += kBatch) {
+  for (int turn = 0; turn * ValueBatch::kGroups < chunk.keys; turn += ValueBatch::kBatch) {
     if (turn > 0) values.FetchBoth(rows, chunk.keys, values_at, value_vectors, turn, value_used);
     Weigh<kOperand>(chunk, values, scores, share.largest, turn, sums);
   }

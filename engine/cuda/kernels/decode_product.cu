@@ -1,6 +1,5 @@
 #include <algorithm>
 #include <cstddef>
-#include <iterator>
 
 #include "engine/cuda/kernels/activation.cuh"
 #include "engine/cuda/kernels/async_copy.cuh"
@@ -89,11 +88,11 @@ __device__ __forceinline__ void StoreOutput(const DecodeProduct& p, int64_t at, 
 
 // -- Staging: the inputs of the block's columns, in the operand's type, to shared memory.
 
-// A block's columns: rows first_row... of the step, of which it has `count`; `all` are computed.
+// A block's columns: rows first_row... of the step. The columns of its fragments beyond `count` are
+// zeros.
 struct Columns {
   int first_row;
   int count;
-  int all;
 };
 
 // kRows rows to a warp at a time.
@@ -164,91 +163,74 @@ __device__ __forceinline__ void StageOperand(const DecodeProduct& p, const Colum
   }
 }
 
-// Zeros where the matrix has no inputs, and in columns that are no rows; they stay.
+// Zeros where a step goes beyond the matrix's inputs: weights are zeros there, but what shared
+// memory holds may be no number.
 template <Operand kOperand>
-__device__ __forceinline__ void StageZeros(const Columns& columns, int begin, int end,
-                                           int padded_end, int stride,
-                                           typename OperandTraits<kOperand>::Type* staged) {
-  using Traits = OperandTraits<kOperand>;
-  const int padding = padded_end - end;
+__device__ __forceinline__ void StagePadding(const Columns& columns, int inputs, int padded,
+                                             int stride,
+                                             typename OperandTraits<kOperand>::Type* staged) {
+  const int padding = padded - inputs;
   for (int e = threadIdx.x; e < columns.count * padding; e += blockDim.x) {
-    staged[e / padding * stride + end - begin + e % padding] = Traits::From(0.0f);
-  }
-  const int width = padded_end - begin;
-  for (int e = threadIdx.x; e < (columns.all - columns.count) * width; e += blockDim.x) {
-    staged[(columns.count + e / width) * stride + e % width] = Traits::From(0.0f);
+    staged[e / padding * stride + inputs + e % padding] = OperandTraits<kOperand>::From(0.0f);
   }
 }
 
 // -- The weights of a warp: two groups in registers, fetched before they are needed.
 
-template <WeightFormat kFormat, int kTiles>
+template <WeightFormat kFormat>
 struct GroupWeights {
   using Unit = WeightUnit<kFormat>;
   static constexpr int kUnits = kGroupSteps / Unit::kSteps;
-  uint4 units[kTiles][kUnits];
+  uint4 units[kUnits];
 
-  __device__ __forceinline__ void Fetch(const DeviceMatrix& matrix, int first_tile, int group,
-                                        int steps, int lane) {
-    const int tiles = PackedTiles(matrix.outputs);
-    if (group * kGroupSteps >= steps) return;
+  __device__ __forceinline__ void Fetch(const DeviceMatrix& matrix, int tile, int group, int steps,
+                                        int lane) {
+    if (group * kGroupSteps >= steps || tile >= PackedTiles(matrix.outputs)) return;
 #pragma unroll
-    for (int m = 0; m < kTiles; ++m) {
-      const int tile = min(first_tile + m, tiles - 1);
-#pragma unroll
-      for (int u = 0; u < kUnits; ++u) {
-        units[m][u] = __ldg(Unit::Address(matrix.weights, tile,
-                                          group * kGroupSteps + u * Unit::kSteps, steps, lane));
-      }
+    for (int u = 0; u < kUnits; ++u) {
+      units[u] = __ldg(
+          Unit::Address(matrix.weights, tile, group * kGroupSteps + u * Unit::kSteps, steps, lane));
     }
   }
 };
 
 // sums += the group's outputs for the block's columns. `staged` points to the group's first input
 // of column 0.
-template <WeightFormat kFormat, Operand kOperand, int kTiles, int kColumnTiles>
-__device__ __forceinline__ void MultiplyGroup(const GroupWeights<kFormat, kTiles>& weights,
+template <WeightFormat kFormat, Operand kOperand, int kColumnTiles>
+__device__ __forceinline__ void MultiplyGroup(const GroupWeights<kFormat>& weights,
                                               const typename OperandTraits<kOperand>::Type* staged,
-                                              int stride, int lane,
-                                              float (&sums)[kTiles][kColumnTiles][4]) {
+                                              int stride, int columns, int lane,
+                                              float (&sums)[kColumnTiles][4]) {
   using Unit = WeightUnit<kFormat>;
   const auto* const mine = staged + lane / 4 * stride + lane % 4 * 2;
 #pragma unroll
   for (int step = 0; step < kGroupSteps; ++step) {
-    uint32_t b[kColumnTiles][2];
+    uint32_t a[4];
+    Unit::Fragment(weights.units[step / Unit::kSteps], step % Unit::kSteps, a);
 #pragma unroll
     for (int n = 0; n < kColumnTiles; ++n) {
-      const auto* const at = mine + n * kTileColumns * stride + step * kStepInputs;
-      b[n][0] = *reinterpret_cast<const uint32_t*>(at);
-      b[n][1] = *reinterpret_cast<const uint32_t*>(at + 8);
-    }
-#pragma unroll
-    for (int m = 0; m < kTiles; ++m) {
-      uint32_t a[4];
-      Unit::Fragment(weights.units[m][step / Unit::kSteps], step % Unit::kSteps, a);
-#pragma unroll
-      for (int n = 0; n < kColumnTiles; ++n) {
-        MultiplyTile<kOperand>(sums[m][n], a, b[n][0], b[n][1]);
+      uint32_t b[2] = {0, 0};
+      if (n * kTileColumns + lane / 4 < columns) {
+        const auto* const at = mine + n * kTileColumns * stride + step * kStepInputs;
+        b[0] = *reinterpret_cast<const uint32_t*>(at);
+        b[1] = *reinterpret_cast<const uint32_t*>(at + 8);
       }
+      MultiplyTile<kOperand>(sums[n], a, b[0], b[1]);
     }
   }
 }
 
 // Sums of one warp to shared memory, [column][output].
-template <int kTiles, int kColumnTiles>
-__device__ __forceinline__ void ShareSums(const float (&sums)[kTiles][kColumnTiles][4], int lane,
+template <int kColumnTiles>
+__device__ __forceinline__ void ShareSums(const float (&sums)[kColumnTiles][4], int lane,
                                           float* shared) {
-  constexpr int kStride = kTiles * kTileOutputs + kSumPadding;
+  constexpr int kStride = kTileOutputs + kSumPadding;
 #pragma unroll
-  for (int m = 0; m < kTiles; ++m) {
+  for (int n = 0; n < kColumnTiles; ++n) {
 #pragma unroll
-    for (int n = 0; n < kColumnTiles; ++n) {
-#pragma unroll
-      for (int i = 0; i < 4; ++i) {
-        const int column = n * kTileColumns + lane % 4 * 2 + i % 2;
-        const int output = m * kTileOutputs + lane / 4 + i / 2 * 8;
-        shared[column * kStride + output] = sums[m][n][i];
-      }
+    for (int i = 0; i < 4; ++i) {
+      const int column = n * kTileColumns + lane % 4 * 2 + i % 2;
+      shared[column * kStride + lane / 4 + i / 2 * 8] = sums[n][i];
     }
   }
 }
@@ -256,7 +238,7 @@ __device__ __forceinline__ void ShareSums(const float (&sums)[kTiles][kColumnTil
 // The block's shared memory, in bytes from its start; parts that a product does not need are empty.
 struct SharedLayout {
   int stride = 0;     // elements between columns of the staged inputs, which come first
-  int sums = 0;       // [warp][column][output + padding] float32
+  int sums = 0;       // [warp][column][output of a tile + padding] float32
   int warp_sums = 0;  // bytes of one warp's
   int targets = 0;    // [column][output]
   int residual = 0;   // [column][output] float32
@@ -265,17 +247,19 @@ struct SharedLayout {
   int bytes = 0;      // in all
 };
 
-__host__ __device__ inline SharedLayout LayoutOf(const DecodeProduct& p, int warps, int outputs,
+// `warps` share the inputs of a tile of outputs, of which the block has `tiles`.
+__host__ __device__ inline SharedLayout LayoutOf(const DecodeProduct& p, int warps, int tiles,
                                                  int columns, int element_bytes) {
   const auto aligned = [](int bytes) { return (bytes + 15) / 16 * 16; };
   const int groups = PackedSteps(p.matrix.inputs) / kGroupSteps;
   const int staged_groups = groups < warps * kRounds ? groups : warps * kRounds;
+  const int outputs = tiles * kTileOutputs;
   const int cells = outputs * columns;
   SharedLayout layout;
   layout.stride = staged_groups * kGroupInputs + kRowPadding;
   layout.sums = aligned(columns * layout.stride * element_bytes);
-  layout.warp_sums = columns * (outputs + kSumPadding) * static_cast<int>(sizeof(float));
-  layout.targets = layout.sums + layout.warp_sums * warps;
+  layout.warp_sums = columns * (kTileOutputs + kSumPadding) * static_cast<int>(sizeof(float));
+  layout.targets = layout.sums + layout.warp_sums * warps * tiles;
   const bool targets = p.output == ProductOutput::kQueryKeyValue;
   layout.residual = layout.targets + (targets ? cells * static_cast<int>(sizeof(Target)) : 0);
   const bool residual = p.output == ProductOutput::kResidual;
@@ -346,27 +330,26 @@ __device__ __forceinline__ void FetchResidual(const DecodeProduct& p, const Colu
   }
 }
 
-// Adds the warps' sums in their order, and stores what comes of them.
-template <Operand kOperand, int kOutputs>
+// Adds the sums of a tile's warps in their order, and stores what comes of them.
+template <Operand kOperand>
 __device__ __forceinline__ void Conclude(const DecodeProduct& p, const SharedLayout& layout,
-                                         const Columns& columns, int first_output,
-                                         const std::byte* shared) {
+                                         const Columns& columns, int first_output, int outputs,
+                                         int warps, const std::byte* shared) {
   const auto* const sums = reinterpret_cast<const float*>(shared + layout.sums);
   const auto* const constants = reinterpret_cast<const float*>(shared + layout.constants);
   const auto* const targets = reinterpret_cast<const Target*>(shared + layout.targets);
   const auto* const residual = reinterpret_cast<const float*>(shared + layout.residual);
-  const int warps = blockDim.x / 32;
   const int warp_stride = layout.warp_sums / static_cast<int>(sizeof(float));
-  for (int e = threadIdx.x; e < kOutputs * columns.count; e += blockDim.x) {
-    const int column = e / kOutputs;
-    const int within = e % kOutputs;
+  for (int e = threadIdx.x; e < outputs * columns.count; e += blockDim.x) {
+    const int column = e / outputs;
+    const int within = e % outputs;
     const int output = first_output + within;
     if (output >= p.matrix.outputs) continue;
+    const float* const mine = sums + within / kTileOutputs * warps * warp_stride +
+                              column * (kTileOutputs + kSumPadding) + within % kTileOutputs;
     float sum = 0;
-    for (int w = 0; w < warps; ++w) {
-      sum += sums[w * warp_stride + column * (kOutputs + kSumPadding) + within];
-    }
-    sum = sum * constants[within] + constants[kOutputs + within];
+    for (int w = 0; w < warps; ++w) sum += mine[w * warp_stride];
+    sum = sum * constants[within] + constants[outputs + within];
     if (p.output == ProductOutput::kQueryKeyValue) {
       StoreTarget<kOperand>(targets[e], sum);
     } else {
@@ -377,42 +360,44 @@ __device__ __forceinline__ void Conclude(const DecodeProduct& p, const SharedLay
   }
 }
 
-// Grid: (tiles of outputs, tiles of columns). Block: ProductWarps(inputs) warps.
-template <WeightFormat kFormat, Operand kOperand, int kTiles, int kColumnTiles>
+// Grid: (output tiles / tiles of a block, column tiles). Block: `warps` warps share the inputs of a
+// tile of outputs, of which it has blockDim.x / (32 warps).
+template <WeightFormat kFormat, Operand kOperand, int kColumnTiles>
 __global__ void __launch_bounds__(32 * kMaxWarps)
-    DecodeProductKernel(const __grid_constant__ DecodeProduct p) {
+    DecodeProductKernel(const __grid_constant__ DecodeProduct p, int warps) {
   using Type = typename OperandTraits<kOperand>::Type;
-  constexpr int kOutputs = kTiles * kTileOutputs;
   constexpr int kColumns = kColumnTiles * kTileColumns;
   extern __shared__ __align__(16) std::byte shared[];
-  if (!p.ends_layer) LetNextGridStart();
-  const int warps = blockDim.x / 32;
-  const int warp = threadIdx.x / 32;
+  if (!p.ends_step) LetNextGridStart();
+  const int warp = threadIdx.x / 32 % warps;
+  const int tiles = blockDim.x / 32 / warps;
+  const int tile = blockIdx.x * tiles + threadIdx.x / 32 / warps;
   const int lane = threadIdx.x % 32;
   const int steps = PackedSteps(p.matrix.inputs);
   const int groups = steps / kGroupSteps;
-  const int first_output = blockIdx.x * kOutputs;
+  const int outputs = tiles * kTileOutputs;
+  const int first_output = blockIdx.x * outputs;
   const int first_row = blockIdx.y * kColumns;
-  const Columns columns = {first_row, min(kColumns, p.rows - first_row), kColumns};
-  const SharedLayout layout = LayoutOf(p, warps, kOutputs, kColumns, sizeof(Type));
+  const Columns columns = {first_row, min(kColumns, p.rows - first_row)};
+  const SharedLayout layout = LayoutOf(p, warps, tiles, kColumns, sizeof(Type));
   auto* const staged = reinterpret_cast<Type*>(shared);
 
-  GroupWeights<kFormat, kTiles> weights[kRounds];
+  GroupWeights<kFormat> weights[kRounds];
 #pragma unroll
   for (int r = 0; r < kRounds; ++r) {
-    weights[r].Fetch(p.matrix, blockIdx.x * kTiles, r * warps + warp, steps, lane);
+    weights[r].Fetch(p.matrix, tile, r * warps + warp, steps, lane);
   }
   const DeviceNorm norm =
-      FetchConstants<kOperand>(p, layout, columns, first_output, kOutputs, shared);
+      FetchConstants<kOperand>(p, layout, columns, first_output, outputs, shared);
   __syncthreads();
   WaitForGridBefore();
-  if (p.ends_layer) LetNextGridStart();
+  if (p.ends_step) LetNextGridStart();
 
   if (p.output == ProductOutput::kResidual) {
-    FetchResidual(p, columns, first_output, kOutputs,
+    FetchResidual(p, columns, first_output, outputs,
                   reinterpret_cast<float*>(shared + layout.residual));
   }
-  float sums[kTiles][kColumnTiles][4] = {};
+  float sums[kColumnTiles][4] = {};
   for (int first = 0; first < groups; first += kRounds * warps) {
     const int last = min(first + kRounds * warps, groups);
     const int begin = first * kGroupInputs;
@@ -423,7 +408,10 @@ __global__ void __launch_bounds__(32 * kMaxWarps)
     } else {
       StageOperand<kOperand>(p, columns, begin, end, layout.stride, staged);
     }
-    StageZeros<kOperand>(columns, begin, end, last * kGroupInputs, layout.stride, staged);
+    if (end < last * kGroupInputs) {
+      StagePadding<kOperand>(columns, end - begin, last * kGroupInputs - begin, layout.stride,
+                             staged);
+    }
     CommitCopies();
     WaitForCopies<0>();
     __syncthreads();
@@ -432,13 +420,14 @@ __global__ void __launch_bounds__(32 * kMaxWarps)
       const int group = first + r * warps + warp;
       if (group >= groups) continue;
       MultiplyGroup<kFormat, kOperand>(weights[r], staged + (group - first) * kGroupInputs,
-                                       layout.stride, lane, sums);
-      weights[r].Fetch(p.matrix, blockIdx.x * kTiles, group + kRounds * warps, steps, lane);
+                                       layout.stride, columns.count, lane, sums);
+      weights[r].Fetch(p.matrix, tile, group + kRounds * warps, steps, lane);
     }
   }
-  ShareSums(sums, lane, reinterpret_cast<float*>(shared + layout.sums + warp * layout.warp_sums));
+  ShareSums(sums, lane,
+            reinterpret_cast<float*>(shared + layout.sums + threadIdx.x / 32 * layout.warp_sums));
   __syncthreads();
-  Conclude<kOperand, kOutputs>(p, layout, columns, first_output, shared);
+  Conclude<kOperand>(p, layout, columns, first_output, outputs, warps, shared);
 }
 
 // Float32, for checks: one warp per output and row, lanes over the inputs, then a tree of lanes.
@@ -481,29 +470,33 @@ __global__ void __launch_bounds__(256)
 
 int CeilDivide(int a, int b) { return (a + b - 1) / b; }
 
-template <WeightFormat kFormat, Operand kOperand, int kTiles, int kColumnTiles>
-absl::Status LaunchTile(const DecodeProduct& product, cudaStream_t stream) {
+template <WeightFormat kFormat, Operand kOperand, int kColumnTiles>
+absl::Status LaunchTile(const DecodeProduct& product, int output_tiles, cudaStream_t stream) {
   const int warps = ProductWarps(product.matrix.inputs);
-  const SharedLayout layout = LayoutOf(product, warps, kTiles * kTileOutputs,
-                                       kColumnTiles * kTileColumns, OperandBytes(kOperand));
+  const SharedLayout layout =
+      LayoutOf(product, warps, output_tiles, kColumnTiles * kTileColumns, OperandBytes(kOperand));
   LaunchShape shape;
-  shape.grid = dim3(CeilDivide(PackedTiles(product.matrix.outputs), kTiles),
+  shape.grid = dim3(CeilDivide(PackedTiles(product.matrix.outputs), output_tiles),
                     CeilDivide(product.rows, kColumnTiles * kTileColumns));
-  shape.block = dim3(32 * warps);
+  shape.block = dim3(32 * warps * output_tiles);
   shape.shared_bytes = static_cast<size_t>(layout.bytes);
   shape.dependent = true;
   shape.in_decode_step = true;
-  return Launch("decode product", DecodeProductKernel<kFormat, kOperand, kTiles, kColumnTiles>,
-                shape, stream, product);
+  return Launch("decode product", DecodeProductKernel<kFormat, kOperand, kColumnTiles>, shape,
+                stream, product, warps);
 }
 
 template <WeightFormat kFormat, Operand kOperand>
 absl::Status LaunchFormat(const DecodeProduct& product, const ProductTile& tile,
                           cudaStream_t stream) {
-  if (tile.output_tiles == 2) return LaunchTile<kFormat, kOperand, 2, 4>(product, stream);
-  if (tile.column_tiles == 4) return LaunchTile<kFormat, kOperand, 1, 4>(product, stream);
-  if (tile.column_tiles == 2) return LaunchTile<kFormat, kOperand, 1, 2>(product, stream);
-  return LaunchTile<kFormat, kOperand, 1, 1>(product, stream);
+  switch (tile.column_tiles) {
+    case 1:
+      return LaunchTile<kFormat, kOperand, 1>(product, tile.output_tiles, stream);
+    case 2:
+      return LaunchTile<kFormat, kOperand, 2>(product, tile.output_tiles, stream);
+    default:
+      return LaunchTile<kFormat, kOperand, 4>(product, tile.output_tiles, stream);
+  }
 }
 
 absl::Status LaunchFloat32(const DecodeProduct& product, cudaStream_t stream) {
@@ -519,21 +512,27 @@ absl::Status LaunchFloat32(const DecodeProduct& product, cudaStream_t stream) {
 
 }  // namespace
 
-ProductTile ChooseProductTile(int outputs, int rows, int multiprocessors) {
-  constexpr ProductTile kTiles[] = {{1, 1}, {1, 2}, {1, 4}, {2, 4}};
-  for (const ProductTile& tile : kTiles) {
-    const int blocks = CeilDivide(PackedTiles(outputs), tile.output_tiles) *
-                       CeilDivide(rows, tile.column_tiles * kTileColumns);
-    if (blocks <= 2 * multiprocessors || rows <= tile.column_tiles * kTileColumns) return tile;
+ProductTile ChooseProductTile(int outputs, int inputs, int rows, int multiprocessors) {
+  const int most_tiles = std::min(kMaxWarps / ProductWarps(inputs), 4);
+  ProductTile tile;
+  const auto too_many_blocks = [&] {
+    return CeilDivide(PackedTiles(outputs), tile.output_tiles) *
+               CeilDivide(rows, tile.column_tiles * kTileColumns) >
+           multiprocessors;
+  };
+  while (tile.column_tiles < 4 && tile.column_tiles * kTileColumns < rows && too_many_blocks()) {
+    tile.column_tiles *= 2;
   }
-  return kTiles[std::size(kTiles) - 1];
+  while (tile.output_tiles * 2 <= most_tiles && too_many_blocks()) tile.output_tiles *= 2;
+  return tile;
 }
 
 int ProductWarps(int inputs) { return std::min(kMaxWarps, PackedSteps(inputs) / kGroupSteps); }
 
 absl::Status LaunchDecodeProduct(const DecodeProduct& product, int multiprocessors,
                                  cudaStream_t stream) {
-  const ProductTile tile = ChooseProductTile(product.matrix.outputs, product.rows, multiprocessors);
+  const ProductTile tile = ChooseProductTile(product.matrix.outputs, product.matrix.inputs,
+                                             product.rows, multiprocessors);
   switch (product.format) {
     case WeightFormat::kFloat32:
       return LaunchFloat32(product, stream);

@@ -47,9 +47,10 @@ struct DecodeProduct {
   std::byte* out = nullptr;
   Activation activation = Activation::kQuickGelu;
 
-  // The next kernel may start only when the one before this one has ended: what a kernel reads
-  // before its wait (attention: older keys and values; this one: row_states) was then written.
-  bool ends_layer = false;
+  // The next kernel may start only when the one before this one has ended: so that kernels of at
+  // most one step are under way, and what earlier steps have written may be read before a wait
+  // (row_states here; keys and values in attention).
+  bool ends_step = false;
 
   // kQueryKeyValue alone.
   const DecodeRow* row_states = nullptr;      // [rows]
@@ -67,10 +68,11 @@ struct ProductTile {
   friend bool operator==(const ProductTile&, const ProductTile&) = default;
 };
 
-// The least work for a block of which at most two come to each multiprocessor. Pure.
-ProductTile ChooseProductTile(int outputs, int rows, int multiprocessors);
+// One block to a multiprocessor where that can be: first of more columns, then, as far as its
+// threads allow, of more outputs. Pure.
+ProductTile ChooseProductTile(int outputs, int inputs, int rows, int multiprocessors);
 
-// W: the warps of a block, by inputs alone.
+// W: the warps that share the inputs of a tile of outputs, by inputs alone.
 int ProductWarps(int inputs);
 
 // One kernel, dependent on the one before it in `stream`.
