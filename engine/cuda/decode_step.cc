@@ -13,6 +13,9 @@
 namespace strided::cuda {
 namespace {
 
+// With more rows, keys and values take all of the memory's time, and none is left to be early.
+constexpr int kRowsWorthFetching = 8;
+
 int CeilDivide(int a, int b) { return (a + b - 1) / b; }
 
 // Whose graphs a position shares: the powers of two, and the context's end.
@@ -128,6 +131,8 @@ absl::Status DecodeStep::Enqueue(int rows, const std::vector<int>& chunks) {
 absl::Status DecodeStep::EnqueueLayer(int index, int rows, int chunks) {
   const DeviceLayer& layer = network_.layers[static_cast<size_t>(index)];
   const int first_head = index * config_.n_head;
+  const int next = (index + 1) % config_.n_layer;  // of the next step behind the last
+  const DeviceLayer& next_layer = network_.layers[static_cast<size_t>(next)];
 
   // q, k, v = W norm(H); k and v to the caches
   DecodeProduct product;
@@ -136,6 +141,7 @@ absl::Status DecodeStep::EnqueueLayer(int index, int rows, int chunks) {
   product.hidden = hidden_.data();
   product.activation = config_.activation;
   product.matrix = layer.qkv;
+  product.next_weights = next_layer.qkv.weights;
   product.normed = true;
   product.norm = layer.attn_norm;
   product.output = ProductOutput::kQueryKeyValue;
@@ -144,6 +150,7 @@ absl::Status DecodeStep::EnqueueLayer(int index, int rows, int chunks) {
   product.sequences = sequences_;
   product.heads = network_.head_rows + first_head;
   product.first_head = first_head;
+  product.n_head = config_.n_head;
   product.d_key = config_.d_key;
   product.d_value = config_.d_value;
   RETURN_IF_ERROR(LaunchDecodeProduct(product, multiprocessors_, stream_));
@@ -164,6 +171,10 @@ absl::Status DecodeStep::EnqueueLayer(int index, int rows, int chunks) {
     attention.scale = 1.0F / std::sqrt(static_cast<float>(config_.d_key));
   }
   attention.rows = rows;
+  if (rows <= kRowsWorthFetching) {
+    attention.next_heads = network_.head_rows + next * config_.n_head;
+    attention.next_first_head = next * config_.n_head;
+  }
   attention.chunks = chunks;
   attention.partials = partials_.data();
   attention.arrivals = arrivals_.data();
@@ -171,6 +182,7 @@ absl::Status DecodeStep::EnqueueLayer(int index, int rows, int chunks) {
 
   // H += O attend(norm(H))
   product.matrix = layer.out;
+  product.next_weights = next_layer.out.weights;
   product.normed = false;
   product.in = mixed_.data();
   product.output = ProductOutput::kResidual;
@@ -178,6 +190,7 @@ absl::Status DecodeStep::EnqueueLayer(int index, int rows, int chunks) {
 
   // f(up(norm(H)))
   product.matrix = layer.up;
+  product.next_weights = next_layer.up.weights;
   product.normed = true;
   product.norm = layer.mlp_norm;
   product.output = ProductOutput::kActivated;
@@ -186,6 +199,7 @@ absl::Status DecodeStep::EnqueueLayer(int index, int rows, int chunks) {
 
   // H += down(f(up(norm(H))))
   product.matrix = layer.down;
+  product.next_weights = next_layer.down.weights;
   product.normed = false;
   product.in = expanded_.data();
   product.output = ProductOutput::kResidual;

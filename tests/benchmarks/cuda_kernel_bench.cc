@@ -28,6 +28,7 @@
 #include "engine/cuda/network_loader.h"
 #include "engine/cuda/sequence_store.h"
 #include "engine/cuda/stream.h"
+#include "tests/benchmarks/empty_kernel.h"
 #include "tests/testing/random_model.h"
 
 namespace strided::cuda {
@@ -109,6 +110,7 @@ class Kernels {
     product.sequences = store_->table();
     product.first_head = layer * config_.n_head;
     product.heads = network_.view().head_rows + product.first_head;
+    product.n_head = config_.n_head;
     product.d_key = config_.d_key;
     product.d_value = config_.d_value;
     return LaunchDecodeProduct(product, multiprocessors_, stream_);
@@ -131,6 +133,7 @@ class Kernels {
     attention.arrivals = arrivals_.data();
     return LaunchDecodeAttention(attention, stream_);
   }
+  absl::Status Empty(int) { return LaunchEmpty(32, stream_); }
   absl::Status Out(int layer) { return Residual(At(layer).out); }
   absl::Status Down(int layer) { return Residual(At(layer).down); }
   absl::Status Up(int layer) {
@@ -216,8 +219,8 @@ int Main(int argc, char** argv) {
   app.add_option("--place", place, "where the sequences stand, as a share of the context");
   CLI11_PARSE(app, argc, argv);
   const Stream stream = Require(CreateStream());
-  std::cout << absl::StrFormat("%-18s %5s %8s %8s %8s %8s %8s %9s  us\n", "shape", "batch", "qkv",
-                               "attend", "out", "up", "down", "layer");
+  std::cout << absl::StrFormat("%-18s %5s %8s %8s %8s %8s %8s %8s %9s  us\n", "shape", "batch",
+                               "empty", "qkv", "attend", "out", "up", "down", "layer");
   for (const std::string& directory : shapes) {
     const ModelConfig config = Require(ModelConfig::Load(directory + "/config.json"));
     const RandomModel model = MakeRandomModel(config, /*seed=*/1, DType::kBfloat16);
@@ -230,11 +233,11 @@ int Main(int argc, char** argv) {
         return Microseconds(config.n_layer, stream.get(),
                             [&](int layer) { return (kernels.*kernel)(layer); });
       };
-      std::cout << absl::StrFormat("%-18s %5d %8.2f %8.2f %8.2f %8.2f %8.2f %9.2f\n",
+      std::cout << absl::StrFormat("%-18s %5d %8.2f %8.2f %8.2f %8.2f %8.2f %8.2f %9.2f\n",
                                    std::filesystem::path(directory).filename().string(), batch,
-                                   time(&Kernels::Qkv), time(&Kernels::Attention),
-                                   time(&Kernels::Out), time(&Kernels::Up), time(&Kernels::Down),
-                                   time(&Kernels::Layer))
+                                   time(&Kernels::Empty), time(&Kernels::Qkv),
+                                   time(&Kernels::Attention), time(&Kernels::Out),
+                                   time(&Kernels::Up), time(&Kernels::Down), time(&Kernels::Layer))
                 << std::flush;
     }
   }

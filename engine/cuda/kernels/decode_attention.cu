@@ -13,12 +13,13 @@ constexpr int kMaxWidth = 256;  // of a head that is read in vectors
 constexpr int kMaxBatch = 8;    // vectors that a lane has in flight
 constexpr float kLog2E = 1.44269504f;
 
+// The largest over the warp's lanes, in every lane.
 __device__ __forceinline__ float WarpMax(float value) {
-#pragma unroll
-  for (int distance = 16; distance > 0; distance /= 2) {
-    value = fmaxf(value, __shfl_xor_sync(0xFFFFFFFFu, value, distance));
-  }
-  return value;
+  // Integers in the order of floats: negative ones count down.
+  const int bits = __float_as_int(value);
+  const int ordered = bits ^ ((bits >> 31) & 0x7FFFFFFF);
+  const int largest = __reduce_max_sync(0xFFFFFFFFu, ordered);
+  return __int_as_float(largest ^ ((largest >> 31) & 0x7FFFFFFF));
 }
 
 // What a block works on.
@@ -70,22 +71,42 @@ __device__ __forceinline__ void ListRows(const Chunk& chunk, int* rows) {
 
 __device__ __forceinline__ int RowOf(int listed) { return listed < 0 ? ~listed : listed; }
 
+// The largest of a chunk's scores; by every warp alike.
+__device__ __forceinline__ float LargestScore(const float* scores, int keys) {
+  float largest = -INFINITY;
+#pragma unroll
+  for (int i = 0; i < kAttentionChunk / 32; ++i) {
+    const int k = i * 32 + threadIdx.x % 32;
+    if (k < keys) largest = fmaxf(largest, scores[k]);
+  }
+  return WarpMax(largest);
+}
+
+// Asks the second-level cache for what the same block reads in the next layer: a row per thread.
+__device__ __forceinline__ void PrefetchNext(const DecodeAttention& a, const Chunk& chunk) {
+  const HeadRows layout = a.next_heads[chunk.head];
+  const int k = chunk.first + static_cast<int>(threadIdx.x);
+  if (threadIdx.x >= kAttentionChunk || k >= layout.KeyCount(chunk.query)) return;
+  const DeviceSequence& sequence = a.sequences[a.row_states[chunk.row].slot];
+  const int64_t row = layout.KeyRow(chunk.query, k, chunk.length);
+  const std::byte* const keys =
+      sequence.cache + sequence.head_offsets[a.next_first_head + chunk.head];
+  const std::byte* const values =
+      keys + static_cast<int64_t>(layout.Rows(chunk.length)) * a.d_key * 2;
+  constexpr int kLine = 128;
+  for (int i = 0; i < a.d_key * 2; i += kLine) {
+    asm volatile("prefetch.global.L2 [%0];" ::"l"(keys + row * a.d_key * 2 + i));
+  }
+  for (int i = 0; i < a.d_value * 2; i += kLine) {
+    asm volatile("prefetch.global.L2 [%0];" ::"l"(values + row * a.d_value * 2 + i));
+  }
+}
+
 // A chunk's share of a query's output.
 struct Share {
   float largest;  // score, in units of log2
   float sum;      // of 2^(score - largest)
 };
-
-// From the chunk's scores in shared memory; by every warp alike.
-__device__ __forceinline__ Share SoftMaximum(const float* scores, int keys) {
-  const int lane = threadIdx.x % 32;
-  float largest = -INFINITY;
-  for (int k = lane; k < keys; k += 32) largest = fmaxf(largest, scores[k]);
-  largest = WarpMax(largest);
-  float sum = 0;
-  for (int k = lane; k < keys; k += 32) sum += exp2f(scores[k] - largest);
-  return {largest, WarpSum(sum)};
-}
 
 // The query's output from the chunks' shares, in their order. By the whole block.
 template <Operand kOperand>
@@ -112,8 +133,8 @@ __device__ void Combine(const DecodeAttention& a, const Chunk& chunk, const floa
 // Writes the chunk's weighted values, of which `value_of(i)` is the i-th: to `out` where the query
 // has one chunk, else to the partials, from which the last block to arrive makes the output.
 template <Operand kOperand, typename ValueOf>
-__device__ void Conclude(const DecodeAttention& a, const Chunk& chunk, const Share& share,
-                         ValueOf&& value_of) {
+__device__ __forceinline__ void Conclude(const DecodeAttention& a, const Chunk& chunk,
+                                         const Share& share, ValueOf&& value_of) {
   using Traits = OperandTraits<kOperand>;
   const int64_t query = static_cast<int64_t>(chunk.row) * a.n_head + chunk.head;
   auto* const out = reinterpret_cast<typename Traits::Type*>(a.out) + query * a.d_value;
@@ -218,7 +239,7 @@ __device__ __forceinline__ void Score(const Chunk& chunk, const VectorBatch<kWar
 template <Operand kOperand, int kWarps, int kLanes>
 __device__ __forceinline__ void Weigh(const Chunk& chunk, const VectorBatch<kWarps, kLanes>& batch,
                                       const float* scores, float largest, int first_turn,
-                                      float (&sums)[kVector]) {
+                                      float (&sums)[kVector + 1]) {
   const int group = threadIdx.x / kLanes;
 #pragma unroll
   for (int i = 0; i < VectorBatch<kWarps, kLanes>::kBatch; ++i) {
@@ -229,6 +250,7 @@ __device__ __forceinline__ void Weigh(const Chunk& chunk, const VectorBatch<kWar
     Widen<kOperand>(batch.vectors[i], value);
 #pragma unroll
     for (int j = 0; j < kVector; ++j) sums[j] = fmaf(weight, value[j], sums[j]);
+    sums[kVector] += weight;
   }
 }
 
@@ -240,7 +262,8 @@ __global__ void __launch_bounds__(32 * kWarps)
   using ValueBatch = VectorBatch<kWarps, kValueLanes>;
   __shared__ int rows[kAttentionChunk];
   __shared__ float scores[kAttentionChunk];
-  __shared__ float shared_sums[kWarps][kMaxWidth];
+  __shared__ __align__(16) float shared_sums[kWarps][kMaxWidth];
+  __shared__ float shared_weights[kWarps];
   LetNextGridStart();
   Chunk chunk;
   const bool busy = FindChunk(a, 2, chunk);
@@ -260,6 +283,7 @@ __global__ void __launch_bounds__(32 * kWarps)
     keys.Fetch(rows, chunk.keys, keys_at, key_vectors, 0, key_used, /*fresh=*/false);
     values.Fetch(rows, chunk.keys, values_at, value_vectors, 0, value_used, /*fresh=*/false);
   }
+  if (busy && a.next_heads != nullptr) PrefetchNext(a, chunk);
   WaitForGridBefore();
   if (!busy) return;
 
@@ -283,28 +307,31 @@ __global__ void __launch_bounds__(32 * kWarps)
     Score<kOperand>(chunk, keys, query, turn, scores);
   }
   __syncthreads();
-  const Share share = SoftMaximum(scores, chunk.keys);
-  float sums[kVector] = {};
+  const float largest = LargestScore(scores, chunk.keys);
+  float sums[kVector + 1] = {};  // of the values' elements by weight, and of the weights
   for (int turn = 0; turn * ValueBatch::kGroups < chunk.keys; turn += ValueBatch::kBatch) {
     if (turn > 0) values.FetchBoth(rows, chunk.keys, values_at, value_vectors, turn, value_used);
-    Weigh<kOperand>(chunk, values, scores, share.largest, turn, sums);
+    Weigh<kOperand>(chunk, values, scores, largest, turn, sums);
   }
 
   // Over the warp's lane groups, then over the warps.
 #pragma unroll
-  for (int j = 0; j < kVector; ++j) {
+  for (int j = 0; j <= kVector; ++j) {
 #pragma unroll
     for (int distance = 16; distance >= kValueLanes; distance /= 2) {
       sums[j] += __shfl_xor_sync(0xFFFFFFFFu, sums[j], distance);
     }
   }
-  if (threadIdx.x % 32 < kValueLanes) {
-#pragma unroll
-    for (int j = 0; j < kVector; ++j) {
-      if (value_used) shared_sums[threadIdx.x / 32][value_vector * kVector + j] = sums[j];
-    }
+  if (threadIdx.x % 32 < kValueLanes && value_used) {
+    float* const mine = shared_sums[threadIdx.x / 32] + value_vector * kVector;
+    *reinterpret_cast<float4*>(mine) = make_float4(sums[0], sums[1], sums[2], sums[3]);
+    *reinterpret_cast<float4*>(mine + 4) = make_float4(sums[4], sums[5], sums[6], sums[7]);
+    if (value_vector == 0) shared_weights[threadIdx.x / 32] = sums[kVector];
   }
   __syncthreads();
+  Share share = {largest, 0};
+#pragma unroll
+  for (int w = 0; w < kWarps; ++w) share.sum += shared_weights[w];
   Conclude<kOperand>(a, chunk, share, [&](int i) {
     float sum = 0;
 #pragma unroll
@@ -344,7 +371,8 @@ __global__ void __launch_bounds__(32 * kAnyWarps)
     if (threadIdx.x % 32 == 0) scores[k] = product * (a.scale * kLog2E);
   }
   __syncthreads();
-  const Share share = SoftMaximum(scores, chunk.keys);
+  Share share = {LargestScore(scores, chunk.keys), 0};
+  for (int k = 0; k < chunk.keys; ++k) share.sum += exp2f(scores[k] - share.largest);
   Conclude<kOperand>(a, chunk, share, [&](int i) {
     float sum = 0;
     for (int k = 0; k < chunk.keys; ++k) {

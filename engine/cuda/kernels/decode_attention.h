@@ -42,6 +42,10 @@ struct DecodeAttention {
   int d_key = 0;
   int d_value = 0;
   float scale = 1;  // of the products of queries and keys
+  // Another layer's heads, as `heads` and `first_head`, whose keys and values are fetched into the
+  // second-level cache meanwhile; null: none.
+  const HeadRows* next_heads = nullptr;
+  int next_first_head = 0;
   int rows = 0;
   int chunks = 1;  // at least the chunks of every row's query
   // For queries of several chunks: [rows][n_head][chunks][d_value + 2] float32, and counters

@@ -17,6 +17,7 @@ constexpr int kGroupInputs = kGroupSteps * kStepInputs;  // 64
 constexpr int kMaxWarps = 16;
 constexpr int kRounds = 2;  // groups of a warp that are in flight; staged together
 constexpr int kTileColumns = 8;
+constexpr int kLogTileOutputs = 4;
 constexpr int kRowPadding = 8;  // elements: keeps the columns of a staged row in different banks
 constexpr int kSumPadding = 4;  // floats: the same for sums
 
@@ -27,17 +28,25 @@ struct Target {
   std::byte* second = nullptr;  // the other home of a summary cell
 };
 
-template <Operand kOperand>
-__device__ Target TargetOf(const DecodeProduct& p, int output, int row) {
-  using Type = typename OperandTraits<kOperand>::Type;
+// Which of a head's queries, keys and values an output is.
+struct HeadOutput {
+  int head;
+  int within;  // its query's columns, then its key's, then its value's
+};
+
+__device__ __forceinline__ HeadOutput HeadOutputOf(const DecodeProduct& p, int output) {
   const int width = 2 * p.d_key + p.d_value;
   const int head = output / width;
-  const int within = output % width;
+  return {head, output - head * width};
+}
+
+template <Operand kOperand>
+__device__ Target TargetOf(const DecodeProduct& p, const HeadOutput& output, int row) {
+  using Type = typename OperandTraits<kOperand>::Type;
   Target target;
-  if (within < p.d_key) {
-    const int heads = p.matrix.outputs / width;
-    target.query = reinterpret_cast<float*>(p.out) +
-                   (static_cast<int64_t>(row) * heads + head) * p.d_key + within;
+  if (output.within < p.d_key) {
+    const int64_t query = static_cast<int64_t>(row) * p.n_head + output.head;
+    target.query = reinterpret_cast<float*>(p.out) + query * p.d_key + output.within;
     return target;
   }
   const int slot = p.row_states[row].slot;
@@ -45,13 +54,13 @@ __device__ Target TargetOf(const DecodeProduct& p, int output, int row) {
   const DeviceSequence& sequence = p.sequences[slot];
   const int position = p.row_states[row].position;
   const int length = sequence.max_length;
-  const HeadRows layout = p.heads[head];
+  const HeadRows layout = p.heads[output.head];
   auto* const keys =
-      reinterpret_cast<Type*>(sequence.cache + sequence.head_offsets[p.first_head + head]);
-  const bool is_key = within < 2 * p.d_key;
+      reinterpret_cast<Type*>(sequence.cache + sequence.head_offsets[p.first_head + output.head]);
+  const bool is_key = output.within < 2 * p.d_key;
   Type* const base = is_key ? keys : keys + static_cast<int64_t>(layout.Rows(length)) * p.d_key;
   const int columns = is_key ? p.d_key : p.d_value;
-  const int column = is_key ? within - p.d_key : within - 2 * p.d_key;
+  const int column = output.within - (is_key ? p.d_key : 2 * p.d_key);
   const auto at = [&](int home) -> std::byte* {
     if (home < 0) return nullptr;
     return reinterpret_cast<std::byte*>(base + static_cast<int64_t>(home) * columns + column);
@@ -147,19 +156,18 @@ __device__ __forceinline__ void StageOperand(const DecodeProduct& p, const Colum
   constexpr int kVector = 16 / sizeof(Type);
   const int64_t inputs = p.matrix.inputs;
   const auto* const in = reinterpret_cast<const Type*>(p.in) + columns.first_row * inputs + begin;
-  if (inputs % kVector == 0) {
-    const int vectors = (end - begin) / kVector;
-    for (int e = threadIdx.x; e < columns.count * vectors; e += blockDim.x) {
-      const int c = e / vectors;
-      const int i = e % vectors * kVector;
-      CopyAsync(SharedAddress(staged + c * stride + i), in + c * inputs + i, /*valid=*/true);
+  const int warps = blockDim.x / 32;
+  const int lane = threadIdx.x % 32;
+  for (int c = threadIdx.x / 32; c < columns.count; c += warps) {
+    const Type* const from = in + c * inputs;
+    Type* const to = staged + c * stride;
+    if (inputs % kVector == 0) {
+      for (int i = lane * kVector; i < end - begin; i += 32 * kVector) {
+        CopyAsync(SharedAddress(to + i), from + i, /*valid=*/true);
+      }
+    } else {
+      for (int i = lane; i < end - begin; i += 32) to[i] = from[i];
     }
-    return;
-  }
-  const int width = end - begin;
-  for (int e = threadIdx.x; e < columns.count * width; e += blockDim.x) {
-    const int c = e / width;
-    staged[c * stride + e % width] = in[c * inputs + e % width];
   }
 }
 
@@ -243,7 +251,6 @@ struct SharedLayout {
   int targets = 0;    // [column][output]
   int residual = 0;   // [column][output] float32
   int norm = 0;       // weight, then bias, [inputs] float32 each
-  int constants = 0;  // scale, then bias, [output] float32 each
   int bytes = 0;      // in all
 };
 
@@ -265,121 +272,136 @@ __host__ __device__ inline SharedLayout LayoutOf(const DecodeProduct& p, int war
   const bool residual = p.output == ProductOutput::kResidual;
   layout.norm = layout.residual + (residual ? cells * static_cast<int>(sizeof(float)) : 0);
   const bool norm = p.normed && p.norm.weight != nullptr && IsHeld(p.matrix.inputs);
-  layout.constants =
-      layout.norm + (norm ? 2 * p.matrix.inputs * static_cast<int>(sizeof(float)) : 0);
-  layout.bytes = layout.constants + 2 * outputs * static_cast<int>(sizeof(float));
+  layout.bytes = layout.norm + (norm ? 2 * p.matrix.inputs * static_cast<int>(sizeof(float)) : 0);
   return layout;
 }
 
-// What neither the grid before nor one that may still run writes: to shared memory, ahead of time.
-template <Operand kOperand>
-__device__ __forceinline__ DeviceNorm FetchConstants(const DecodeProduct& p,
-                                                     const SharedLayout& layout,
-                                                     const Columns& columns, int first_output,
-                                                     int outputs, std::byte* shared) {
-  auto* const constants = reinterpret_cast<float*>(shared + layout.constants);
-  for (int i = threadIdx.x; i < outputs; i += blockDim.x) {
-    const int output = first_output + i;
-    const bool inside = output < p.matrix.outputs;
-    constants[i] = inside && p.matrix.scales != nullptr ? p.matrix.scales[output] : 1.0f;
-    constants[outputs + i] = inside && p.matrix.bias != nullptr ? p.matrix.bias[output] : 0.0f;
-  }
-  auto* const targets = reinterpret_cast<Target*>(shared + layout.targets);
-  if (p.output == ProductOutput::kQueryKeyValue) {
-    for (int e = threadIdx.x; e < outputs * columns.count; e += blockDim.x) {
-      const int output = first_output + e % outputs;
-      targets[e] = output < p.matrix.outputs
-                       ? TargetOf<kOperand>(p, output, columns.first_row + e / outputs)
-                       : Target{};
-    }
-  }
-  DeviceNorm norm = p.norm;
-  if (layout.constants == layout.norm) return norm;
-  auto* const weight = reinterpret_cast<float*>(shared + layout.norm);
-  const int inputs = p.matrix.inputs;
-  for (int i = threadIdx.x * 4; i < inputs; i += blockDim.x * 4) {
-    *reinterpret_cast<float4*>(weight + i) = *reinterpret_cast<const float4*>(norm.weight + i);
-    *reinterpret_cast<float4*>(weight + inputs + i) =
-        *reinterpret_cast<const float4*>(norm.bias + i);
-  }
-  norm.weight = weight;
-  norm.bias = weight + inputs;
-  return norm;
+// The share of a thread in the block's results: one output of some columns.
+struct Share {
+  int within;        // of the block's outputs, a power of two
+  int output;        // of the matrix
+  int first_column;  // then every column_step-th
+  int column_step;
+  float scale;
+  float bias;
+};
+
+__device__ __forceinline__ Share ShareOf(const DecodeProduct& p, int log_outputs) {
+  Share share;
+  share.within = threadIdx.x & ((1 << log_outputs) - 1);
+  share.output = (blockIdx.x << log_outputs) + share.within;
+  share.first_column = threadIdx.x >> log_outputs;
+  share.column_step = blockDim.x >> log_outputs;
+  const bool inside = share.output < p.matrix.outputs;
+  share.scale = inside && p.matrix.scales != nullptr ? p.matrix.scales[share.output] : 1.0f;
+  share.bias = inside && p.matrix.bias != nullptr ? p.matrix.bias[share.output] : 0.0f;
+  return share;
 }
 
-// The residual stream at the block's outputs, behind the staging.
+// Where the thread's results go, for it alone.
+template <Operand kOperand>
+__device__ __forceinline__ void FindTargets(const DecodeProduct& p, const Columns& columns,
+                                            const Share& share, int log_outputs, Target* targets) {
+  if (share.output >= p.matrix.outputs) return;
+  const HeadOutput output = HeadOutputOf(p, share.output);
+  for (int c = share.first_column; c < columns.count; c += share.column_step) {
+    targets[(c << log_outputs) + share.within] =
+        TargetOf<kOperand>(p, output, columns.first_row + c);
+  }
+}
+
+// The norm's vectors to shared memory; the norm with their place there.
+__device__ __forceinline__ DeviceNorm FetchNorm(const DeviceNorm& norm, int width, float* shared) {
+  for (int i = threadIdx.x * 4; i < width; i += blockDim.x * 4) {
+    *reinterpret_cast<float4*>(shared + i) = *reinterpret_cast<const float4*>(norm.weight + i);
+    *reinterpret_cast<float4*>(shared + width + i) =
+        *reinterpret_cast<const float4*>(norm.bias + i);
+  }
+  DeviceNorm moved = norm;
+  moved.weight = shared;
+  moved.bias = shared + width;
+  return moved;
+}
+
+// Asks the second-level cache for what the block will read in the next layer: the same part of a
+// matrix of the same size.
+__device__ __forceinline__ void Prefetch(const std::byte* from, int64_t bytes) {
+  constexpr int kLine = 128;
+  for (int64_t i = threadIdx.x * kLine; i < bytes; i += blockDim.x * kLine) {
+    asm volatile("prefetch.global.L2 [%0];" ::"l"(from + i));
+  }
+}
+
+// The residual stream at the block's outputs, behind the staging: [column][output].
 __device__ __forceinline__ void FetchResidual(const DecodeProduct& p, const Columns& columns,
-                                              int first_output, int outputs, float* residual) {
+                                              const Share& share, int log_outputs,
+                                              float* residual) {
   const int64_t width = p.matrix.outputs;
+  const int first_output = blockIdx.x << log_outputs;
   const float* const from = p.hidden + columns.first_row * width + first_output;
   if (width % 4 == 0) {
-    const int vectors = outputs / 4;
-    for (int e = threadIdx.x; e < columns.count * vectors; e += blockDim.x) {
-      const int c = e / vectors;
-      const int i = e % vectors * 4;
-      CopyAsync(SharedAddress(residual + c * outputs + i), from + c * width + i,
-                first_output + i < p.matrix.outputs);
+    const int i = (threadIdx.x & ((1 << (log_outputs - 2)) - 1)) * 4;
+    const bool inside = first_output + i < width;
+    for (int c = threadIdx.x >> (log_outputs - 2); c < columns.count;
+         c += blockDim.x >> (log_outputs - 2)) {
+      CopyAsync(SharedAddress(residual + (c << log_outputs) + i), from + c * width + i, inside);
     }
     return;
   }
-  for (int e = threadIdx.x; e < columns.count * outputs; e += blockDim.x) {
-    const int c = e / outputs;
-    if (first_output + e % outputs < p.matrix.outputs) {
-      residual[e] = __ldcg(from + c * width + e % outputs);
-    }
+  if (share.output >= width) return;
+  for (int c = share.first_column; c < columns.count; c += share.column_step) {
+    residual[(c << log_outputs) + share.within] = __ldcg(from + c * width + share.within);
   }
 }
 
 // Adds the sums of a tile's warps in their order, and stores what comes of them.
 template <Operand kOperand>
 __device__ __forceinline__ void Conclude(const DecodeProduct& p, const SharedLayout& layout,
-                                         const Columns& columns, int first_output, int outputs,
-                                         int warps, const std::byte* shared) {
-  const auto* const sums = reinterpret_cast<const float*>(shared + layout.sums);
-  const auto* const constants = reinterpret_cast<const float*>(shared + layout.constants);
+                                         const Columns& columns, const Share& share,
+                                         int log_outputs, int warps, const std::byte* shared) {
+  if (share.output >= p.matrix.outputs) return;
   const auto* const targets = reinterpret_cast<const Target*>(shared + layout.targets);
   const auto* const residual = reinterpret_cast<const float*>(shared + layout.residual);
   const int warp_stride = layout.warp_sums / static_cast<int>(sizeof(float));
-  for (int e = threadIdx.x; e < outputs * columns.count; e += blockDim.x) {
-    const int column = e / outputs;
-    const int within = e % outputs;
-    const int output = first_output + within;
-    if (output >= p.matrix.outputs) continue;
-    const float* const mine = sums + within / kTileOutputs * warps * warp_stride +
-                              column * (kTileOutputs + kSumPadding) + within % kTileOutputs;
+  const auto* const sums = reinterpret_cast<const float*>(shared + layout.sums) +
+                           share.within / kTileOutputs * warps * warp_stride +
+                           share.within % kTileOutputs;
+  for (int c = share.first_column; c < columns.count; c += share.column_step) {
     float sum = 0;
-    for (int w = 0; w < warps; ++w) sum += mine[w * warp_stride];
-    sum = sum * constants[within] + constants[outputs + within];
+    for (int w = 0; w < warps; ++w) {
+      sum += sums[w * warp_stride + c * (kTileOutputs + kSumPadding)];
+    }
+    sum = sum * share.scale + share.bias;
+    const int cell = (c << log_outputs) + share.within;
     if (p.output == ProductOutput::kQueryKeyValue) {
-      StoreTarget<kOperand>(targets[e], sum);
+      StoreTarget<kOperand>(targets[cell], sum);
     } else {
       const int64_t at =
-          static_cast<int64_t>(columns.first_row + column) * p.matrix.outputs + output;
-      StoreOutput<kOperand>(p, at, sum, p.output == ProductOutput::kResidual ? residual[e] : 0.0f);
+          static_cast<int64_t>(columns.first_row + c) * p.matrix.outputs + share.output;
+      StoreOutput<kOperand>(p, at, sum,
+                            p.output == ProductOutput::kResidual ? residual[cell] : 0.0f);
     }
   }
 }
 
 // Grid: (output tiles / tiles of a block, column tiles). Block: `warps` warps share the inputs of a
-// tile of outputs, of which it has blockDim.x / (32 warps).
+// tile of outputs, of which it has 2^log_tiles.
 template <WeightFormat kFormat, Operand kOperand, int kColumnTiles>
 __global__ void __launch_bounds__(32 * kMaxWarps)
-    DecodeProductKernel(const __grid_constant__ DecodeProduct p, int warps) {
+    DecodeProductKernel(const __grid_constant__ DecodeProduct p, int warps, int log_tiles) {
   using Type = typename OperandTraits<kOperand>::Type;
   constexpr int kColumns = kColumnTiles * kTileColumns;
   extern __shared__ __align__(16) std::byte shared[];
   if (!p.ends_step) LetNextGridStart();
   const int warp = threadIdx.x / 32 % warps;
-  const int tiles = blockDim.x / 32 / warps;
-  const int tile = blockIdx.x * tiles + threadIdx.x / 32 / warps;
+  const int tile = (blockIdx.x << log_tiles) + threadIdx.x / 32 / warps;
   const int lane = threadIdx.x % 32;
   const int steps = PackedSteps(p.matrix.inputs);
   const int groups = steps / kGroupSteps;
-  const int outputs = tiles * kTileOutputs;
-  const int first_output = blockIdx.x * outputs;
+  const int log_outputs = kLogTileOutputs + log_tiles;
   const int first_row = blockIdx.y * kColumns;
   const Columns columns = {first_row, min(kColumns, p.rows - first_row)};
-  const SharedLayout layout = LayoutOf(p, warps, tiles, kColumns, sizeof(Type));
+  const SharedLayout layout = LayoutOf(p, warps, 1 << log_tiles, kColumns, sizeof(Type));
   auto* const staged = reinterpret_cast<Type*>(shared);
 
   GroupWeights<kFormat> weights[kRounds];
@@ -387,14 +409,29 @@ __global__ void __launch_bounds__(32 * kMaxWarps)
   for (int r = 0; r < kRounds; ++r) {
     weights[r].Fetch(p.matrix, tile, r * warps + warp, steps, lane);
   }
-  const DeviceNorm norm =
-      FetchConstants<kOperand>(p, layout, columns, first_output, outputs, shared);
-  __syncthreads();
+  const Share share = ShareOf(p, log_outputs);
+  if (p.output == ProductOutput::kQueryKeyValue) {
+    FindTargets<kOperand>(p, columns, share, log_outputs,
+                          reinterpret_cast<Target*>(shared + layout.targets));
+  }
+  const bool norm_is_shared = layout.bytes > layout.norm;
+  const DeviceNorm norm = norm_is_shared ? FetchNorm(p.norm, p.matrix.inputs,
+                                                     reinterpret_cast<float*>(shared + layout.norm))
+                                         : p.norm;
+  if (p.next_weights != nullptr && blockIdx.y == 0) {
+    const int64_t tile_bytes =
+        int64_t{kTileOutputs} * steps * kStepInputs * WeightTraits<kFormat>::kBytes;
+    const int block_tiles = min(1 << log_tiles, PackedTiles(p.matrix.outputs) -
+                                                    (static_cast<int>(blockIdx.x) << log_tiles));
+    Prefetch(p.next_weights + (static_cast<int64_t>(blockIdx.x) << log_tiles) * tile_bytes,
+             block_tiles * tile_bytes);
+  }
+  if (norm_is_shared) __syncthreads();
   WaitForGridBefore();
   if (p.ends_step) LetNextGridStart();
 
   if (p.output == ProductOutput::kResidual) {
-    FetchResidual(p, columns, first_output, outputs,
+    FetchResidual(p, columns, share, log_outputs,
                   reinterpret_cast<float*>(shared + layout.residual));
   }
   float sums[kColumnTiles][4] = {};
@@ -427,7 +464,7 @@ __global__ void __launch_bounds__(32 * kMaxWarps)
   ShareSums(sums, lane,
             reinterpret_cast<float*>(shared + layout.sums + threadIdx.x / 32 * layout.warp_sums));
   __syncthreads();
-  Conclude<kOperand>(p, layout, columns, first_output, outputs, warps, shared);
+  Conclude<kOperand>(p, layout, columns, share, log_outputs, warps, shared);
 }
 
 // Float32, for checks: one warp per output and row, lanes over the inputs, then a tree of lanes.
@@ -460,7 +497,8 @@ __global__ void __launch_bounds__(256)
   if (lane != 0) return;
   if (p.matrix.bias != nullptr) sum += p.matrix.bias[output];
   if (p.output == ProductOutput::kQueryKeyValue) {
-    StoreTarget<Operand::kFloat32>(TargetOf<Operand::kFloat32>(p, output, row), sum);
+    StoreTarget<Operand::kFloat32>(TargetOf<Operand::kFloat32>(p, HeadOutputOf(p, output), row),
+                                   sum);
     return;
   }
   const int64_t at = static_cast<int64_t>(row) * p.matrix.outputs + output;
@@ -471,19 +509,20 @@ __global__ void __launch_bounds__(256)
 int CeilDivide(int a, int b) { return (a + b - 1) / b; }
 
 template <WeightFormat kFormat, Operand kOperand, int kColumnTiles>
-absl::Status LaunchTile(const DecodeProduct& product, int output_tiles, cudaStream_t stream) {
+absl::Status LaunchTile(const DecodeProduct& product, int log_output_tiles, cudaStream_t stream) {
   const int warps = ProductWarps(product.matrix.inputs);
+  const int tiles = 1 << log_output_tiles;
   const SharedLayout layout =
-      LayoutOf(product, warps, output_tiles, kColumnTiles * kTileColumns, OperandBytes(kOperand));
+      LayoutOf(product, warps, tiles, kColumnTiles * kTileColumns, OperandBytes(kOperand));
   LaunchShape shape;
-  shape.grid = dim3(CeilDivide(PackedTiles(product.matrix.outputs), output_tiles),
+  shape.grid = dim3(CeilDivide(PackedTiles(product.matrix.outputs), tiles),
                     CeilDivide(product.rows, kColumnTiles * kTileColumns));
-  shape.block = dim3(32 * warps * output_tiles);
+  shape.block = dim3(32 * warps * tiles);
   shape.shared_bytes = static_cast<size_t>(layout.bytes);
   shape.dependent = true;
   shape.in_decode_step = true;
   return Launch("decode product", DecodeProductKernel<kFormat, kOperand, kColumnTiles>, shape,
-                stream, product, warps);
+                stream, product, warps, log_output_tiles);
 }
 
 template <WeightFormat kFormat, Operand kOperand>
@@ -491,11 +530,11 @@ absl::Status LaunchFormat(const DecodeProduct& product, const ProductTile& tile,
                           cudaStream_t stream) {
   switch (tile.column_tiles) {
     case 1:
-      return LaunchTile<kFormat, kOperand, 1>(product, tile.output_tiles, stream);
+      return LaunchTile<kFormat, kOperand, 1>(product, tile.log_output_tiles, stream);
     case 2:
-      return LaunchTile<kFormat, kOperand, 2>(product, tile.output_tiles, stream);
+      return LaunchTile<kFormat, kOperand, 2>(product, tile.log_output_tiles, stream);
     default:
-      return LaunchTile<kFormat, kOperand, 4>(product, tile.output_tiles, stream);
+      return LaunchTile<kFormat, kOperand, 4>(product, tile.log_output_tiles, stream);
   }
 }
 
@@ -512,18 +551,22 @@ absl::Status LaunchFloat32(const DecodeProduct& product, cudaStream_t stream) {
 
 }  // namespace
 
-ProductTile ChooseProductTile(int outputs, int inputs, int rows, int multiprocessors) {
-  const int most_tiles = std::min(kMaxWarps / ProductWarps(inputs), 4);
+ProductTile ChooseProductTile(const ProductShape& shape, int multiprocessors) {
+  const int warps = ProductWarps(shape.inputs);
   ProductTile tile;
-  const auto too_many_blocks = [&] {
-    return CeilDivide(PackedTiles(outputs), tile.output_tiles) *
-               CeilDivide(rows, tile.column_tiles * kTileColumns) >
-           multiprocessors;
+  const auto blocks = [&] {
+    return CeilDivide(PackedTiles(shape.outputs), 1 << tile.log_output_tiles) *
+           CeilDivide(shape.rows, tile.column_tiles * kTileColumns);
   };
-  while (tile.column_tiles < 4 && tile.column_tiles * kTileColumns < rows && too_many_blocks()) {
+  while (tile.column_tiles < 4 && tile.column_tiles * kTileColumns < shape.rows &&
+         blocks() > 2 * multiprocessors) {
     tile.column_tiles *= 2;
   }
-  while (tile.output_tiles * 2 <= most_tiles && too_many_blocks()) tile.output_tiles *= 2;
+  const int enough = shape.normed && tile.column_tiles == 4 ? multiprocessors : 2 * multiprocessors;
+  while (tile.log_output_tiles < 2 && warps << (tile.log_output_tiles + 1) <= kMaxWarps &&
+         blocks() > enough) {
+    ++tile.log_output_tiles;
+  }
   return tile;
 }
 
@@ -531,8 +574,11 @@ int ProductWarps(int inputs) { return std::min(kMaxWarps, PackedSteps(inputs) / 
 
 absl::Status LaunchDecodeProduct(const DecodeProduct& product, int multiprocessors,
                                  cudaStream_t stream) {
-  const ProductTile tile = ChooseProductTile(product.matrix.outputs, product.matrix.inputs,
-                                             product.rows, multiprocessors);
+  const ProductTile tile = ChooseProductTile({.outputs = product.matrix.outputs,
+                                              .inputs = product.matrix.inputs,
+                                              .rows = product.rows,
+                                              .normed = product.normed},
+                                             multiprocessors);
   switch (product.format) {
     case WeightFormat::kFloat32:
       return LaunchFloat32(product, stream);

@@ -57,20 +57,33 @@ struct DecodeProduct {
   const DeviceSequence* sequences = nullptr;  // by slot
   const HeadRows* heads = nullptr;            // [n_head], this layer's
   int first_head = 0;                         // layer * n_head: index into head_offsets
+  int n_head = 0;
   int d_key = 0;
   int d_value = 0;
+
+  // A matrix of this one's size and packing that a later kernel reads; null: none. It is fetched
+  // into the second-level cache meanwhile.
+  const std::byte* next_weights = nullptr;
+};
+
+struct ProductShape {
+  int outputs = 0;
+  int inputs = 0;
+  int rows = 0;
+  bool normed = false;
 };
 
 // How much one block takes.
 struct ProductTile {
-  int output_tiles = 1;  // of 16 outputs
-  int column_tiles = 1;  // of 8 columns
+  int log_output_tiles = 0;  // 2^it tiles of 16 outputs
+  int column_tiles = 1;      // of 8 columns
   friend bool operator==(const ProductTile&, const ProductTile&) = default;
 };
 
-// One block to a multiprocessor where that can be: first of more columns, then, as far as its
-// threads allow, of more outputs. Pure.
-ProductTile ChooseProductTile(int outputs, int inputs, int rows, int multiprocessors);
+// At most two blocks to a multiprocessor where that can be: first by more columns, then, as far as
+// a block's threads allow, by more outputs. A block norms its columns anew, so norms of many
+// columns weigh more than idle multiprocessors: one block to each. Pure.
+ProductTile ChooseProductTile(const ProductShape& shape, int multiprocessors);
 
 // W: the warps that share the inputs of a tile of outputs, by inputs alone.
 int ProductWarps(int inputs);

@@ -1,9 +1,9 @@
 // Tensor-core products: mma.m16n8k16 with float32 sums, and weights as its A operand.
 //
-// Shapes and lanes as in engine/cuda/kernels/weight_packing.h. The B operand holds 8 columns (sequences,
-// or positions of one) of 16 inputs: lane 4 g + t has inputs 2t, 2t+1 (b0) and 2t+8, 2t+9 (b1) of
-// column g. The sums: d0, d1 of output g and columns 2t, 2t+1; d2, d3 of output g+8. Each column's
-// sums depend on that column alone.
+// Shapes and lanes as in engine/cuda/kernels/weight_packing.h. The B operand holds 8 columns
+// (sequences, or positions of one) of 16 inputs: lane 4 g + t has inputs 2t, 2t+1 (b0) and 2t+8,
+// 2t+9 (b1) of column g. The sums: d0, d1 of output g and columns 2t, 2t+1; d2, d3 of output g+8.
+// Each column's sums depend on that column alone.
 
 #ifndef STRIDED_ENGINE_CUDA_KERNELS_FRAGMENTS_CUH_
 #define STRIDED_ENGINE_CUDA_KERNELS_FRAGMENTS_CUH_
@@ -76,6 +76,14 @@ __device__ __forceinline__ void MultiplyTile(float (&d)[4], const uint32_t (&a)[
         : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
   }
 }
+
+template <WeightFormat kFormat>
+struct WeightTraits {
+  static constexpr int kBytes = kFormat == WeightFormat::kFloat32 ? 4
+                                : kFormat == WeightFormat::kInt8 || kFormat == WeightFormat::kFloat8
+                                    ? 1
+                                    : 2;
+};
 
 // What a lane reads of a packed matrix at a time: 16 bytes, kSteps steps of one tile.
 template <WeightFormat kFormat>
