@@ -58,18 +58,13 @@ __device__ bool FindChunk(const DecodeAttention& a, int element_bytes, Chunk& ch
   return true;
 }
 
-// The rows of the chunk's keys, one per thread. A row that the grid before this one writes (the
-// query's own) is stored as its complement, which is negative.
+// The rows of the chunk's keys, one per thread: a block has at least kAttentionChunk threads.
 __device__ __forceinline__ void ListRows(const Chunk& chunk, int* rows) {
-  const int k = threadIdx.x;  // a block has at least kAttentionChunk threads
-  if (k >= chunk.keys) return;
-  const int row = chunk.layout.KeyRow(chunk.query, chunk.first + k, chunk.length);
-  const bool fresh = row == chunk.layout.Home(chunk.query, chunk.length) ||
-                     row == chunk.layout.SecondHome(chunk.query, chunk.length);
-  rows[k] = fresh ? ~row : row;
+  const int k = threadIdx.x;
+  if (k < chunk.keys) {
+    rows[k] = chunk.layout.KeyRow(chunk.query, chunk.first + k, chunk.length);
+  }
 }
-
-__device__ __forceinline__ int RowOf(int listed) { return listed < 0 ? ~listed : listed; }
 
 // The largest of a chunk's scores; by every warp alike.
 __device__ __forceinline__ float LargestScore(const float* scores, int keys) {
@@ -94,9 +89,11 @@ __device__ __forceinline__ void PrefetchNext(const DecodeAttention& a, const Chu
   const std::byte* const values =
       keys + static_cast<int64_t>(layout.Rows(chunk.length)) * a.d_key * 2;
   constexpr int kLine = 128;
+#pragma unroll 1
   for (int i = 0; i < a.d_key * 2; i += kLine) {
     asm volatile("prefetch.global.L2 [%0];" ::"l"(keys + row * a.d_key * 2 + i));
   }
+#pragma unroll 1
   for (int i = 0; i < a.d_value * 2; i += kLine) {
     asm volatile("prefetch.global.L2 [%0];" ::"l"(values + row * a.d_value * 2 + i));
   }
@@ -117,9 +114,11 @@ __device__ void Combine(const DecodeAttention& a, const Chunk& chunk, const floa
   for (int c = 0; c < chunk.chunks; ++c) {
     largest = fmaxf(largest, __ldcg(partials + c * stride + a.d_value));
   }
+#pragma unroll 1
   for (int i = threadIdx.x; i < a.d_value; i += blockDim.x) {
     float sum = 0;
     float value = 0;
+#pragma unroll 4
     for (int c = 0; c < chunk.chunks; ++c) {
       const float* const share = partials + c * stride;
       const float weight = exp2f(__ldcg(share + a.d_value) - largest);
@@ -140,6 +139,7 @@ __device__ __forceinline__ void Conclude(const DecodeAttention& a, const Chunk& 
   auto* const out = reinterpret_cast<typename Traits::Type*>(a.out) + query * a.d_value;
   if (chunk.chunks <= 1) {
     const float inverse = chunk.keys > 0 ? 1.0f / share.sum : 0.0f;
+#pragma unroll 1
     for (int i = threadIdx.x; i < a.d_value; i += blockDim.x) {
       out[i] = Traits::From(value_of(i) * inverse);
     }
@@ -148,6 +148,7 @@ __device__ __forceinline__ void Conclude(const DecodeAttention& a, const Chunk& 
   const int stride = a.d_value + 2;
   float* const partials = a.partials + query * a.chunks * stride;
   float* const mine = partials + blockIdx.x * stride;
+#pragma unroll 1
   for (int i = threadIdx.x; i < a.d_value; i += blockDim.x) __stcg(mine + i, value_of(i));
   if (threadIdx.x == 0) {
     __stcg(mine + a.d_value, share.largest);
@@ -168,6 +169,17 @@ __device__ __forceinline__ void Conclude(const DecodeAttention& a, const Chunk& 
 
 // -- Heads whose widths are whole vectors: kKeyLanes lanes read one key, kValueLanes one value.
 
+// A head's keys or values, of which the lane reads one vector of each row.
+struct VectorRows {
+  const uint4* base;  // the lane's own vector of row 0
+  int row_vectors;    // vectors of a row
+  bool used;          // whether the lane has one of them
+
+  __device__ __forceinline__ uint4 At(int row) const {
+    return __ldcg(base + static_cast<int64_t>(row) * row_vectors);
+  }
+};
+
 // A batch of vectors of consecutive turns of the block over the chunk's keys (or values). Turn i of
 // lane group g of the block is key i * groups + g.
 template <int kWarps, int kLanes>
@@ -177,28 +189,25 @@ struct VectorBatch {
   static constexpr int kBatch = kTurns < kMaxBatch ? kTurns : kMaxBatch;
   uint4 vectors[kBatch];
 
-  // Reads the rows of the turns first_turn... that earlier grids have written (`fresh` false), or
-  // that the grid before this one has. `base` is the lane's own vector of row 0; `row_vectors` the
-  // vectors of a row, of which the lane has one if it is `used`.
-  __device__ __forceinline__ void Fetch(const int* rows, int keys, const uint4* base,
-                                        int row_vectors, int first_turn, bool used, bool fresh) {
+  // Reads the turns first_turn..., but not key `without`.
+  __device__ __forceinline__ void Fetch(const VectorRows& from, const int* rows, int keys,
+                                        int first_turn, int without) {
     const int group = threadIdx.x / kLanes;
 #pragma unroll
     for (int i = 0; i < kBatch; ++i) {
       const int key = (first_turn + i) * kGroups + group;
-      if (!fresh) vectors[i] = make_uint4(0, 0, 0, 0);
-      if (key >= keys || !used) continue;
-      const int row = rows[key];
-      if ((row < 0) == fresh) {
-        vectors[i] = __ldcg(base + static_cast<int64_t>(RowOf(row)) * row_vectors);
-      }
+      vectors[i] = make_uint4(0, 0, 0, 0);
+      if (key < keys && key != without && from.used) vectors[i] = from.At(rows[key]);
     }
   }
-  // After the wait, all of them.
-  __device__ __forceinline__ void FetchBoth(const int* rows, int keys, const uint4* base,
-                                            int row_vectors, int first_turn, bool used) {
-    Fetch(rows, keys, base, row_vectors, first_turn, used, /*fresh=*/false);
-    Fetch(rows, keys, base, row_vectors, first_turn, used, /*fresh=*/true);
+  // Reads key `key`, if it is one of the first batch's. Requires that it is one of the chunk's.
+  __device__ __forceinline__ void FetchOne(const VectorRows& from, const int* rows, int key) {
+    if (key % kGroups != threadIdx.x / kLanes || !from.used) return;
+    const uint4 vector = from.At(rows[key]);
+#pragma unroll
+    for (int i = 0; i < kBatch; ++i) {
+      if (i == key / kGroups) vectors[i] = vector;
+    }
   }
 };
 
@@ -267,50 +276,53 @@ __global__ void __launch_bounds__(32 * kWarps)
   LetNextGridStart();
   Chunk chunk;
   const bool busy = FindChunk(a, 2, chunk);
-  const int key_vectors = a.d_key / kVector;
-  const int value_vectors = a.d_value / kVector;
   const int key_vector = threadIdx.x % kKeyLanes;
   const int value_vector = threadIdx.x % kValueLanes;
-  const bool key_used = key_vector < key_vectors;
-  const bool value_used = value_vector < value_vectors;
-  const uint4* const keys_at = reinterpret_cast<const uint4*>(chunk.keys_at) + key_vector;
-  const uint4* const values_at = reinterpret_cast<const uint4*>(chunk.values_at) + value_vector;
+  const VectorRows key_rows = {reinterpret_cast<const uint4*>(chunk.keys_at) + key_vector,
+                               a.d_key / kVector, key_vector < a.d_key / kVector};
+  const VectorRows value_rows = {reinterpret_cast<const uint4*>(chunk.values_at) + value_vector,
+                                 a.d_value / kVector, value_vector < a.d_value / kVector};
+  // The query's own key and value are written by the grid before this one.
+  const int own = chunk.layout.OwnKey(chunk.query) - chunk.first;
   KeyBatch keys;
   ValueBatch values;
   if (busy) {
     ListRows(chunk, rows);
     __syncthreads();
-    keys.Fetch(rows, chunk.keys, keys_at, key_vectors, 0, key_used, /*fresh=*/false);
-    values.Fetch(rows, chunk.keys, values_at, value_vectors, 0, value_used, /*fresh=*/false);
+    keys.Fetch(key_rows, rows, chunk.keys, 0, own);
+    values.Fetch(value_rows, rows, chunk.keys, 0, own);
+    if (a.next_heads != nullptr) PrefetchNext(a, chunk);
   }
-  if (busy && a.next_heads != nullptr) PrefetchNext(a, chunk);
   WaitForGridBefore();
   if (!busy) return;
 
-  // What the grid before has written, all at once: q, and the query's own key and value.
   float4 low = make_float4(0, 0, 0, 0);
   float4 high = low;
-  if (key_used) {
+  if (key_rows.used) {
     const int64_t at = (static_cast<int64_t>(chunk.row) * a.n_head + chunk.head) * a.d_key;
     const auto* const from = reinterpret_cast<const float4*>(a.queries + at + key_vector * kVector);
     low = __ldcg(from);
     high = __ldcg(from + 1);
   }
-  keys.Fetch(rows, chunk.keys, keys_at, key_vectors, 0, key_used, /*fresh=*/true);
-  values.Fetch(rows, chunk.keys, values_at, value_vectors, 0, value_used, /*fresh=*/true);
+  if (own >= 0 && own < chunk.keys) {
+    keys.FetchOne(key_rows, rows, own);
+    values.FetchOne(value_rows, rows, own);
+  }
   const float scale = a.scale * kLog2E;  // then exp is a power of two
   const float query[kVector] = {low.x * scale,  low.y * scale,  low.z * scale,  low.w * scale,
                                 high.x * scale, high.y * scale, high.z * scale, high.w * scale};
 
+#pragma unroll 1
   for (int turn = 0; turn * KeyBatch::kGroups < chunk.keys; turn += KeyBatch::kBatch) {
-    if (turn > 0) keys.FetchBoth(rows, chunk.keys, keys_at, key_vectors, turn, key_used);
+    if (turn > 0) keys.Fetch(key_rows, rows, chunk.keys, turn, -1);
     Score<kOperand>(chunk, keys, query, turn, scores);
   }
   __syncthreads();
   const float largest = LargestScore(scores, chunk.keys);
   float sums[kVector + 1] = {};  // of the values' elements by weight, and of the weights
+#pragma unroll 1
   for (int turn = 0; turn * ValueBatch::kGroups < chunk.keys; turn += ValueBatch::kBatch) {
-    if (turn > 0) values.FetchBoth(rows, chunk.keys, values_at, value_vectors, turn, value_used);
+    if (turn > 0) values.Fetch(value_rows, rows, chunk.keys, turn, -1);
     Weigh<kOperand>(chunk, values, scores, largest, turn, sums);
   }
 
@@ -322,7 +334,7 @@ __global__ void __launch_bounds__(32 * kWarps)
       sums[j] += __shfl_xor_sync(0xFFFFFFFFu, sums[j], distance);
     }
   }
-  if (threadIdx.x % 32 < kValueLanes && value_used) {
+  if (threadIdx.x % 32 < kValueLanes && value_rows.used) {
     float* const mine = shared_sums[threadIdx.x / 32] + value_vector * kVector;
     *reinterpret_cast<float4*>(mine) = make_float4(sums[0], sums[1], sums[2], sums[3]);
     *reinterpret_cast<float4*>(mine + 4) = make_float4(sums[4], sums[5], sums[6], sums[7]);
@@ -362,7 +374,7 @@ __global__ void __launch_bounds__(32 * kAnyWarps)
   const float* const query =
       a.queries + (static_cast<int64_t>(chunk.row) * a.n_head + chunk.head) * a.d_key;
   for (int k = threadIdx.x / 32; k < chunk.keys; k += kAnyWarps) {
-    const Type* const key = keys + static_cast<int64_t>(RowOf(rows[k])) * a.d_key;
+    const Type* const key = keys + static_cast<int64_t>(rows[k]) * a.d_key;
     float product = 0;
     for (int i = threadIdx.x % 32; i < a.d_key; i += 32) {
       product = fmaf(__ldcg(query + i), Traits::ToFloat(__ldcg(key + i)), product);
@@ -376,7 +388,7 @@ __global__ void __launch_bounds__(32 * kAnyWarps)
   Conclude<kOperand>(a, chunk, share, [&](int i) {
     float sum = 0;
     for (int k = 0; k < chunk.keys; ++k) {
-      const int64_t row = RowOf(rows[k]);
+      const int64_t row = rows[k];
       const float value = Traits::ToFloat(__ldcg(values + row * a.d_value + i));
       sum = fmaf(exp2f(scores[k] - share.largest), value, sum);
     }

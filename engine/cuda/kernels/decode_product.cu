@@ -104,6 +104,17 @@ struct Columns {
   int count;
 };
 
+// How a product's inputs are made. A kernel has the code of one way alone: a step's kernels run
+// each instruction once, so that what fetches instructions is fetched for nothing otherwise.
+enum class Staging { kOperand, kNormed256, kNormed512, kNormed1024, kNormedAny };
+
+Staging StagingOf(const DecodeProduct& p) {
+  if (!p.normed) return Staging::kOperand;
+  if (p.norm.weight == nullptr || !IsHeld(p.matrix.inputs)) return Staging::kNormedAny;
+  if (p.matrix.inputs <= 256) return Staging::kNormed256;
+  return p.matrix.inputs <= 512 ? Staging::kNormed512 : Staging::kNormed1024;
+}
+
 // kRows rows to a warp at a time.
 template <Operand kOperand, int kVectors, int kRows>
 __device__ __forceinline__ void StageHeld(const DecodeProduct& p, const DeviceNorm& norm,
@@ -111,6 +122,7 @@ __device__ __forceinline__ void StageHeld(const DecodeProduct& p, const DeviceNo
                                           typename OperandTraits<kOperand>::Type* staged) {
   const int64_t width = p.matrix.inputs;
   const int warps = blockDim.x / 32;
+#pragma unroll 1
   for (int c = threadIdx.x / 32 * kRows; c < columns.count; c += warps * kRows) {
     const float* const rows = p.hidden + (columns.first_row + c) * width;
     auto* const to = staged + c * stride - begin;
@@ -125,23 +137,12 @@ __device__ __forceinline__ void StageHeld(const DecodeProduct& p, const DeviceNo
 }
 
 template <Operand kOperand>
-__device__ __forceinline__ void StageNormed(const DecodeProduct& p, const DeviceNorm& norm,
-                                            const Columns& columns, int begin, int end, int stride,
-                                            typename OperandTraits<kOperand>::Type* staged) {
+__device__ __forceinline__ void StageAny(const DecodeProduct& p, const DeviceNorm& norm,
+                                         const Columns& columns, int begin, int end, int stride,
+                                         typename OperandTraits<kOperand>::Type* staged) {
   const int width = p.matrix.inputs;
-  const int warps = blockDim.x / 32;
-  const bool few = columns.count <= warps;
-  if (norm.weight != nullptr && IsHeld(width)) {
-    const auto stage = [&]<int kVectors, int kRows>() {
-      StageHeld<kOperand, kVectors, kRows>(p, norm, columns, begin, end, stride, staged);
-    };
-    if (width <= 256)
-      return few ? stage.template operator()<2, 1>() : stage.template operator()<2, 4>();
-    if (width <= 512)
-      return few ? stage.template operator()<4, 1>() : stage.template operator()<4, 2>();
-    return stage.template operator()<8, 1>();
-  }
-  for (int c = threadIdx.x / 32; c < columns.count; c += warps) {
+#pragma unroll 1
+  for (int c = threadIdx.x / 32; c < columns.count; c += blockDim.x / 32) {
     auto* const to = staged + c * stride - begin;
     NormaliseRow(p.hidden + static_cast<int64_t>(columns.first_row + c) * width, width, norm, begin,
                  end, [&](int i, float value) { to[i] = OperandTraits<kOperand>::From(value); });
@@ -158,6 +159,7 @@ __device__ __forceinline__ void StageOperand(const DecodeProduct& p, const Colum
   const auto* const in = reinterpret_cast<const Type*>(p.in) + columns.first_row * inputs + begin;
   const int warps = blockDim.x / 32;
   const int lane = threadIdx.x % 32;
+#pragma unroll 1
   for (int c = threadIdx.x / 32; c < columns.count; c += warps) {
     const Type* const from = in + c * inputs;
     Type* const to = staged + c * stride;
@@ -166,8 +168,28 @@ __device__ __forceinline__ void StageOperand(const DecodeProduct& p, const Colum
         CopyAsync(SharedAddress(to + i), from + i, /*valid=*/true);
       }
     } else {
+#pragma unroll 1
       for (int i = lane; i < end - begin; i += 32) to[i] = from[i];
     }
+  }
+}
+
+template <Operand kOperand, Staging kStaging, int kColumnTiles>
+__device__ __forceinline__ void Stage(const DecodeProduct& p, const DeviceNorm& norm,
+                                      const Columns& columns, int begin, int end, int stride,
+                                      typename OperandTraits<kOperand>::Type* staged) {
+  if constexpr (kStaging == Staging::kOperand) {
+    StageOperand<kOperand>(p, columns, begin, end, stride, staged);
+  } else if constexpr (kStaging == Staging::kNormed256) {
+    constexpr int kRows = kColumnTiles == 4 ? 4 : 2;
+    StageHeld<kOperand, 2, kRows>(p, norm, columns, begin, end, stride, staged);
+  } else if constexpr (kStaging == Staging::kNormed512) {
+    constexpr int kRows = kColumnTiles == 1 ? 1 : 2;
+    StageHeld<kOperand, 4, kRows>(p, norm, columns, begin, end, stride, staged);
+  } else if constexpr (kStaging == Staging::kNormed1024) {
+    StageHeld<kOperand, 8, 1>(p, norm, columns, begin, end, stride, staged);
+  } else {
+    StageAny<kOperand>(p, norm, columns, begin, end, stride, staged);
   }
 }
 
@@ -178,6 +200,7 @@ __device__ __forceinline__ void StagePadding(const Columns& columns, int inputs,
                                              int stride,
                                              typename OperandTraits<kOperand>::Type* staged) {
   const int padding = padded - inputs;
+#pragma unroll 1
   for (int e = threadIdx.x; e < columns.count * padding; e += blockDim.x) {
     staged[e / padding * stride + inputs + e % padding] = OperandTraits<kOperand>::From(0.0f);
   }
@@ -304,6 +327,7 @@ __device__ __forceinline__ void FindTargets(const DecodeProduct& p, const Column
                                             const Share& share, int log_outputs, Target* targets) {
   if (share.output >= p.matrix.outputs) return;
   const HeadOutput output = HeadOutputOf(p, share.output);
+#pragma unroll 1
   for (int c = share.first_column; c < columns.count; c += share.column_step) {
     targets[(c << log_outputs) + share.within] =
         TargetOf<kOperand>(p, output, columns.first_row + c);
@@ -312,6 +336,7 @@ __device__ __forceinline__ void FindTargets(const DecodeProduct& p, const Column
 
 // The norm's vectors to shared memory; the norm with their place there.
 __device__ __forceinline__ DeviceNorm FetchNorm(const DeviceNorm& norm, int width, float* shared) {
+#pragma unroll 1
   for (int i = threadIdx.x * 4; i < width; i += blockDim.x * 4) {
     *reinterpret_cast<float4*>(shared + i) = *reinterpret_cast<const float4*>(norm.weight + i);
     *reinterpret_cast<float4*>(shared + width + i) =
@@ -327,6 +352,7 @@ __device__ __forceinline__ DeviceNorm FetchNorm(const DeviceNorm& norm, int widt
 // matrix of the same size.
 __device__ __forceinline__ void Prefetch(const std::byte* from, int64_t bytes) {
   constexpr int kLine = 128;
+#pragma unroll 1
   for (int64_t i = threadIdx.x * kLine; i < bytes; i += blockDim.x * kLine) {
     asm volatile("prefetch.global.L2 [%0];" ::"l"(from + i));
   }
@@ -342,6 +368,7 @@ __device__ __forceinline__ void FetchResidual(const DecodeProduct& p, const Colu
   if (width % 4 == 0) {
     const int i = (threadIdx.x & ((1 << (log_outputs - 2)) - 1)) * 4;
     const bool inside = first_output + i < width;
+#pragma unroll 1
     for (int c = threadIdx.x >> (log_outputs - 2); c < columns.count;
          c += blockDim.x >> (log_outputs - 2)) {
       CopyAsync(SharedAddress(residual + (c << log_outputs) + i), from + c * width + i, inside);
@@ -366,8 +393,10 @@ __device__ __forceinline__ void Conclude(const DecodeProduct& p, const SharedLay
   const auto* const sums = reinterpret_cast<const float*>(shared + layout.sums) +
                            share.within / kTileOutputs * warps * warp_stride +
                            share.within % kTileOutputs;
+#pragma unroll 1
   for (int c = share.first_column; c < columns.count; c += share.column_step) {
     float sum = 0;
+#pragma unroll 4
     for (int w = 0; w < warps; ++w) {
       sum += sums[w * warp_stride + c * (kTileOutputs + kSumPadding)];
     }
@@ -386,7 +415,7 @@ __device__ __forceinline__ void Conclude(const DecodeProduct& p, const SharedLay
 
 // Grid: (output tiles / tiles of a block, column tiles). Block: `warps` warps share the inputs of a
 // tile of outputs, of which it has 2^log_tiles.
-template <WeightFormat kFormat, Operand kOperand, int kColumnTiles>
+template <WeightFormat kFormat, Operand kOperand, Staging kStaging, int kColumnTiles>
 __global__ void __launch_bounds__(32 * kMaxWarps)
     DecodeProductKernel(const __grid_constant__ DecodeProduct p, int warps, int log_tiles) {
   using Type = typename OperandTraits<kOperand>::Type;
@@ -410,14 +439,15 @@ __global__ void __launch_bounds__(32 * kMaxWarps)
     weights[r].Fetch(p.matrix, tile, r * warps + warp, steps, lane);
   }
   const Share share = ShareOf(p, log_outputs);
-  if (p.output == ProductOutput::kQueryKeyValue) {
+  if (kStaging != Staging::kOperand && p.output == ProductOutput::kQueryKeyValue) {
     FindTargets<kOperand>(p, columns, share, log_outputs,
                           reinterpret_cast<Target*>(shared + layout.targets));
   }
-  const bool norm_is_shared = layout.bytes > layout.norm;
-  const DeviceNorm norm = norm_is_shared ? FetchNorm(p.norm, p.matrix.inputs,
-                                                     reinterpret_cast<float*>(shared + layout.norm))
-                                         : p.norm;
+  constexpr bool kNormIsShared = kStaging != Staging::kOperand && kStaging != Staging::kNormedAny;
+  DeviceNorm norm = p.norm;
+  if constexpr (kNormIsShared) {
+    norm = FetchNorm(norm, p.matrix.inputs, reinterpret_cast<float*>(shared + layout.norm));
+  }
   if (p.next_weights != nullptr && blockIdx.y == 0) {
     const int64_t tile_bytes =
         int64_t{kTileOutputs} * steps * kStepInputs * WeightTraits<kFormat>::kBytes;
@@ -426,25 +456,22 @@ __global__ void __launch_bounds__(32 * kMaxWarps)
     Prefetch(p.next_weights + (static_cast<int64_t>(blockIdx.x) << log_tiles) * tile_bytes,
              block_tiles * tile_bytes);
   }
-  if (norm_is_shared) __syncthreads();
+  if constexpr (kNormIsShared) __syncthreads();
   WaitForGridBefore();
   if (p.ends_step) LetNextGridStart();
 
-  if (p.output == ProductOutput::kResidual) {
+  if (kStaging == Staging::kOperand && p.output == ProductOutput::kResidual) {
     FetchResidual(p, columns, share, log_outputs,
                   reinterpret_cast<float*>(shared + layout.residual));
   }
   float sums[kColumnTiles][4] = {};
+#pragma unroll 1
   for (int first = 0; first < groups; first += kRounds * warps) {
     const int last = min(first + kRounds * warps, groups);
     const int begin = first * kGroupInputs;
     const int end = min(last * kGroupInputs, p.matrix.inputs);
     if (first > 0) __syncthreads();
-    if (p.normed) {
-      StageNormed<kOperand>(p, norm, columns, begin, end, layout.stride, staged);
-    } else {
-      StageOperand<kOperand>(p, columns, begin, end, layout.stride, staged);
-    }
+    Stage<kOperand, kStaging, kColumnTiles>(p, norm, columns, begin, end, layout.stride, staged);
     if (end < last * kGroupInputs) {
       StagePadding<kOperand>(columns, end - begin, last * kGroupInputs - begin, layout.stride,
                              staged);
@@ -508,7 +535,7 @@ __global__ void __launch_bounds__(256)
 
 int CeilDivide(int a, int b) { return (a + b - 1) / b; }
 
-template <WeightFormat kFormat, Operand kOperand, int kColumnTiles>
+template <WeightFormat kFormat, Operand kOperand, Staging kStaging, int kColumnTiles>
 absl::Status LaunchTile(const DecodeProduct& product, int log_output_tiles, cudaStream_t stream) {
   const int warps = ProductWarps(product.matrix.inputs);
   const int tiles = 1 << log_output_tiles;
@@ -521,21 +548,40 @@ absl::Status LaunchTile(const DecodeProduct& product, int log_output_tiles, cuda
   shape.shared_bytes = static_cast<size_t>(layout.bytes);
   shape.dependent = true;
   shape.in_decode_step = true;
-  return Launch("decode product", DecodeProductKernel<kFormat, kOperand, kColumnTiles>, shape,
-                stream, product, warps, log_output_tiles);
+  return Launch("decode product", DecodeProductKernel<kFormat, kOperand, kStaging, kColumnTiles>,
+                shape, stream, product, warps, log_output_tiles);
+}
+
+template <WeightFormat kFormat, Operand kOperand, Staging kStaging>
+absl::Status LaunchStaging(const DecodeProduct& product, const ProductTile& tile,
+                           cudaStream_t stream) {
+  const int outputs = tile.log_output_tiles;
+  switch (tile.column_tiles) {
+    case 1:
+      return LaunchTile<kFormat, kOperand, kStaging, 1>(product, outputs, stream);
+    case 2:
+      return LaunchTile<kFormat, kOperand, kStaging, 2>(product, outputs, stream);
+    default:
+      return LaunchTile<kFormat, kOperand, kStaging, 4>(product, outputs, stream);
+  }
 }
 
 template <WeightFormat kFormat, Operand kOperand>
 absl::Status LaunchFormat(const DecodeProduct& product, const ProductTile& tile,
                           cudaStream_t stream) {
-  switch (tile.column_tiles) {
-    case 1:
-      return LaunchTile<kFormat, kOperand, 1>(product, tile.log_output_tiles, stream);
-    case 2:
-      return LaunchTile<kFormat, kOperand, 2>(product, tile.log_output_tiles, stream);
-    default:
-      return LaunchTile<kFormat, kOperand, 4>(product, tile.log_output_tiles, stream);
+  switch (StagingOf(product)) {
+    case Staging::kOperand:
+      return LaunchStaging<kFormat, kOperand, Staging::kOperand>(product, tile, stream);
+    case Staging::kNormed256:
+      return LaunchStaging<kFormat, kOperand, Staging::kNormed256>(product, tile, stream);
+    case Staging::kNormed512:
+      return LaunchStaging<kFormat, kOperand, Staging::kNormed512>(product, tile, stream);
+    case Staging::kNormed1024:
+      return LaunchStaging<kFormat, kOperand, Staging::kNormed1024>(product, tile, stream);
+    case Staging::kNormedAny:
+      return LaunchStaging<kFormat, kOperand, Staging::kNormedAny>(product, tile, stream);
   }
+  return absl::InternalError("no such staging");
 }
 
 absl::Status LaunchFloat32(const DecodeProduct& product, cudaStream_t stream) {

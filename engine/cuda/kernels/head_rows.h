@@ -100,6 +100,22 @@ struct HeadRows {
     return here > before ? here : before;
   }
 
+  // Which of its keys is the query's own; -1: it does not read itself.
+  STRIDED_HOST_DEVICE int OwnKey(int query) const {
+    switch (kind) {
+      case PatternKind::kLocal:
+        return query % period;
+      case PatternKind::kLocalStrided:
+        return query / period;
+      case PatternKind::kSummary:
+        return IsSummaryCell(query) ? KeyCount(query) - 1 : -1;
+      case PatternKind::kPreviousBlock:
+        return -1;
+      default:
+        return KeyCount(query) - 1;
+    }
+  }
+
   // The row of the query's k-th key. Requires 0 <= k < KeyCount(query).
   STRIDED_HOST_DEVICE int KeyRow(int query, int k, int max_length) const {
     switch (kind) {

@@ -94,14 +94,17 @@ __device__ __forceinline__ void NormaliseRead(const float* row, int width, const
                                               int begin, int end, Store&& store) {
   const int lane = threadIdx.x % 32;
   float sum = 0;
+#pragma unroll 1
   for (int i = lane; i < width; i += 32) sum += __ldcg(row + i);
   const float mean = WarpSum(sum) / static_cast<float>(width);
   float squares = 0;
+#pragma unroll 1
   for (int i = lane; i < width; i += 32) {
     const float difference = __ldcg(row + i) - mean;
     squares += difference * difference;
   }
   const float factor = rsqrtf(WarpSum(squares) / static_cast<float>(width) + norm.epsilon);
+#pragma unroll 1
   for (int i = begin + lane; i < end; i += 32) {
     store(i, (__ldcg(row + i) - mean) * factor * norm.weight[i] + norm.bias[i]);
   }

@@ -69,6 +69,26 @@ TEST(HeadRowsTest, MostKeysIsTheLargestCountSoFar) {
   }
 }
 
+TEST(HeadRowsTest, TheOwnKeyIsTheOneKeyInARowThatItsPositionIsWrittenTo) {
+  for (const AttentionPattern& pattern : SomePatterns()) {
+    const HeadRows head = HeadRows::Of(pattern);
+    for (const int length : {1, 7, 16, 64}) {
+      for (int query = 0; query < length; ++query) {
+        std::vector<int> own;
+        for (int k = 0; k < head.KeyCount(query); ++k) {
+          const int row = head.KeyRow(query, k, length);
+          if (row == head.Home(query, length) || row == head.SecondHome(query, length)) {
+            own.push_back(k);
+          }
+        }
+        const int key = head.OwnKey(query);
+        EXPECT_EQ(own, key < 0 ? std::vector<int>() : std::vector<int>{key})
+            << PatternName(pattern.kind()) << ", query " << query << " of " << length;
+      }
+    }
+  }
+}
+
 TEST(HeadRowsTest, APositionsHomesAreTheLayouts) {
   for (const AttentionPattern& pattern : SomePatterns()) {
     for (const int length : {1, 2, 7, 8, 9, 16, 50, 64}) {
