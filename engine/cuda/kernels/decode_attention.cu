@@ -204,9 +204,13 @@ struct VectorBatch {
   __device__ __forceinline__ void FetchOne(const VectorRows& from, const int* rows, int key) {
     if (key % kGroups != threadIdx.x / kLanes || !from.used) return;
     const uint4 vector = from.At(rows[key]);
+    const int turn = key / kGroups;
 #pragma unroll
-    for (int i = 0; i < kBatch; ++i) {
-      if (i == key / kGroups) vectors[i] = vector;
+    for (int i = 0; i < kBatch; ++i) {  // selections, so that the batch stays in registers
+      vectors[i].x = i == turn ? vector.x : vectors[i].x;
+      vectors[i].y = i == turn ? vector.y : vectors[i].y;
+      vectors[i].z = i == turn ? vector.z : vectors[i].z;
+      vectors[i].w = i == turn ? vector.w : vectors[i].w;
     }
   }
 };
