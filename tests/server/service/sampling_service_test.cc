@@ -311,7 +311,7 @@ TEST(SamplingServiceTest, ACancelOfTheWholeChannelFreesTheSlots) {
 }
 
 TEST(SamplingServiceTest, ADeadlineStopsTheWork) {
-  TestServer server;
+  TestServer server({.config = LongConfig()});
   server.executor().AllowSteps(3);
   grpc::ClientContext context;
   context.set_deadline(std::chrono::system_clock::now() + std::chrono::milliseconds(100));
