@@ -17,8 +17,10 @@ namespace strided {
 // and the call's reactor. Errors are as status_mapping.h says.
 class SamplingService final : public v1::SamplingService::CallbackService {
  public:
+  // Starts the thread that wakes streams; ends with this object.
   explicit SamplingService(const ServiceContext& context);
 
+  // The reactor belongs to the call, and ends with it (job_call.h).
   grpc::ServerWriteReactor<v1::GenerateResponse>* Generate(
       grpc::CallbackServerContext* rpc, const v1::GenerateRequest* request) override;
   grpc::ServerWriteReactor<v1::ScoreResponse>* Score(grpc::CallbackServerContext* rpc,
