@@ -110,6 +110,7 @@ TEST(HungEngineTest, HealthIsNotServingAndTheProcessEnds) {
   reader.join();
   EXPECT_EQ(received.status.error_code(), grpc::StatusCode::INTERNAL)
       << received.status.error_message();
+  EXPECT_EQ(ReasonOf(received.status), "ENGINE_ERROR");
   EXPECT_OK(server.process().AwaitLine("engine hangs"));
   waitpid(thread, nullptr, __WALL);  // whoever stops a thread has to see it end
   EXPECT_THAT(server.process().AwaitExit(), IsOkAndHolds(3));
