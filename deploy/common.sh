@@ -29,11 +29,12 @@ install_packages() {
   "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
 }
 
-# build PRESET [TARGET...]: configures if needed and builds.
+# build PRESET [TARGET...]: configures with the options in $cmake_options and builds.
+cmake_options=()
 build() {
   local preset=$1 && shift
   say "building build/$preset (log of the configuration: build/$preset.configure.log)"
   mkdir -p build
-  cmake --preset "$preset" >"build/$preset.configure.log" 2>&1 || { cat "build/$preset.configure.log" >&2; fail "cmake --preset $preset failed"; }
+  cmake --preset "$preset" "${cmake_options[@]}" >"build/$preset.configure.log" 2>&1 || { cat "build/$preset.configure.log" >&2; fail "cmake --preset $preset failed"; }
   cmake --build --preset "$preset" ${*:+--target "$@"}
 }

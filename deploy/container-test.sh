@@ -49,7 +49,7 @@ build_image() {
   fi
 }
 
-# Leaves the program's process id in $pid.
+# Leaves the process that runs the container in $runner.
 start_container() {
   say "starting the container on $grpc"
   if [[ $engine == docker ]]; then
@@ -63,7 +63,24 @@ start_container() {
   runner=$!
 }
 
-server_pid() { pgrep -n -x strided || true; }
+# The server's process id; nothing once it has ended. Other servers may run on this machine.
+server_pid() {
+  if [[ $engine == docker ]]; then
+    docker inspect --format '{{.State.Pid}}' strided-test 2>/dev/null || true
+    return
+  fi
+  local pid ancestor
+  for pid in $(pgrep -x strided); do
+    ancestor=$pid
+    while [[ -n $ancestor ]] && ((ancestor > 1)); do
+      ancestor=$(ps -o ppid= -p "$ancestor" | tr -d ' ') || true
+      if [[ $ancestor == "$runner" ]]; then
+        echo "$pid"
+        return
+      fi
+    done
+  done
+}
 
 # stride ARGUMENT...: the client inside the container.
 stride() {

@@ -10,5 +10,6 @@ build_packages=(
 
 # To build and run the tests, beside the above.
 test_packages=(
-  libgtest-dev libgmock-dev libbenchmark-dev clang clang-tidy libclang-rt-dev python3 python3-numpy
+  libgtest-dev libgmock-dev libbenchmark-dev clang clang-format clang-tidy libclang-rt-dev
+  python3 python3-numpy python3-grpcio python3-protobuf
 )

@@ -22,6 +22,8 @@ samples=build/samples
 bin=build/release/bin
 
 install_packages "${build_packages[@]}"
+# Tests need more packages. Where test.sh has configured them already, they stay.
+[[ -f build/release/CMakeCache.txt ]] || cmake_options=(-DSTRIDED_TESTS=OFF)
 build release strided stride
 
 say "starting the server on $address (log: build/server.log)"

@@ -11,6 +11,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 (($#)) || set -- release
 install_packages "${build_packages[@]}" "${test_packages[@]}"
 
+cmake_options=(-DSTRIDED_TESTS=ON)  # quickstart.sh leaves them out
 failed=()
 for preset in "$@"; do
   build "$preset"

@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_join.h"
 #include "absl/time/clock.h"
+#include "engine/base/error_detail.h"
 #include "engine/base/status_macros.h"
 #include "server/address_probe.h"
 #include "server/grpc_listener.h"
@@ -119,7 +120,12 @@ ServerEnd Server::Drain(bool was_serving) {
 ServerEnd Server::EndOnFault(EngineCondition condition) {
   health_service_.SetServing(false);
   admission_.StartDraining();
-  if (condition == EngineCondition::kHung) return ServerEnd::kEngineHung;
+  if (condition == EngineCondition::kHung) {
+    sampling_service_.AbandonCalls(WithReason(absl::InternalError("a step does not end"),
+                                              {.reason = "ENGINE_ERROR", .metadata = {}}),
+                                   kFaultGrace);
+    return ServerEnd::kEngineHung;
+  }
   ShutDown(kFaultGrace);
   return ServerEnd::kEngineFailed;
 }

@@ -15,8 +15,11 @@ namespace strided::client {
 // Lives as long as the call; for one call only. Not movable: the cancellation names it.
 class CallContext {
  public:
+  // `token` goes as "authorization: Bearer <token>", or not at all where it is empty. A
+  // cancellation that was thrown before cancels the call as it starts.
   CallContext(const std::string& token, const CallOptions& options);
 
+  // Owned by this object; for the stub's method.
   grpc::ClientContext* get() { return &context_; }
 
  private:

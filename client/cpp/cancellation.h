@@ -36,6 +36,7 @@ class Cancellation {
   // waiting for them. Not for signal handlers.
   void Cancel() ABSL_LOCKS_EXCLUDED(mu_);
 
+  // Whether Cancel was called. A call may end with Cancelled only after this is true.
   bool cancelled() const ABSL_LOCKS_EXCLUDED(mu_);
 
   // Waits for `limit` or for the switch; true if the switch was thrown.

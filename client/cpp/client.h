@@ -47,22 +47,26 @@ class Client {
   // Checks the options; connects with the first call. InvalidArgument as OpenChannel.
   static absl::StatusOr<Client> Connect(const ConnectOptions& options);
 
-  // Starts a generation. Never null; errors come from Next.
+  // Starts a generation and returns at once. Never null; errors come from Next. The stream may
+  // outlive the client.
   std::unique_ptr<GenerateStream> Generate(v1::GenerateRequest request,
                                            const CallOptions& options = {}) const;
 
   // Waits for all scores of one sequence, at most the model's context long. Scoring changes
-  // nothing on the server, so a call that may succeed later is tried again.
+  // nothing on the server, so a call that may succeed later is tried again, as options.retry says.
+  // DataLoss where the server's positions have a gap, Internal where its totals are missing.
   absl::StatusOr<Scores> Score(const v1::ScoreRequest& request,
                                const CallOptions& options = {}) const;
 
-  // Every version of every model, by name, then version; all pages.
+  // Every version of every model, by name, then version; all pages. Internal where the server's
+  // pages do not end.
   absl::StatusOr<std::vector<v1::Model>> ListModels(const CallOptions& options = {}) const;
 
   // `name` is "name" or "name/version". NotFound where the server has no such model.
   absl::StatusOr<v1::Model> GetModel(absl::string_view name, const CallOptions& options = {}) const;
 
   // The health of `service`, e.g. "strided.v1.SamplingService"; empty: of the server as a whole.
+  // One that the server does not know is kServiceUnknown, not an error.
   absl::StatusOr<Health> CheckHealth(absl::string_view service = "",
                                      const CallOptions& options = {}) const;
 

@@ -22,6 +22,7 @@ namespace strided::client {
 // server is not trusted: nothing that it sends can do more harm than an error.
 class GenerationRecord {
  public:
+  // `request` as the caller made it, which may be a resume itself.
   explicit GenerationRecord(v1::GenerateRequest request) : request_(std::move(request)) {}
 
   // Takes in a message of any of the streams. Returns it as the caller is to see it (tokens that
@@ -36,6 +37,7 @@ class GenerationRecord {
 
   // Whether every sample has finished; then only the summary may still be missing.
   bool complete() const;
+  // Whether the caller has been given a summary: then the generation is over.
   bool summarized() const { return summarized_; }
 
   // Tokens handed to the caller so far, of all samples, echoed prompts included.

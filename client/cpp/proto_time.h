@@ -9,6 +9,8 @@
 
 namespace strided::client {
 
+// Exact: absl's ticks are finer than nanoseconds. A malformed one, with nanoseconds beyond a
+// second, is taken as their sum.
 inline absl::Duration FromProto(const google::protobuf::Duration& duration) {
   return absl::Seconds(duration.seconds()) + absl::Nanoseconds(duration.nanos());
 }

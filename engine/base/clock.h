@@ -18,7 +18,7 @@ class Clock {
   virtual absl::Time Now() const = 0;
 };
 
-// The system's.
+// The system's own clock, for programs. Has no state: one per thread or one for all is the same.
 class SystemClock final : public Clock {
  public:
   absl::Time Now() const override { return absl::Now(); }
@@ -27,12 +27,14 @@ class SystemClock final : public Clock {
 // Stands still until told to move, so that a test decides when a limit is reached.
 class FakeClock final : public Clock {
  public:
+  // Stands at `start`.
   explicit FakeClock(absl::Time start = absl::UnixEpoch()) : now_(start) {}
 
   absl::Time Now() const override ABSL_LOCKS_EXCLUDED(mu_) {
     absl::MutexLock lock(&mu_);
     return now_;
   }
+  // Moves on by `step`, which may be negative, as when a system's clock is set. Wakes nobody.
   void Advance(absl::Duration step) ABSL_LOCKS_EXCLUDED(mu_) {
     absl::MutexLock lock(&mu_);
     now_ += step;

@@ -18,6 +18,7 @@ class ReadableFile {
   // directory, a pipe), else what the system says; the text starts with the path.
   static absl::StatusOr<ReadableFile> Open(const std::string& path);
 
+  // What is moved from has no file: it may only be destroyed or assigned to.
   ReadableFile(ReadableFile&& other) noexcept
       : descriptor_(std::exchange(other.descriptor_, -1)), size_(other.size_) {}
   ReadableFile& operator=(ReadableFile&& other) noexcept {
@@ -27,7 +28,7 @@ class ReadableFile {
   }
   ~ReadableFile();
 
-  // Owned by this object.
+  // Owned by this object: valid as long as it lives, not to be closed.
   int descriptor() const { return descriptor_; }
   // Bytes, when it was opened.
   int64_t size() const { return size_; }
@@ -40,7 +41,8 @@ class ReadableFile {
 };
 
 // The contents of a file of at most `limit_bytes`. Errors as ReadableFile::Open; InvalidArgument
-// with both sizes where the file is larger.
+// with both sizes where the file is larger: what is read into memory whole has a limit that the
+// caller knows. Thread-safe.
 absl::StatusOr<std::string> ReadSmallFile(const std::string& path, int64_t limit_bytes);
 
 }  // namespace strided

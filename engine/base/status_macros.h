@@ -11,15 +11,20 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 
+// Returns from the calling function with the status of `expression`, an absl::Status, unless it is
+// OK. Evaluates it once.
 #define RETURN_IF_ERROR(expression)                    \
   do {                                                 \
     absl::Status strided_status_ = (expression);       \
     if (!strided_status_.ok()) return strided_status_; \
   } while (false)
 
+// Moves the value of `expression`, an absl::StatusOr, into `declaration` (a new variable or an old
+// one), or returns its status. Evaluates it once. Two statements: not for an `if` without braces.
 #define ASSIGN_OR_RETURN(declaration, expression) \
   STRIDED_ASSIGN_OR_RETURN_(STRIDED_CONCAT_(strided_status_or_, __LINE__), declaration, expression)
 
+// For the two above; the line's number keeps the names of two uses apart.
 #define STRIDED_ASSIGN_OR_RETURN_(result, declaration, expression) \
   auto result = (expression);                                      \
   if (!result.ok()) return std::move(result).status();             \

@@ -21,7 +21,8 @@ int CacheElementBytes(absl::string_view weight_format);
 // cache_layout.h for N = max_length. Requires max_length >= 1.
 int64_t SequenceCacheBytes(const ModelConfig& config, int max_length, int element_bytes);
 
-// The same if every head were dense: N rows each.
+// The same if every head were dense: N rows each. What a server without sparse caches would take;
+// GetModel shows both.
 int64_t DenseCacheBytes(const ModelConfig& config, int max_length, int element_bytes);
 
 }  // namespace strided

@@ -3,14 +3,17 @@
 // Pure arithmetic on rows. A row holds one position's key and value; the rows of a head are
 // numbered from 0. For N = the sequence's longest length, w, l, c as in attention_pattern.h:
 //
-// | pattern        | rows                    | position t is kept in row | | dense          | N | t
-// | | local          | min(w, N)               | t mod w, a ring | | strided        | N | [t mod
-// l][floor(t / l)], residue by residue         | | local_strided  | N                       | the
-// same; the window is gathered from it            | | block          | min(l, N)               | t
-// mod l                                             | | summary        | min(c ceil(N/l), N)     |
-// [floor(t / l)][t mod l - o], summary cells alone    | | fixed          | min(c ceil(N/l) + l, N)
-// | summary cells as above; then every position, t mod l| | previous_block | min(2l, N) | t mod 2l
-// |
+// | pattern        | rows                    | position t is kept in row              |
+// | dense          | N                       | t                                      |
+// | local          | min(w, N)               | t mod w, a ring                        |
+// | strided        | N                       | [t mod l][floor(t / l)], by residue    |
+// | local_strided  | N                       | the same; the window is gathered       |
+// | block          | min(l, N)               | t mod l                                |
+// | summary        | min(c ceil(N/l), N)     | [floor(t / l)][t mod l - o], summary   |
+// |                |                         | cells alone                            |
+// | fixed          | min(c ceil(N/l) + l, N) | summary cells as above; then every     |
+// |                |                         | position, t mod l                      |
+// | previous_block | min(2l, N)              | t mod 2l                               |
 //
 // Where min takes N for fixed, row t holds position t and both sets are read from there.
 //

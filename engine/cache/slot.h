@@ -10,7 +10,8 @@ namespace strided {
 // Gives out slots and takes them back.
 class SlotOwner {
  public:
-  // Called once for each slot, from the thread that destroys it.
+  // Called once for each slot, from the thread that destroys it. Must not fail or throw: it is how
+  // every sequence ends, well or not.
   virtual void ReleaseSlot(int index) = 0;
 
  protected:
@@ -21,7 +22,9 @@ class SlotOwner {
 // only; not thread-safe.
 class Slot {
  public:
+  // For owners: slot `index` of `owner`, which counts it as in use from now on.
   Slot(SlotOwner* owner, int index) : owner_(owner), index_(index) {}
+  // What is moved from owns nothing, and gives nothing back.
   Slot(Slot&& other) noexcept
       : owner_(std::exchange(other.owner_, nullptr)), index_(other.index_) {}
   Slot& operator=(Slot&& other) noexcept {

@@ -38,9 +38,14 @@ using NamedValue = std::pair<absl::string_view, T>;
 absl::Status JsonError(absl::string_view path, const nlohmann::json* found,
                        absl::string_view expected);
 
+// An object whose fields are asked for one by one, each with what it must be. Every error is
+// InvalidArgument in the form of JsonError. Remembers which fields were asked for, so that
+// RefuseOthers can name one that nobody knows: a misspelt field is an error, not a default. Not
+// thread-safe.
 class JsonObject {
  public:
   // `value` must outlive this; `path` names it in errors, "" is the document itself.
+  // InvalidArgument where it is no object.
   static absl::StatusOr<JsonObject> Create(const nlohmann::json* value, std::string path);
 
   // "image.width" for "width".
@@ -49,7 +54,8 @@ class JsonObject {
   // The field, or null where the object has none.
   const nlohmann::json* Find(absl::string_view name);
 
-  // Each requires the field.
+  // Each requires the field: one that is missing is an error, too. A number with a point
+  // or an exponent is no integer.
   absl::StatusOr<int64_t> Integer(absl::string_view name, IntegerRange range);
   absl::StatusOr<bool> Boolean(absl::string_view name);
   absl::StatusOr<std::string> String(absl::string_view name);
@@ -63,6 +69,7 @@ class JsonObject {
   // The elements of a list of `length`; they live as long as the document.
   absl::StatusOr<std::vector<const nlohmann::json*>> List(absl::string_view name,
                                                           IntegerRange length);
+  // The enumerator of the one of `values` that the field names. The error lists all names.
   template <typename T>
   absl::StatusOr<T> OneOf(absl::string_view name, std::span<const NamedValue<T>> values) {
     std::vector<absl::string_view> names;

@@ -20,6 +20,7 @@ class MappedFile {
   // Errors as ReadableFile::Open, or what the system says of the mapping.
   static absl::StatusOr<MappedFile> Open(const std::string& path);
 
+  // What is moved from maps nothing; spans that were taken from it stay valid.
   MappedFile(MappedFile&& other) noexcept : bytes_(std::exchange(other.bytes_, {})) {}
   MappedFile& operator=(MappedFile&& other) noexcept {
     std::swap(bytes_, other.bytes_);

@@ -10,6 +10,7 @@
 
 namespace strided {
 
+// A token that may be drawn, and how likely it is.
 struct Candidate {
   float logit = 0;  // after bias, penalties and temperature, less the largest: <= 0
   int32_t id = 0;
@@ -22,6 +23,7 @@ inline bool RanksBefore(const Candidate& a, const Candidate& b) {
   return a.logit > b.logit || (a.logit == b.logit && a.id < b.id);
 }
 
+// The sum of all masses, exact: in whole numbers, so in any order. At most 2^20 candidates.
 inline Mass TotalMass(std::span<const Candidate> candidates) {
   Mass total = 0;
   for (const Candidate& candidate : candidates) total += candidate.mass;

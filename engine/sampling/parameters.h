@@ -14,6 +14,8 @@
 
 namespace strided {
 
+// How one sequence's tokens are drawn. The defaults draw from the model's own distribution. Only
+// what shapes a distribution stands here; lengths and stops are the scheduler's.
 struct SamplingParameters {
   double temperature = 1;         // [0, 100]; 0: the largest logit, the lowest id on ties
   int top_k = 0;                  // [0, vocab]; 0: off

@@ -24,26 +24,26 @@ struct ValueRange {
   T most;
 };
 
-// A decimal number, nothing around it.
+// A decimal number, nothing around it, within `range`.
 absl::StatusOr<int> ParseCount(absl::string_view text, ValueRange<int> range);
 
 // A decimal fraction, such as 0.9.
 absl::StatusOr<double> ParseFraction(absl::string_view text, ValueRange<double> range);
 
-// "500ms", "5s", "1m30s", "0".
+// "500ms", "5s", "1m30s", "0": a number with a unit, or several of them, within `range`.
 absl::StatusOr<absl::Duration> ParseDuration(absl::string_view text,
                                              ValueRange<absl::Duration> range);
 
-// "1048576", "512KiB", "16MiB", "4GiB", "1TiB".
+// "1048576", "512KiB", "16MiB", "4GiB", "1TiB": bytes, or whole binary units, within `range`.
 absl::StatusOr<int64_t> ParseBytes(absl::string_view text, ValueRange<int64_t> range);
 // The shortest text that ParseBytes reads as `bytes`.
 std::string FormatBytes(int64_t bytes);
 
-// One of `choices`.
+// One of `choices`, in exactly this spelling; the error lists them.
 absl::StatusOr<std::string> ParseChoice(absl::string_view text,
                                         const std::vector<std::string>& choices);
 
-// "auto", "cpu", "cuda" or "cuda:N".
+// "auto", "cpu", "cuda" or "cuda:N". Whether the program has that device is not asked here.
 absl::StatusOr<std::string> ParseDevice(absl::string_view text);
 // "cuda:N", or "all".
 absl::StatusOr<std::string> ParseGpu(absl::string_view text);

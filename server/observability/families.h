@@ -12,11 +12,17 @@
 namespace strided {
 
 // Upper bounds of histogram buckets; seconds, but for kRowBuckets (rows of a step).
+//
+// Of a request and its parts, and of an RPC.
 extern const prometheus::Histogram::BucketBoundaries kDurationBuckets;
+// From submission to the first token: dense around 0.1 s.
 extern const prometheus::Histogram::BucketBoundaries kFirstTokenBuckets;
+// Between two tokens of a sequence.
 extern const prometheus::Histogram::BucketBoundaries kInterTokenBuckets;
+// Of one step.
 extern const prometheus::Histogram::BucketBoundaries kStepBuckets;
 extern const prometheus::Histogram::BucketBoundaries kRowBuckets;
+// From a cancellation until the slots are free.
 extern const prometheus::Histogram::BucketBoundaries kCancelBuckets;
 
 using CounterFamily = prometheus::Family<prometheus::Counter>;
@@ -26,7 +32,7 @@ using HistogramFamily = prometheus::Family<prometheus::Histogram>;
 // References into a registry, which outlives this. The labels beside a field are those that its
 // series have; `model` stands for the two labels model and version. Thread-safe, as families are.
 struct MetricFamilies {
-  // Registers every family. Requires a registry without them.
+  // Registers every family; a family without series is not shown. Requires a registry without them.
   explicit MetricFamilies(prometheus::Registry& registry);
 
   CounterFamily& requests;          // model, outcome

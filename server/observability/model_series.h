@@ -17,6 +17,8 @@
 
 namespace strided {
 
+// What the values of the enums in metrics.h are called in labels, in the enums' order: an element
+// is found by the value's number.
 inline constexpr std::array<const char*, 10> kOutcomeLabels = {
     "ok",      "cancelled",   "client_gone",  "deadline", "rejected_queue", "rejected_quota",
     "invalid", "slow_reader", "engine_error", "draining"};
@@ -27,10 +29,15 @@ inline constexpr std::array<const char*, 3> kCacheStateLabels = {"used", "free",
 inline constexpr std::array<const char*, 6> kModelStateLabels = {"loading",  "warming",  "ready",
                                                                  "draining", "unloaded", "failed"};
 
-// Thread-safe. Lives no longer than the families' registry.
+// Each call goes to a series that the constructor looked up once, so that a step neither searches
+// by label nor allocates. What a call means stands in metrics.h.
+//
+// Thread-safe: the series are atomics or have locks of their own. Lives no longer than the
+// families' registry, which owns them.
 class ModelSeries final : public ModelMetrics {
  public:
-  // Adds every series with the labels model and version, at 0.
+  // Adds every series with the labels model and version, at 0. `modality` is one more label of the
+  // counters of tokens.
   ModelSeries(MetricFamilies& families, absl::string_view model, absl::string_view version,
               absl::string_view modality);
 

@@ -29,7 +29,7 @@ namespace strided {
 // reaction. Use: Scan, then LoadAll, each once.
 class ModelRepository final : public ModelSource {
  public:
-  // The pointees outlive the repository.
+  // `root` is not looked at before Scan. The pointees outlive the repository.
   ModelRepository(std::string root, ModelOptions options, Metrics* metrics, const Clock* clock);
   // Ends the schedulers of models that no request uses any more.
   ~ModelRepository() override;
@@ -45,6 +45,7 @@ class ModelRepository final : public ModelSource {
   // loaded, and Cancelled is returned.
   absl::Status LoadAll(absl::FunctionRef<bool()> keep_on) ABSL_LOCKS_EXCLUDED(mu_);
 
+  // As ModelSource says; none waits for a load that is under way.
   absl::StatusOr<std::shared_ptr<const ServedModel>> Find(
       absl::string_view reference) const override ABSL_LOCKS_EXCLUDED(mu_);
   absl::StatusOr<ModelEntry> Describe(absl::string_view reference) const override

@@ -33,10 +33,11 @@ class ModelSource {
   virtual absl::StatusOr<std::shared_ptr<const ServedModel>> Find(
       absl::string_view reference) const = 0;
 
-  // As Find, but any state.
+  // As Find, but any state: what GetModel says of a model that is loading or has failed. NotFound
+  // alone.
   virtual absl::StatusOr<ModelEntry> Describe(absl::string_view reference) const = 0;
 
-  // Ordered by name, then version.
+  // Every version that is known, in any state, ordered by name, then version.
   virtual std::vector<ModelEntry> List() const = 0;
 };
 

@@ -19,6 +19,8 @@
 
 namespace strided {
 
+// The life of a version. Loading and warming come first, once; draining and unloaded only come with
+// an unload; failed is the end of a load that did not succeed.
 enum class ModelState { kLoading, kWarming, kReady, kDraining, kUnloaded, kFailed };
 
 // Immutable once published by the repository, but for what its scheduler does. Owned jointly by the
@@ -37,6 +39,7 @@ struct ServedModel {
 
   // For what is the same on all devices.
   const Executor& executor() const { return *executors.front(); }
+  // The executors' copy; lives as long as this.
   const ModelConfig& config() const { return executor().config(); }
 
   // The devices' names, with commas between them.

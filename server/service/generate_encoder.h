@@ -13,7 +13,8 @@
 
 namespace strided {
 
-// Numbers the messages of one stream. Not thread-safe; one event at a time, in the stream's order.
+// Turns the events of one stream into its messages, and numbers them from 0. Not thread-safe; one
+// event at a time, in the stream's order.
 class GenerateEncoder {
  public:
   using Response = v1::GenerateResponse;
@@ -25,6 +26,7 @@ class GenerateEncoder {
   // `started` is what an Opening says.
   GenerateEncoder(v1::Started started, const Options& options);
 
+  // The message for `event`, with the next number. An Opening gives Started away, so there is one.
   v1::GenerateResponse Encode(StreamEvent event);
 
  private:

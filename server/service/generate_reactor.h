@@ -10,15 +10,18 @@
 
 namespace strided {
 
+// Runs the samples of a request as one job, and sends what it draws. Threads and life are as
+// job_call.h says.
 class GenerateReactor final : public StreamReactor<GenerateEncoder> {
  public:
   explicit GenerateReactor(const Site& site) : StreamReactor(site) {}
 
   // Looks the model up, parses, admits, submits; refuses at the first of these that fails. The
-  // reactor owns itself until gRPC is done with it.
+  // reactor owns itself until gRPC is done with it. `request` is not needed after this returns.
   static GenerateReactor* Launch(const Site& site, const v1::GenerateRequest& request);
 
  private:
+  // The error of the step that failed; nothing was submitted then.
   absl::Status Begin(const v1::GenerateRequest& request);
 };
 

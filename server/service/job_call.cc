@@ -26,6 +26,7 @@ void JobCall::Submit(Job job, Ticket ticket, const StreamOptions& options) {
   request_.emplace(context().metrics, LiveObject::kRequest);
   stream_->Open();
   job_ = model_->scheduler->Submit(std::move(job), std::move(ticket), &*stream_);
+  site_.calls->Add(shared_from_this());  // Done comes after the handler, and so after this
 }
 
 void JobCall::Refuse(const absl::Status& error) {
@@ -35,6 +36,8 @@ void JobCall::Refuse(const absl::Status& error) {
   }
   SendStatus(ToGrpcStatus(error));
 }
+
+void JobCall::Abandon(const absl::Status& error) { stream_->Abandon(error); }
 
 void JobCall::Cancelled() {
   const absl::Status reason = CancelReason();
@@ -73,6 +76,7 @@ void JobCall::Done() {
   }
   report.time = recorder_.End(report.status.code());
   ReportRequest(report);
+  site_.calls->Remove(this);
   self_.reset();  // may destroy this
 }
 

@@ -30,6 +30,7 @@
 #include "server/scheduling/admission.h"
 #include "server/scheduling/job.h"
 #include "server/scheduling/scheduling_metrics.h"
+#include "server/service/live_calls.h"
 #include "server/service/rpc_recorder.h"
 #include "server/service/service_context.h"
 #include "server/service/stream_timer.h"
@@ -45,12 +46,17 @@ class JobCall : public StreamCall,
   struct Site {
     ServiceContext context;
     StreamTimer* timer;
+    LiveCalls* calls;
     grpc::CallbackServerContext* rpc;
     RpcName name;
   };
 
   // TimerClient.
   void OnTimer() override;
+
+  // Ends a call whose job was submitted, though its scheduler hangs: `error` is not OK. The call
+  // must be kept from then on, because the scheduler has its stream (LiveCalls). From any thread.
+  void Abandon(const absl::Status& error);
 
  protected:
   explicit JobCall(const Site& site);

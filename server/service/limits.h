@@ -11,14 +11,18 @@
 
 namespace strided {
 
+// Of `request_id`, which goes into the log.
 inline constexpr size_t kMaxRequestIdBytes = 128;
-inline constexpr int kMaxPriority = 100;  // and -kMaxPriority at the other end
+// Of `priority`, and -kMaxPriority at the other end; higher goes first, 0 unless it is set.
+inline constexpr int kMaxPriority = 100;
+// Of `sampling`: samples of a request; its stops; what it changes of the distribution.
 inline constexpr uint32_t kMaxSamples = 64;
 inline constexpr int kMaxStopSequences = 16;
-inline constexpr size_t kMaxStopSequenceBytes = 256;
+inline constexpr size_t kMaxStopSequenceBytes = 256;  // of each
 inline constexpr int kMaxStopIds = 256;
 inline constexpr int kMaxLogitBiases = 4096;
 inline constexpr int kMaxAllowedIds = 65536;
+// Of `output`: alternatives told for each token; how long a token may wait for its message.
 inline constexpr uint32_t kMaxTopLogprobs = 32;
 inline constexpr absl::Duration kMaxMessageDelay = absl::Seconds(10);
 

@@ -8,6 +8,8 @@
 
 namespace strided {
 
+// One natural log-probability per token of `batch`, and beside them, flattened token by token, the
+// ids and values of its alternatives, where it has any. Pure. Requires at least one token.
 v1::LogProbs WireLogProbs(const TokenBatch& batch);
 
 }  // namespace strided

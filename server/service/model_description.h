@@ -12,8 +12,10 @@
 namespace strided {
 
 // All of these are pure and thread-safe.
+// The wire's names; every value of ours has one.
 v1::Modality WireModality(Modality modality);
 v1::ModelState WireState(ModelState state);
+// Height and width in pixels, channels per pixel.
 v1::ImageLayout WireImage(const ImageShape& shape);
 // `format` is that of the stream, or kRaw for the model's own codes.
 v1::AudioLayout WireAudio(const AudioFormat& audio, TokenFormat format);

@@ -16,12 +16,15 @@ class ModelService final : public v1::ModelService::CallbackService {
  public:
   explicit ModelService(const ServiceContext& context);
 
-  // InvalidArgument for a page_size over 1,000 or a page_token that no answer has given.
+  // Every version in every state, ordered by name, then version, page by page; the page_token is
+  // good as long as the server lives. InvalidArgument for a page_size over 1,000 or a page_token
+  // that no answer has given.
   grpc::ServerUnaryReactor* ListModels(grpc::CallbackServerContext* rpc,
                                        const v1::ListModelsRequest* request,
                                        v1::ListModelsResponse* response) override;
 
-  // NotFound where the name or the version is not known.
+  // One version, "name" meaning the highest that is ready. NotFound where the name or the version
+  // is not known.
   grpc::ServerUnaryReactor* GetModel(grpc::CallbackServerContext* rpc,
                                      const v1::GetModelRequest* request,
                                      v1::GetModelResponse* response) override;

@@ -14,6 +14,8 @@ namespace strided {
 template <typename Response>
 class RefusingReactor final : public grpc::ServerWriteReactor<Response> {
  public:
+  // Ends the call with `error`, which is not OK, without a message. gRPC gets the pointer from the
+  // handler; nobody else may use it.
   static RefusingReactor* Launch(grpc::Status error) {
     auto reactor = std::make_unique<RefusingReactor>();
     RefusingReactor* const launched = reactor.get();
@@ -23,6 +25,7 @@ class RefusingReactor final : public grpc::ServerWriteReactor<Response> {
   }
 
  private:
+  // The last thing that gRPC asks of a reactor: here it ends.
   void OnDone() override { const std::unique_ptr<RefusingReactor> last = std::move(self_); }
 
   std::unique_ptr<RefusingReactor> self_;

@@ -24,6 +24,7 @@ class RpcRecorder {
  public:
   RpcRecorder(const RpcName& name, Metrics* metrics, const Clock* clock);
 
+  // One message more has been handed to gRPC.
   void CountSent();
   // Once, last. Gives the time that the RPC took.
   absl::Duration End(absl::StatusCode code);

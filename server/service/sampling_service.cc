@@ -22,12 +22,12 @@ SamplingService::SamplingService(const ServiceContext& context)
 
 grpc::ServerWriteReactor<v1::GenerateResponse>* SamplingService::Generate(
     grpc::CallbackServerContext* rpc, const v1::GenerateRequest* request) {
-  return GenerateReactor::Launch({context_, &timer_, rpc, kGenerate}, *request);
+  return GenerateReactor::Launch({context_, &timer_, &calls_, rpc, kGenerate}, *request);
 }
 
 grpc::ServerWriteReactor<v1::ScoreResponse>* SamplingService::Score(
     grpc::CallbackServerContext* rpc, const v1::ScoreRequest* request) {
-  return ScoreReactor::Launch({context_, &timer_, rpc, kScore}, *request);
+  return ScoreReactor::Launch({context_, &timer_, &calls_, rpc, kScore}, *request);
 }
 
 }  // namespace strided

@@ -6,6 +6,7 @@
 
 #include <grpcpp/grpcpp.h>
 
+#include "server/service/live_calls.h"
 #include "server/service/service_context.h"
 #include "server/service/stream_timer.h"
 #include "strided/v1/sampling.grpc.pb.h"
@@ -17,15 +18,23 @@ namespace strided {
 // and the call's reactor. Errors are as status_mapping.h says.
 class SamplingService final : public v1::SamplingService::CallbackService {
  public:
+  // Starts the thread that wakes streams; ends with this object.
   explicit SamplingService(const ServiceContext& context);
 
+  // The reactor belongs to the call, and ends with it (job_call.h).
   grpc::ServerWriteReactor<v1::GenerateResponse>* Generate(
       grpc::CallbackServerContext* rpc, const v1::GenerateRequest* request) override;
   grpc::ServerWriteReactor<v1::ScoreResponse>* Score(grpc::CallbackServerContext* rpc,
                                                      const v1::ScoreRequest* request) override;
 
+  // LiveCalls::AbandonAll: for an engine that hangs, so that its scheduler ends no call any more.
+  bool AbandonCalls(const absl::Status& error, absl::Duration limit) {
+    return calls_.AbandonAll(error, limit);
+  }
+
  private:
   const ServiceContext context_;
+  LiveCalls calls_;
   StreamTimer timer_;  // of all streams
 };
 

@@ -16,6 +16,8 @@ class ScoreEncoder {
  public:
   using Response = v1::ScoreResponse;
 
+  // The scores of a TokenBatch, or, for the JobSummary, the totals: the sum of the natural
+  // log-probabilities, and bits per scored token.
   v1::ScoreResponse Encode(StreamEvent event);
 
  private:

@@ -11,7 +11,9 @@
 
 namespace strided {
 
-// As ParseGenerate. The sequence has 1 to context_length tokens, of which at least one is scored.
+// Checks every field, and resolves every default. The sequence has 1 to context_length tokens, of
+// which at least one is scored; raw bytes are read as for a prompt. Errors as ParseGenerate, but
+// for those of a resume. Pure and thread-safe; looks at no more of a request than a valid one has.
 absl::StatusOr<Job> ParseScore(const v1::ScoreRequest& request, const ServedModel& model,
                                const Arrival& arrival);
 

@@ -10,14 +10,18 @@
 
 namespace strided {
 
+// Runs a sequence through its model as one job of kind kScore, and sends what it scores. Threads
+// and life are as job_call.h says.
 class ScoreReactor final : public StreamReactor<ScoreEncoder> {
  public:
   explicit ScoreReactor(const Site& site) : StreamReactor(site) {}
 
-  // As GenerateReactor::Launch.
+  // As GenerateReactor::Launch: looks the model up, parses, admits, submits; refuses at the first
+  // of these that fails. `request` is not needed after this returns.
   static ScoreReactor* Launch(const Site& site, const v1::ScoreRequest& request);
 
  private:
+  // The error of the step that failed; nothing was submitted then.
   absl::Status Begin(const v1::ScoreRequest& request);
 };
 

@@ -26,7 +26,8 @@ absl::StatusOr<std::vector<int32_t>> ParseSequence(const v1::Sequence& sequence,
 absl::StatusOr<std::vector<int32_t>> ParseBytes(absl::string_view bytes, absl::string_view field,
                                                 const ModelConfig& config);
 
-// `ids` as tokens, in their order. InvalidArgument naming `field`[i] where an id is too large.
+// `ids` as tokens, in their order; as many as there are: the caller has checked the length.
+// InvalidArgument naming `field`[i] where an id is too large.
 absl::StatusOr<std::vector<int32_t>> ParseIds(const google::protobuf::RepeatedField<uint32_t>& ids,
                                               absl::string_view field, const ModelConfig& config);
 

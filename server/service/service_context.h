@@ -12,9 +12,13 @@ namespace strided {
 
 // Nothing here is owned, nothing is null, and all of it outlives the services. Cheap to copy.
 struct ServiceContext {
+  // Which models there are.
   const ModelSource* models = nullptr;
+  // How many requests may be here at once, of all models together.
   Admission* admission = nullptr;
+  // Where calls and objects are counted.
   Metrics* metrics = nullptr;
+  // The time of everything but gRPC's own deadlines.
   const Clock* clock = nullptr;
 };
 

@@ -26,15 +26,18 @@ class StreamReactor : public grpc::ServerWriteReactor<typename Encoder::Response
   void SetEncoder(Encoder encoder) { encoder_.emplace(std::move(encoder)); }
 
  private:
+  // StreamCall. gRPC calls OnWriteDone once for each.
   void Write(StreamEvent event) override {
     response_ = encoder_->Encode(std::move(event));
     recorder().CountSent();
     this->StartWrite(&response_);
   }
+  // JobCall. No write may be in flight or come after it.
   void SendStatus(grpc::Status status) override {
     grpc::ServerWriteReactor<Response>::Finish(std::move(status));
   }
 
+  // grpc::ServerWriteReactor, from any of gRPC's threads; OnDone comes last, and once.
   void OnWriteDone(bool ok) override { WriteDone(ok); }
   void OnCancel() override { Cancelled(); }
   void OnDone() override { Done(); }

@@ -78,6 +78,16 @@ void TokenStream::Finish(absl::Status status, const JobSummary& summary) {
   Pump();
 }
 
+void TokenStream::Abandon(const absl::Status& error) {
+  {
+    absl::MutexLock lock(&mu_);
+    broken_ = true;  // so that Push takes nothing more
+    DropMail();
+    end_ = error;
+  }
+  Pump();
+}
+
 void TokenStream::OnWriteDone(bool ok) {
   {
     absl::MutexLock lock(&mu_);

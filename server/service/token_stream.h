@@ -75,6 +75,10 @@ class TokenStream final : public TokenSink {
   void FinishSample(const SampleEnd& end) override ABSL_LOCKS_EXCLUDED(mu_);
   void Finish(absl::Status status, const JobSummary& summary) override ABSL_LOCKS_EXCLUDED(mu_);
 
+  // As Finish with `error`, not OK, in the place of a scheduler that hangs. From any thread. What
+  // the scheduler says after all is dropped.
+  void Abandon(const absl::Status& error) ABSL_LOCKS_EXCLUDED(mu_);
+
   // Reactions of the call. `ok` false: the call is broken, nothing more can be sent.
   void OnWriteDone(bool ok) ABSL_LOCKS_EXCLUDED(mu_);
   void OnTimer() ABSL_LOCKS_EXCLUDED(mu_);

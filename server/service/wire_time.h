@@ -12,7 +12,8 @@
 
 namespace strided {
 
-// Truncated to whole nanoseconds. Requires a finite time.
+// `duration` as the protocol writes it: seconds and nanoseconds of equal sign, truncated to whole
+// nanoseconds. Requires a finite time.
 inline google::protobuf::Duration WireDuration(absl::Duration duration) {
   google::protobuf::Duration wire;
   wire.set_seconds(absl::IDivDuration(duration, absl::Seconds(1), &duration));
@@ -21,7 +22,8 @@ inline google::protobuf::Duration WireDuration(absl::Duration duration) {
   return wire;
 }
 
-// As WireDuration; for times from year 1 on, as timestamp.proto allows.
+// As WireDuration, since 1970 and with nanoseconds never negative; for times from year 1 on, as
+// timestamp.proto allows.
 inline google::protobuf::Timestamp WireTimestamp(absl::Time time) {
   google::protobuf::Timestamp wire;
   const int64_t seconds = absl::ToUnixSeconds(time);  // rounded down

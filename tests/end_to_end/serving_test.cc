@@ -5,7 +5,6 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -100,6 +99,32 @@ TEST(ServingTest, ModelsAreListed) {
   EXPECT_EQ(models.models(0).fingerprint().size(), 32u);
 }
 
+TEST(ServingTest, ACacheTakesTheBytesOfTheFormulaInTheDescriptionAndInTheMetric) {
+  RunningServer server;
+  ASSERT_TRUE(server.ready());
+  grpc::ClientContext model_context;
+  v1::GetModelRequest name;
+  name.set_name("text");
+  v1::GetModelResponse response;
+  const auto models = v1::ModelService::NewStub(server.NewChannel());
+  ASSERT_TRUE(models->GetModel(&model_context, name, &response).ok());
+  // 2 layers of 2 heads, keys and values of 4 float32 each; the window keeps 16 positions.
+  constexpr double kPositionBytes = 2 * 2 * (4 + 4) * 4;
+  const v1::Model& model = response.model();
+  EXPECT_EQ(model.cache_bytes_per_sequence(), 16 * kPositionBytes);
+  EXPECT_EQ(model.dense_cache_bytes_per_sequence(), kContextLength * kPositionBytes);
+
+  grpc::ClientContext context;
+  v1::GenerateRequest request = RequestFor(kContextLength);
+  request.mutable_sampling()->set_samples(3);
+  const auto stream = server.NewStub()->Generate(&context, request);
+  const std::string used = R"(strided_cache_bytes{model="text",state="used",version="1"})";
+  EXPECT_TRUE(Eventually([&] { return server.Series(used) == 3 * 16 * kPositionBytes; }))
+      << server.Series(used);
+  context.TryCancel();
+  EXPECT_TRUE(Eventually([&] { return server.Series(used) == 0; }));
+}
+
 TEST(ServingTest, HealthIsServingForTheServerAndItsServices) {
   RunningServer server;
   ASSERT_TRUE(server.ready());
@@ -172,25 +197,6 @@ TEST(ServingTest, WhatHappensIsCounted) {
     EXPECT_EQ(server.Series(series), value) << series;
   }
   EXPECT_THAT(server.Series("process_resident_memory_bytes"), Gt(0));
-}
-
-TEST(ServingTest, TheBundledModelsStream) {
-  const std::string bundled = "deploy/models";
-  if (!std::filesystem::exists(bundled)) GTEST_SKIP() << "no bundled models in " << bundled;
-  RunningServer server({"--model_repository=" + bundled});
-  ASSERT_TRUE(server.ready());
-  grpc::ClientContext context;
-  v1::ListModelsResponse models;
-  ASSERT_TRUE(
-      v1::ModelService::NewStub(server.NewChannel())->ListModels(&context, {}, &models).ok());
-  EXPECT_THAT(models.models_size(), Gt(0));
-  for (const v1::Model& model : models.models()) {
-    v1::GenerateRequest request = RequestFor(16);
-    request.set_model(model.name());
-    const Received received = Generate(*server.NewStub(), request);
-    EXPECT_TRUE(received.status.ok()) << model.name() << ": " << received.status.error_message();
-    EXPECT_TRUE(received.summary);
-  }
 }
 
 }  // namespace

@@ -21,17 +21,22 @@ class ConnectionArguments {
   // `deadline`: the default of --deadline, empty for none.
   explicit ConnectionArguments(std::string deadline) : deadline_(std::move(deadline)) {}
 
+  // Adds --address, --tls, --tls-roots, --plaintext, --token-file and --deadline. Both outlive the
+  // parsing.
   void AddTo(CLI::App* subcommand);
 
-  // What the flags say, the files that they name read. UsageError where one cannot be.
+  // What the flags say, the files that they name read, the token from --token-file or
+  // STRIDED_TOKEN. UsageError where a file cannot be read.
   absl::StatusOr<ConnectOptions> Read(const Console& console) const;
 
-  // UsageError where a flag or a file that it names is wrong.
+  // A client of what Read gives, which connects with its first call. UsageError where a flag or a
+  // file that it names is wrong.
   absl::StatusOr<Client> Connect(const Console& console) const;
 
   // The deadline counts from now; Ctrl-C cancels. UsageError where --deadline is no time.
   absl::StatusOr<CallOptions> Options(const Console& console) const;
 
+  // As given, or the default.
   const std::string& address() const { return address_; }
 
  private:

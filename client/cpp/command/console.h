@@ -10,6 +10,7 @@
 
 namespace strided::client {
 
+// Made by main for the process, by tests for one run. Used by the thread that runs the command.
 // Pointees outlive the console.
 struct Console {
   ByteSink* out = nullptr;    // results
@@ -17,7 +18,9 @@ struct Console {
   Terminal out_terminal;
   Terminal error_terminal;
   Cancellation* interrupted = nullptr;  // thrown by Ctrl-C and SIGTERM
+  // Of progress and rates; tests give one of their own.
   TimeSource now = absl::Now;
+  // Where STRIDED_TOKEN and the like are looked up.
   Environment environment;
 };
 

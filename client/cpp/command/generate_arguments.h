@@ -22,10 +22,12 @@ struct GenerateArguments {
   SamplingFlags sampling;
   OutputArguments output;
   std::string model;
+  // At most one of the next two: text, and a path or "-".
   std::optional<std::string> prompt;
   std::string prompt_file;
+  // Of an image: how many of its top rows are the prompt.
   std::optional<std::string> prompt_rows;
-  std::vector<std::string> conditions;
+  std::vector<std::string> conditions;  // "name=value"
   std::optional<std::string> logprobs;
   std::optional<std::string> priority;
   std::optional<std::string> time_limit;
@@ -39,7 +41,8 @@ struct GenerateArguments {
 // The request, but for a prompt that comes from a file. UsageErrors name the flag.
 absl::StatusOr<v1::GenerateRequest> MakeRequest(const GenerateArguments& arguments);
 
-// "name=value" pairs as the conditions of a request.
+// "name=value" pairs as the conditions of a request. A UsageError where one is not of that form, or
+// its value is no whole number; whether the model knows it, the server says.
 absl::StatusOr<google::protobuf::Map<std::string, uint32_t>> ParseConditions(
     const std::vector<std::string>& pairs);
 

@@ -12,6 +12,8 @@
 
 namespace strided::client {
 
+// `stride generate`: one request, shown as it comes, and what arrived of it kept when it ends
+// early.
 class GenerateCommand final : public Command {
  public:
   void AddTo(CLI::App* program) override;

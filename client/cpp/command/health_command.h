@@ -10,7 +10,8 @@
 
 namespace strided::client {
 
-// Prints "SERVING"; anything else is Unavailable, and so exit code 3.
+// `stride health`, for scripts and container probes. Prints "SERVING"; anything else is
+// Unavailable, and so exit code 3.
 class HealthCommand final : public Command {
  public:
   void AddTo(CLI::App* program) override;

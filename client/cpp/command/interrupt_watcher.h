@@ -14,7 +14,8 @@ namespace strided::client {
 // them. The first signal cancels; a second ends the process at once with exit code 130.
 class InterruptWatcher {
  public:
-  // `cancellation` outlives this.
+  // Blocks SIGINT and SIGTERM in this thread and starts the one that waits for them. `cancellation`
+  // outlives this.
   explicit InterruptWatcher(Cancellation* cancellation);
   ~InterruptWatcher();
   InterruptWatcher(const InterruptWatcher&) = delete;

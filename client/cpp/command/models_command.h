@@ -18,6 +18,7 @@ std::string ModelTable(const std::vector<v1::Model>& models);
 // One JSON object per model and line, every field of v1::Model that is known.
 std::string ModelLines(const std::vector<v1::Model>& models);
 
+// `stride models`: what the server has, in which state, and what a sequence of each takes.
 class ModelsCommand final : public Command {
  public:
   void AddTo(CLI::App* program) override;

@@ -17,8 +17,11 @@ class App;
 
 namespace strided::client {
 
+// One flag for each field of strided.v1.SamplingParams, with '-' for '_'. Values are kept as they
+// were typed until Parse: the parser's own errors would name neither flag nor range.
 class SamplingFlags {
  public:
+  // This outlives the parsing. Called once.
   void AddTo(CLI::App* subcommand);
 
   // The fields whose flags were given; the others stay unset, so that the server's defaults hold.

@@ -27,15 +27,18 @@ struct ScoreTotals {
 // What one token of the model is called: "byte", "dimension", "sample", "token".
 std::string TokenUnit(const v1::Model& model);
 
+// How a file that is longer than the model's context is cut (score_windows.h).
+struct WindowChoice {
+  std::optional<uint32_t> window = std::nullopt;   // tokens; unset: the model's context
+  std::optional<uint32_t> overlap = std::nullopt;  // tokens; unset: none
+};
+
 // The pieces of a file of `length` codes. Images are scored one by one. A UsageError where
 // --window and --overlap do not fit the model, or the file is no whole number of images.
-struct WindowChoice {
-  std::optional<uint32_t> window = std::nullopt;
-  std::optional<uint32_t> overlap = std::nullopt;
-};
 absl::StatusOr<std::vector<ScoreWindow>> WindowsOf(size_t length, const WindowChoice& choice,
                                                    const v1::Model& model);
 
+// `stride score`: bits per token of files, every token counted once.
 class ScoreCommand final : public Command {
  public:
   void AddTo(CLI::App* program) override;
@@ -46,7 +49,9 @@ class ScoreCommand final : public Command {
     WindowChoice windows;
     int parallel = 4;
   };
+  // UsageErrors name the flag.
   absl::StatusOr<Numbers> ParseNumbers() const;
+
   // What is to be scored: the files' codes, cut into pieces.
   struct Input {
     v1::ScoreRequest base;

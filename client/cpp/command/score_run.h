@@ -23,7 +23,8 @@ struct ScorePiece {
   ScoreWindow window;
 };
 
-// One call of Run each; Run's own threads share it.
+// Scores pieces of files, several at a time: made, run once, and done with. Run's own threads share
+// it; the caller's waits for them.
 class ScoreRun {
  public:
   // `base` is the request but for its sequence and score_from; codes[i] are the tokens of file i.

@@ -15,9 +15,11 @@
 
 namespace strided::client {
 
+// A whole number of the type's range, without a sign where that has none.
 absl::StatusOr<uint64_t> ParseUint64(absl::string_view flag, const std::string& text);
 absl::StatusOr<uint32_t> ParseUint32(absl::string_view flag, const std::string& text);
 absl::StatusOr<int32_t> ParseInt32(absl::string_view flag, const std::string& text);
+// A decimal number. Range is the server's to judge, which knows the field.
 absl::StatusOr<float> ParseFloat(absl::string_view flag, const std::string& text);
 
 // "90", "1.5", "90s", "2m", "1h30m": seconds, or units as written; more than 0.

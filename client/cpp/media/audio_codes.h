@@ -17,6 +17,7 @@ namespace strided::client {
 int16_t SampleOfMulaw(uint8_t code);
 uint8_t CodeOfMulaw(int16_t sample);
 
+// The same for codes in equal steps.
 int16_t SampleOfLinear8(uint8_t code);
 uint8_t CodeOfLinear8(int16_t sample);
 

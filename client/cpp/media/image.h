@@ -12,13 +12,13 @@ namespace strided::client {
 // 8-bit samples in raster order, channels innermost (HWC): height * width * channels of them.
 // 1 channel is grey, 2 grey and alpha, 3 RGB, 4 RGBA.
 struct Image {
-  int height = 0;
-  int width = 0;
-  int channels = 3;
+  int height = 0;    // pixels
+  int width = 0;     // pixels
+  int channels = 3;  // samples of a pixel
   std::vector<uint8_t> samples;
 };
 
-// A black image. Requires positive sizes.
+// A black image, transparent where it has alpha. Requires positive sizes.
 inline Image BlackImage(int height, int width, int channels) {
   const size_t count =
       static_cast<size_t>(height) * static_cast<size_t>(width) * static_cast<size_t>(channels);

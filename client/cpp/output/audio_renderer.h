@@ -24,6 +24,7 @@ class AudioRenderer final : public Renderer {
   // Use Create.
   AudioRenderer(const v1::AudioLayout& layout, std::vector<std::unique_ptr<ByteSink>> files);
 
+  // As Renderer. An error of the file that takes the sample.
   absl::Status Render(const v1::GenerateResponse& event) override;
   absl::Status End() override;
 

@@ -13,7 +13,7 @@
 
 namespace strided::client {
 
-// Used by one thread at a time.
+// A place for output: a file, a standard stream, a string of a test. Used by one thread at a time.
 class ByteSink {
  public:
   virtual ~ByteSink() = default;
@@ -32,7 +32,7 @@ class StringSink final : public ByteSink {
   std::string* const text_;
 };
 
-// Writes to a file descriptor.
+// Writes to a file descriptor, again and again where the system takes less than all.
 class FileSink final : public ByteSink {
  public:
   // Opens `path` for writing, so that a wrong one shows before any work is done. What the file held

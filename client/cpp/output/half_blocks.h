@@ -15,7 +15,7 @@ namespace strided::client {
 // `columns`; their average is shown. At least 1. Requires positive arguments.
 int PixelsPerDot(int width, int columns);
 
-// Lines of text that an image takes.
+// Lines of text that an image of `height` pixels takes: each shows two dots, one above the other.
 int TextLines(int height, int pixels_per_dot);
 
 // Line `line` (0 at the top) of the image, with escape sequences, without a newline. Grey is shown

@@ -34,6 +34,7 @@ std::string ModalityName(v1::Modality modality);
 // The fields of `params` that are set; lists where they are not empty.
 Json SamplingJson(const v1::SamplingParams& params);
 
+// To the nanosecond, as far as a double tells them apart.
 double SecondsOf(const google::protobuf::Duration& duration);
 
 }  // namespace strided::client

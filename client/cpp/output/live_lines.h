@@ -15,9 +15,11 @@
 
 namespace strided::client {
 
+// What time it is: absl::Now, or a test's own.
 using TimeSource = std::function<absl::Time()>;
 
-// Not thread-safe. Lines must fit the terminal's width: one that wraps would not be erased whole.
+// Errors are those of writing to the terminal. Not thread-safe. Lines must fit the terminal's
+// width: one that wraps would not be erased whole.
 class LiveLines {
  public:
   enum Slot { kPicture, kProgress };  // from top to bottom

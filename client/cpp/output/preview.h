@@ -21,7 +21,8 @@ struct Canvas {
   size_t known = 0;  // samples (of pixels) from the start on that have arrived
 };
 
-// Not thread-safe.
+// Rows that are whole are printed for good, two dots to a character cell (half_blocks.h). Errors
+// are those of writing to the terminal. Not thread-safe.
 class Preview {
  public:
   // `lines` outlives this. Requires an interactive terminal with colours.

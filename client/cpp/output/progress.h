@@ -14,6 +14,7 @@
 
 namespace strided::client {
 
+// How far something is.
 struct ProgressState {
   uint64_t done = 0;  // tokens
   std::optional<uint64_t> total = std::nullopt;
@@ -41,6 +42,7 @@ class Progress {
   // The time starts to count now.
   Progress(const Place& place, TimeSource now);
 
+  // How many tokens there will be; without it neither a share nor an ETA is shown.
   void SetTotal(uint64_t tokens) { state_.total = tokens; }
 
   // What is waited for while there is no token yet, e.g. "waiting, 3 requests ahead".
@@ -48,11 +50,13 @@ class Progress {
 
   // `tokens` more are done. The rate counts from the first call of this or of BeginRate.
   absl::Status Add(uint64_t tokens);
+  // From here on the rate counts, though nothing is done yet.
   void BeginRate();
 
   // From now on only counts.
   void Hide() { place_ = {}; }
 
+  // Tokens so far, and the time since this was made.
   uint64_t done() const { return state_.done; }
   absl::Duration elapsed() const { return now_() - begin_; }
   // Tokens per second since the first of them; 0 where that says nothing.

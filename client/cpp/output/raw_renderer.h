@@ -19,6 +19,7 @@ class RawRenderer final : public Renderer {
   // files[i] takes sample i.
   explicit RawRenderer(std::vector<std::unique_ptr<ByteSink>> files) : files_(std::move(files)) {}
 
+  // Writes a Delta's bytes at once, to the file of its sample; other events have none.
   absl::Status Render(const v1::GenerateResponse& event) override;
   absl::Status End() override { return absl::OkStatus(); }
 

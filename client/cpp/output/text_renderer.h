@@ -22,7 +22,8 @@ const std::string& TextOf(const v1::Delta& delta);
 // are exactly the model's.
 class TextRenderer final : public Renderer {
  public:
-  // `out` outlives this. Requires samples >= 1.
+  // `out` outlives this. `on_terminal`: whether it may be steered by what is written. Requires
+  // samples >= 1.
   TextRenderer(ByteSink* out, bool on_terminal, uint32_t samples);
 
   absl::Status Render(const v1::GenerateResponse& event) override;

@@ -8,6 +8,7 @@
 #include "client/cpp/error_details.h"
 #include "tests/client/cpp/rich_status.h"
 #include "tests/client/cpp/scripted_server.h"
+#include "tests/client/cpp/self_signed.h"
 #include "tests/testing/status_matchers.h"
 
 namespace strided::client {
@@ -136,6 +137,22 @@ TEST(ClientTest, TheTokenGoesWithEveryCall) {
   EXPECT_EQ(server.last_authorization(), "Bearer other");
   EXPECT_OK(ClientOf(server).ListModels());
   EXPECT_THAT(server.last_authorization(), IsEmpty());
+}
+
+TEST(ClientTest, TlsTrustsTheGivenRootsAndNoOthers) {
+  const SelfSigned ours = MakeSelfSigned();
+  grpc::SslServerCredentialsOptions tls;
+  tls.pem_key_cert_pairs.push_back({ours.key, ours.certificate});
+  const ScriptedServer server({.credentials = grpc::SslServerCredentials(tls)});
+  ASSERT_OK_AND_ASSIGN(const Client trusting, Client::Connect({.address = server.address(),
+                                                               .tls_roots = ours.certificate,
+                                                               .token = "secret"}));
+  EXPECT_OK(trusting.ListModels());
+  EXPECT_EQ(server.last_authorization(), "Bearer secret");
+  ASSERT_OK_AND_ASSIGN(
+      const Client other,
+      Client::Connect({.address = server.address(), .tls_roots = MakeSelfSigned().certificate}));
+  EXPECT_THAT(other.ListModels(), StatusIs(absl::StatusCode::kUnavailable));
 }
 
 TEST(ClientTest, ACancelledCallSaysSo) {

@@ -2,7 +2,6 @@
 
 #include <grpcpp/ext/health_check_service_server_builder_option.h>
 #include <grpcpp/health_check_service_interface.h>
-#include <grpcpp/security/server_credentials.h>
 #include <grpcpp/server_builder.h>
 
 #include <algorithm>
@@ -95,7 +94,7 @@ ScriptedServer::ScriptedServer(Script script)
   grpc::EnableDefaultHealthCheckService(true);
   int port = 0;
   grpc::ServerBuilder builder;
-  builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port);
+  builder.AddListeningPort("127.0.0.1:0", script_.credentials, &port);
   builder.RegisterService(sampling_.get());
   builder.RegisterService(models_.get());
   server_ = builder.BuildAndStart();

@@ -4,6 +4,7 @@
 #ifndef STRIDED_TESTS_CLIENT_CPP_SCRIPTED_SERVER_H_
 #define STRIDED_TESTS_CLIENT_CPP_SCRIPTED_SERVER_H_
 
+#include <grpcpp/security/server_credentials.h>
 #include <grpcpp/server.h>
 #include <grpcpp/server_context.h>
 
@@ -28,6 +29,7 @@ struct Script {
   std::function<grpc::Status(const v1::ScoreRequest&, int call, ScoreWriter*)> score = {};
   std::vector<v1::Model> models = {};
   int models_per_page = 2;
+  std::shared_ptr<grpc::ServerCredentials> credentials = grpc::InsecureServerCredentials();
 };
 
 class ScriptedServer {

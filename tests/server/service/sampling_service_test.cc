@@ -311,7 +311,7 @@ TEST(SamplingServiceTest, ACancelOfTheWholeChannelFreesTheSlots) {
 }
 
 TEST(SamplingServiceTest, ADeadlineStopsTheWork) {
-  TestServer server;
+  TestServer server({.config = LongConfig()});
   server.executor().AllowSteps(3);
   grpc::ClientContext context;
   context.set_deadline(std::chrono::system_clock::now() + std::chrono::milliseconds(100));
@@ -329,6 +329,28 @@ TEST(SamplingServiceTest, AFailedStepIsAnInternalError) {
   const ReceivedStream stream = Generate(server, GenerateRequestOf(""));
   EXPECT_EQ(stream.status.error_code(), grpc::StatusCode::INTERNAL);
   EXPECT_EQ(server.OutcomesAtTheEnd("engine_error"), 1);
+}
+
+TEST(SamplingServiceTest, AnEngineThatHangsKeepsNoCallWithoutAnAnswer) {
+  TestServer server;
+  server.executor().AllowSteps(0);  // one is in a step, the others wait
+  std::vector<std::unique_ptr<grpc::ClientContext>> contexts;
+  std::vector<std::unique_ptr<grpc::ClientReader<v1::GenerateResponse>>> readers;
+  for (int i = 0; i < 3; ++i) {
+    contexts.push_back(std::make_unique<grpc::ClientContext>());
+    readers.push_back(server.sampling().Generate(contexts.back().get(), GenerateRequestOf("")));
+  }
+  while (server.Metric("strided_objects_created_total", {{"object", "request"}}) < 3) {
+  }
+  EXPECT_TRUE(
+      server.service().AbandonCalls(absl::InternalError("it hangs"), absl::InfiniteDuration()));
+  for (const auto& reader : readers) {
+    const grpc::Status status = ReadAll(*reader).status;
+    EXPECT_EQ(status.error_code(), grpc::StatusCode::INTERNAL);
+    EXPECT_EQ(status.error_message(), "it hangs");
+  }
+  server.executor().AllowAllSteps();  // it did not hang for ever
+  EXPECT_EQ(server.OutcomesAtTheEnd("engine_error"), 3);
 }
 
 // About 12 MiB of messages; transport and connection take 4 MiB before a write stalls.

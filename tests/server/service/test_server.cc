@@ -49,8 +49,8 @@ TestServer::~TestServer() {
 void TestServer::Shutdown() {
   executor_->AllowAllSteps();
   server_->Shutdown();  // returns after the last call's OnDone
-  sampling_service_.reset();
   EXPECT_TRUE(admission_.AwaitIdle(absl::InfiniteDuration()));
+  sampling_service_.reset();
 }
 
 std::shared_ptr<grpc::Channel> TestServer::Connect() const {

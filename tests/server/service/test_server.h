@@ -37,6 +37,7 @@ class TestServer {
   GatedExecutor& executor() { return *executor_; }
   Admission& admission() { return admission_; }
   FakeModels& models() { return models_; }
+  SamplingService& service() { return *sampling_service_; }
 
   // A client with a connection of its own.
   std::shared_ptr<grpc::Channel> Connect() const;
