@@ -13,15 +13,22 @@ float ScaleOf(const ModelConfig& config) {
   return static_cast<float>(1 / std::sqrt(static_cast<double>(config.d_key)));
 }
 
+// What products fetch of the attention that follows: more than a core's second cache, for the last
+// cache keeps what that pushes out, but no more than a core's share of the last one.
+constexpr size_t kMostBytesAhead = size_t{4} << 20;
+
 }  // namespace
 
-Attention::Attention(const ModelConfig& config, const Kernels& kernels, ProductForm form)
+Attention::Attention(const ModelConfig& config, const Kernels& kernels, ProductForm form,
+                     int max_rows)
     : config_(config),
       kernels_(kernels),
       float32_cache_(form == ProductForm::kFloat32),
       attend_(float32_cache_ ? kernels.attend_float32 : kernels.attend_bfloat16),
       head_width_(HeadWidth(config)),
-      scale_(ScaleOf(config)) {
+      element_bytes_(float32_cache_ ? 4 : 2),
+      scale_(ScaleOf(config)),
+      ahead_(2 * static_cast<size_t>(config.n_head) * static_cast<size_t>(max_rows)) {
   int strips = 0;
   int keys = 0;
   for (const auto& layer : config.attention) {
@@ -33,54 +40,73 @@ Attention::Attention(const ModelConfig& config, const Kernels& kernels, ProductF
   }
   scratch_ = AlignedArray<float>::Zeros(AttendScratch(keys, config.d_key));
   strips_.resize(static_cast<size_t>(strips));
-  for (Lookup& lookup : lookups_) {
-    lookup.space.resize(static_cast<size_t>(keys));
+  rows_.resize(static_cast<size_t>(keys));
+}
+
+template <class Body>
+void Attention::ForEachUnit(const Batch& batch, const Division& part, const Body& body) {
+  for (int head = part.heads.begin; head < part.heads.end; ++head) {
+    for (const SequenceRun& run : batch.runs) {
+      if (part.attended_rows.Holds(run.first_row)) body(Unit{&run, head});
+    }
   }
+}
+
+FetchList& Attention::Ahead(const Batch& batch, const Division& part, int layer) {
+  ahead_.Clear();
+  const bool single = batch.runs.size() == 1 && part.heads.size() == 1;
+  if (layer == config_.n_layer || single) return ahead_;  // one unit, and nobody before it
+  ForEachUnit(batch, part, [&](const Unit& unit) { ListUnit(batch, layer, unit); });
+  ahead_.Limit(kMostBytesAhead);
+  return ahead_;
+}
+
+// The longest strip: where there are others, they are single rows or short.
+void Attention::ListUnit(const Batch& batch, int layer, const Unit& unit) {
+  const SequenceCache& cache = *unit.run->cache;
+  const SequenceCache::Head& head = cache.head(layer, unit.head);
+  const int position = batch.rows[static_cast<size_t>(unit.run->first_row)].position;
+  CacheStrip longest;
+  for (const CacheStrip& strip : cache.layout(head).StripsOf(position, strips_)) {
+    if (strip.count > longest.count) longest = strip;
+  }
+  const auto add = [&](const std::byte* rows, int width) {
+    const size_t row_bytes = static_cast<size_t>(width) * element_bytes_;
+    ahead_.Add({rows + static_cast<size_t>(longest.first) * row_bytes,
+                static_cast<size_t>(longest.count) * row_bytes});
+  };
+  add(head.keys, config_.d_key);
+  add(head.values, config_.d_value);
 }
 
 void Attention::Run(const Batch& batch, const Division& part, int layer, const ActivationRows& qkv,
                     const ActivationRows& mixed) {
   qkv_ = qkv;
   mixed_ = mixed;
-  Lookup* current = &lookups_[0];
-  Lookup* next = &lookups_[1];
-  Unit pending;  // looked up in `current`
-  for (int head = part.heads.begin; head < part.heads.end; ++head) {
-    for (const SequenceRun& run : batch.runs) {
-      if (!part.attended_rows.Holds(run.first_row)) continue;
-      const int position = batch.rows[static_cast<size_t>(run.first_row)].position;
-      Look(*run.cache, run.cache->head(layer, head), position, *next);
-      if (pending.run != nullptr) RunUnit(batch, pending, *current, next);
-      pending = {&run, head};
-      std::swap(current, next);
-    }
-  }
-  if (pending.run != nullptr) RunUnit(batch, pending, *current, nullptr);
+  ahead_.Unlimit();
+  size_t listed = 0;  // stretches of the units so far
+  ForEachUnit(batch, part, [&](const Unit& unit) {
+    listed += 2;
+    // Again where products have fetched it: what the last cache holds of it comes nearer.
+    ahead_.GoTo(listed);
+    RunUnit(batch, layer, unit);
+  });
 }
 
-void Attention::Look(const SequenceCache& cache, const SequenceCache::Head& head, int position,
-                     Lookup& lookup) {
-  lookup.head = head;
-  lookup.longest = CacheStrip();
-  int32_t* end = lookup.space.data();
-  for (const CacheStrip& strip : cache.layout(head).StripsOf(position, strips_)) {
+std::span<const int32_t> Attention::RowsOf(const CacheLayout& layout, int position) {
+  int32_t* end = rows_.data();
+  for (const CacheStrip& strip : layout.StripsOf(position, strips_)) {
     for (int row = strip.first; row < strip.first + strip.count; ++row) *end++ = row;
-    if (strip.count > lookup.longest.count) lookup.longest = strip;
   }
-  lookup.rows = {lookup.space.data(), end};
-}
-
-FetchedRows Attention::Stretch(const std::byte* rows, const CacheStrip& strip, int width) const {
-  const auto row_bytes = static_cast<size_t>(width) * (float32_cache_ ? 4 : 2);
-  return {rows + static_cast<size_t>(strip.first) * row_bytes,
-          static_cast<size_t>(strip.count) * row_bytes};
+  return {rows_.data(), end};
 }
 
 // Rows in the order of positions, each with its own key and value written first: a ring may forget
 // what the row before still read.
-void Attention::RunUnit(const Batch& batch, const Unit& unit, Lookup& current, const Lookup* next) {
+void Attention::RunUnit(const Batch& batch, int layer, const Unit& unit) {
   SequenceCache& cache = *unit.run->cache;
-  const SequenceCache::Head head = current.head;
+  const SequenceCache::Head& head = cache.head(layer, unit.head);
+  const CacheLayout& layout = cache.layout(head);
   AttendTask task;
   task.scale = scale_;
   task.keys = head.keys;
@@ -88,19 +114,14 @@ void Attention::RunUnit(const Batch& batch, const Unit& unit, Lookup& current, c
   task.d_key = config_.d_key;
   task.d_value = config_.d_value;
   task.scratch = scratch_.data();
-  const int end = unit.run->first_row + unit.run->rows;
-  for (int row = unit.run->first_row; row < end; ++row) {
+  task.aside = &ahead_;
+  for (int row = unit.run->first_row; row < unit.run->first_row + unit.run->rows; ++row) {
     const int position = batch.rows[static_cast<size_t>(row)].position;
-    if (row > unit.run->first_row) Look(cache, head, position, current);
     const float* const qkv = qkv_.row(row) + unit.head * head_width_;
-    Keep(qkv + config_.d_key, cache.layout(head).HomesOf(position), head);
+    Keep(qkv + config_.d_key, layout.HomesOf(position), head);
     task.query = qkv;
-    task.rows = current.rows;
+    task.rows = RowsOf(layout, position);
     task.out = mixed_.row(row) + unit.head * config_.d_value;
-    if (row + 1 == end && next != nullptr) {
-      task.next_keys = Stretch(next->head.keys, next->longest, config_.d_key);
-      task.next_values = Stretch(next->head.values, next->longest, config_.d_value);
-    }
     attend_(task);
     cache.PoisonAfter(head, position);
   }

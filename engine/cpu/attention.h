@@ -17,12 +17,20 @@
 
 namespace strided {
 
-// One thread's part of every layer's attention. Keeps its scratch; Run does not allocate.
+// One thread's part of every layer's attention. Keeps its scratch; only the constructor allocates.
+//
+// In a layer it goes through units, a head of a sequence each, head by head. Caches are larger than
+// what a core holds, so units are fetched ahead, in that order: by the products before, as far as
+// they go, then by the units before them.
 class Attention {
  public:
-  // Caches hold float32 where the weights' form is kFloat32, else bfloat16. `config` and `kernels`
-  // outlive the object.
-  Attention(const ModelConfig& config, const Kernels& kernels, ProductForm form);
+  // For batches of at most `max_rows` rows. Caches hold float32 where the weights' form is
+  // kFloat32, else bfloat16. `config` and `kernels` outlive the object.
+  Attention(const ModelConfig& config, const Kernels& kernels, ProductForm form, int max_rows);
+
+  // What the layer's queries will read, for the products before it to fetch; nothing where there is
+  // no such layer or a single unit. To be called once before each Run, for the same layer.
+  FetchList& Ahead(const Batch& batch, const Division& part, int layer);
 
   // A layer's attention for the division's heads and sequences. Each row's key and value, from
   // `qkv` [row][head][query, key, value], are put into its sequence's cache, then its query reads
@@ -36,21 +44,15 @@ class Attention {
     const SequenceRun* run = nullptr;
     int head = 0;
   };
-  // What a query reads.
-  struct Lookup {
-    SequenceCache::Head head;
-    std::vector<int32_t> space;     // for the longest list
-    std::span<const int32_t> rows;  // of the head's cache
-    CacheStrip longest;             // of the strips that they come from
-  };
 
-  // Lists what the query at `position` reads.
-  void Look(const SequenceCache& cache, const SequenceCache::Head& head, int position,
-            Lookup& lookup);
-  // The rows of a strip, of `width` elements each.
-  FetchedRows Stretch(const std::byte* rows, const CacheStrip& strip, int width) const;
-  // `current` is what the unit's first row reads; `next`, null or what will be read after the unit.
-  void RunUnit(const Batch& batch, const Unit& unit, Lookup& current, const Lookup* next);
+  // Calls body(unit) for each of the part's units, in order.
+  template <class Body>
+  static void ForEachUnit(const Batch& batch, const Division& part, const Body& body);
+  // Adds the keys and values that the unit's first query reads to ahead_: two stretches.
+  void ListUnit(const Batch& batch, int layer, const Unit& unit);
+  void RunUnit(const Batch& batch, int layer, const Unit& unit);
+  // The rows of the cache that the query at `position` reads, in the order of its sums.
+  std::span<const int32_t> RowsOf(const CacheLayout& layout, int position);
   // Writes the row's key and value, which lie behind each other.
   void Keep(const float* key_and_value, const CacheHomes& homes,
             const SequenceCache::Head& head) const;
@@ -61,7 +63,8 @@ class Attention {
   const bool float32_cache_;
   const Kernels::Attend attend_;
   const int head_width_;  // of a row of qkv
-  const float scale_;     // 1 / sqrt(d_key), or 1
+  const size_t element_bytes_;
+  const float scale_;  // 1 / sqrt(d_key), or 1
 
   // Of the current Run.
   ActivationRows qkv_;
@@ -69,7 +72,8 @@ class Attention {
 
   AlignedArray<float> scratch_;
   std::vector<CacheStrip> strips_;
-  Lookup lookups_[2];  // what is read now, and what is fetched meanwhile
+  std::vector<int32_t> rows_;  // what a query reads
+  FetchList ahead_;            // of the layer whose attention comes next or runs
 };
 
 }  // namespace strided

@@ -25,7 +25,9 @@ struct Range {
   bool Holds(int value) const { return value >= begin && value < end; }
 };
 
-// The share of `index` when [0, total) is cut into `parts` nearly equal ranges.
+// The share of `index` when [0, total) is cut into `parts` nearly equal ranges: they follow each
+// other, cover it, and differ by one in size at most; empty where total < parts leaves none.
+// Requires 0 <= index < parts.
 Range ShareOf(int total, int parts, int index);
 
 // One thread's part of a step.
@@ -40,7 +42,8 @@ struct Division {
   bool meet_after_attention = false;   // other threads go on with it
 };
 
-// The part of thread `index` of `threads`. Pure.
+// The part of thread `index` of `threads`, of a model with so many heads a layer. Pure: every
+// thread gets the same answer about the others. Requires 0 <= index < threads; does not allocate.
 Division DivideStep(const Batch& batch, int heads, int threads, int index);
 
 }  // namespace strided

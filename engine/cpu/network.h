@@ -20,6 +20,7 @@ namespace strided {
 // A table of which a step reads single rows: float32, or bfloat16 rounded from it.
 class RowTable {
  public:
+  // Copies the tensor [rows][columns], of any type that Tensor::ReadRow reads.
   static RowTable Pack(const Tensor& tensor, bool as_bfloat16);
   // out[i] += row[i], for each of its columns. Requires a row of the table.
   void AddRow(int64_t row, float* out) const;
@@ -59,7 +60,7 @@ struct Network {
   WeightArena arena{0};
 };
 
-// Columns of a head's share of LayerWeights::qkv.
+// Outputs of a head's share of LayerWeights::qkv: 2 d_key + d_value, rounded up to whole panels.
 int HeadWidth(const ModelConfig& config);
 
 // Bytes of the packed matrices' weights in `form`, the head's among them: what one step reads.

@@ -75,7 +75,8 @@ bool Transformer::Allocate() {
     member.row = AlignedArray<float>::Zeros(widest);
     member.encoded = AlignedArray<std::byte>::Zeros(rows * encoded_stride_);
     member.scales = AlignedArray<float>::Zeros(rows);
-    member.attention = std::make_unique<Attention>(config_, kernels_, network_.head.form());
+    member.attention =
+        std::make_unique<Attention>(config_, kernels_, network_.head.form(), max_rows_);
     all = all && !member.row.null() && !member.encoded.null() && !member.scales.null();
   }
   return all;
@@ -100,6 +101,7 @@ void Transformer::Run(const Batch& batch, LogitsSink sink) {
 
 void Transformer::RunMember(Member& member, LogitsSink sink) {
   Embed(member);
+  member.ahead = &member.attention->Ahead(*member.batch, member.part, 0);
   MeetAfterProduct(member);
   for (int layer = 0; layer < config_.n_layer; ++layer) RunLayer(member, layer);
   if (!member.batch->outputs.empty()) Predict(member, sink);
@@ -154,6 +156,7 @@ void Transformer::RunLayer(Member& member, int index) {
 
   // attend(q, K_S, V_S)
   member.attention->Run(*member.batch, part, index, qkv_, mixed_);
+  member.ahead = &member.attention->Ahead(*member.batch, part, index + 1);
   if (part.meet_after_attention) team_.Barrier();
 
   // H += O attend(norm(H))
@@ -248,6 +251,7 @@ void Transformer::Multiply(const Member& member, const PackedMatrix& matrix, con
   task.out_stride = to.out.stride;
   task.add = to.add;
   task.next = to.next->panel(PanelsOf(member, *to.next).begin);
+  task.aside = member.ahead;
   kernels_.product[static_cast<size_t>(matrix.form())](task);
 }
 

@@ -57,14 +57,17 @@ class Transformer {
   Transformer(Passkey, const ModelConfig& config, Network network, const Kernels& kernels,
               const Options& options);
 
-  // The start vector of a sequence: `start`, or the sum of one row per condition.
+  // The start vector [d_model] of a sequence: `start`, or the sum of one row per condition.
+  // Requires one value for each condition, within its range. Allocates, so it is no part of a step.
   std::vector<float> StartVector(std::span<const int> condition_values) const;
 
   // Runs every row: keys and values go into the caches, logits into `sink`. Requires 1 to max_rows
   // rows, whose inputs and positions fit the model.
   void Run(const Batch& batch, LogitsSink sink);
 
+  // Lives as long as the object.
   const Network& network() const { return network_; }
+  // Of the team, the caller of Run among them.
   int threads() const { return team_.size(); }
 
  private:
@@ -77,6 +80,7 @@ class Transformer {
     AlignedArray<std::byte> encoded;  // [max_rows][encoded_stride_]
     AlignedArray<float> scales;       // [max_rows]
     std::unique_ptr<Attention> attention;
+    FetchList* ahead = nullptr;  // the next attention's, of `attention`
   };
   // Where a product goes, and which the same thread will make after it.
   struct Product {

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The CPU engine, the floor of bytes over bandwidth, and PyTorch, in one run and one table.
+"""The CPU engine, the floors of its bytes and of its arithmetic, and PyTorch, in one run and one table.
 
     tests/benchmarks/cpu_bench.py --build=build/cpu
 
@@ -43,7 +43,8 @@ def main():
 
     print(f"{ours['model']}, {ours['threads']} threads, memory {ours['memory_bytes_per_second'] / 1e9:.1f} GB/s, "
           f"peer: PyTorch {peers['torch'] if peers else 'not found'}")
-    print("format     batch   tokens/s   ms/step  floor ms  share of floor   x dense torch   x sparse torch  tokens")
+    print("format     batch   tokens/s   ms/step  floor ms  share of floor  of arithmetic   x dense torch   "
+          "x sparse torch  tokens")
     for row in ours["rows"]:
         # int8 has no counterpart in eager PyTorch; it is set against the fastest of its formats.
         formats = ["float32", "bfloat16"] if row["format"] == "int8" else [row["format"]]
@@ -52,8 +53,8 @@ def main():
             known = [speed[cache, name, row["batch"]] for name in formats if (cache, name, row["batch"]) in speed]
             ratios.append(f"{row['tokens_per_second'] / max(known):.1f}" if known else "-")
         print(f"{row['format']:<9} {row['batch']:>6} {row['tokens_per_second']:>10.1f} {row['step_ms_median']:>9.3f} "
-              f"{row['floor_ms']:>9.3f} {row['share_of_floor']:>15.2f} {ratios[0]:>15} {ratios[1]:>16}  "
-              f"{row['token_hash']}")
+              f"{row['floor_ms']:>9.3f} {row['share_of_floor']:>15.2f} {row['share_of_arithmetic']:>14.2f} "
+              f"{ratios[0]:>15} {ratios[1]:>16}  {row['token_hash']}")
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@
 #include "absl/strings/str_cat.h"
 #include "engine/cpu/kernels/aligned_array.h"
 #include "engine/cpu/kernels/kernels.h"
+#include "tests/benchmarks/cached_product.h"
 
 namespace strided {
 namespace {
@@ -26,48 +27,10 @@ AlignedArray<float> Waves(size_t count) {
   return values;
 }
 
-// [outputs, inputs] from a float32 tensor.
-class BenchMatrix {
- public:
-  BenchMatrix(ProductForm form, int outputs, int inputs)
-      : values_(Waves(static_cast<size_t>(outputs) * static_cast<size_t>(inputs))),
-        arena_(PackedMatrix::ArenaBytes(form, outputs, inputs)) {
-    tensor_.shape = {outputs, inputs};
-    tensor_.data = std::as_bytes(values_.span());
-    const MatrixPart whole{&tensor_, nullptr, 0, outputs, 0};
-    packed_ = PackedMatrix::Pack(form, outputs, {&whole, 1}, arena_);
-  }
-  const PackedMatrix& packed() const { return packed_; }
-
- private:
-  AlignedArray<float> values_;
-  Tensor tensor_;
-  WeightArena arena_;
-  PackedMatrix packed_;
-};
-
 void Product(benchmark::State& state, const Kernels& kernels, ProductForm form, int rows) {
-  constexpr int kOutputs = 256;
-  constexpr int kInputs = 256;
-  const BenchMatrix matrix(form, kOutputs, kInputs);
-  const auto input = Waves(kInputs);
-  const size_t stride = kInputs * sizeof(float) + 64;
-  auto encoded = AlignedArray<std::byte>::Zeros(stride * static_cast<size_t>(rows));
-  auto out = AlignedArray<float>::Zeros((kOutputs + 16) * static_cast<size_t>(rows));
-  std::vector<float> scales(static_cast<size_t>(rows));
-  for (int row = 0; row < rows; ++row) {
-    scales[static_cast<size_t>(row)] = kernels.encode[static_cast<size_t>(form)](
-        input.data(), kInputs, encoded.data() + static_cast<size_t>(row) * stride);
-  }
-  ProductTask task;
-  task.matrix = &matrix.packed();
-  task.last_panel = matrix.packed().panels();
-  task.input = {encoded.data(), stride, scales.data()};
-  task.rows = rows;
-  task.out = out.data();
-  task.out_stride = kOutputs + 16;
-  for (auto _ : state) kernels.product[static_cast<size_t>(form)](task);
-  state.SetItemsProcessed(state.iterations() * rows * kOutputs * kInputs);
+  const CachedProduct product(kernels, form, rows);
+  for (auto _ : state) product.Run();
+  state.SetItemsProcessed(state.iterations() * product.multiply_adds());
 }
 
 void Attend(benchmark::State& state, const Kernels& kernels, bool float32, int keys) {

@@ -6,7 +6,9 @@
 //
 // The floor of a step is the bytes of weights and caches that it reads and writes over the memory
 // bandwidth measured in the same run. Where the last cache holds part of them, a step may be
-// faster.
+// faster. Beside it, the time of the step's multiply-adds at the rate that the product kernels
+// reach in the same run with their operands in a core's caches: in float32 and large batches that
+// is the longer of the two.
 
 #include <CLI/CLI.hpp>
 #include <cstdint>
@@ -23,7 +25,9 @@
 #include "engine/cache/cache_bytes.h"
 #include "engine/cpu/core_count.h"
 #include "engine/cpu/cpu_executor.h"
+#include "engine/cpu/kernels/kernels.h"
 #include "engine/cpu/network.h"
+#include "tests/benchmarks/cached_product.h"
 #include "tests/benchmarks/decode_run.h"
 #include "tests/benchmarks/memory_bandwidth.h"
 #include "tests/testing/random_model.h"
@@ -107,11 +111,36 @@ WeightFormat FormatFromName(const std::string& name) {
   return name == "int8" ? WeightFormat::kInt8 : WeightFormat::kBfloat16;
 }
 
+int ThreadsOf(const BenchOptions& options) {
+  return options.threads > 0 ? options.threads : UsableCores();
+}
+
 int64_t BytesOfWeights(const Model& model, const std::string& format) {
   const ProductForm form = format == "float32"    ? ProductForm::kFloat32
                            : format == "bfloat16" ? ProductForm::kBfloat16Wide
                                                   : ProductForm::kInt8Quads;
   return MatrixBytes(model.config, form);
+}
+
+const Kernels& KernelsOf(const BenchOptions& options) {
+  for (const Kernels& kernels : AvailableKernels()) {
+    if (kernels.name == options.instruction_set) return kernels;
+  }
+  return AvailableKernels().back();
+}
+
+// Of one sequence: its products, and its attention, which is float32 arithmetic in every format.
+double ArithmeticSeconds(const Model& model, const BenchOptions& options, const std::string& format,
+                         int position) {
+  const Kernels& kernels = KernelsOf(options);
+  const int threads = ThreadsOf(options);
+  const ProductForm form = format == "float32"    ? ProductForm::kFloat32
+                           : format == "bfloat16" ? kernels.bfloat16_form
+                                                  : kernels.int8_form;
+  const auto products = static_cast<double>(MatrixBytes(model.config, ProductForm::kInt8Quads));
+  const auto attention = static_cast<double>(CacheBytesPerStep(model.config, position, 1));
+  return products / MultiplyAddRate(kernels, form, threads) +
+         attention / MultiplyAddRate(kernels, ProductForm::kFloat32, threads);
 }
 
 std::unique_ptr<Executor> MakeExecutor(const Model& model, const BenchOptions& options,
@@ -149,6 +178,7 @@ nlohmann::json Measure(const Model& model, const BenchOptions& options, const st
   const int64_t weight_bytes = BytesOfWeights(model, format);
   const int64_t cache_bytes =
       batch * CacheBytesPerStep(model.config, middle, CacheElementBytes(format));
+  const double arithmetic_seconds = batch * ArithmeticSeconds(model, options, format, middle);
   const double floor_seconds = static_cast<double>(weight_bytes + cache_bytes) / bandwidth;
   return {{"format", format},
           {"batch", batch},
@@ -160,24 +190,27 @@ nlohmann::json Measure(const Model& model, const BenchOptions& options, const st
           {"cache_bytes", cache_bytes},
           {"floor_ms", floor_seconds * 1e3},
           {"share_of_floor", floor_seconds / times.Median()},
+          {"arithmetic_ms", arithmetic_seconds * 1e3},
+          {"share_of_arithmetic", arithmetic_seconds / times.Median()},
           {"token_hash", times.token_hash}};
 }
 
 void PrintRow(const nlohmann::json& row) {
   std::cout << absl::StrFormat(
-                   "%-9s %5d %11.3f %9.3f %10.1f %9.1f %8.1f %9.3f %7.2f  %s\n",
+                   "%-9s %5d %11.3f %9.3f %10.1f %9.1f %8.1f %9.3f %7.2f %9.3f %7.2f  %s\n",
                    row["format"].get<std::string>(), row["batch"].get<int>(),
                    row["step_ms_median"].get<double>(), row["step_ms_best"].get<double>(),
                    row["tokens_per_second"].get<double>(), row["weight_bytes"].get<double>() / 1e6,
                    row["cache_bytes"].get<double>() / 1e6, row["floor_ms"].get<double>(),
-                   row["share_of_floor"].get<double>(), row["token_hash"].get<std::string>())
+                   row["share_of_floor"].get<double>(), row["arithmetic_ms"].get<double>(),
+                   row["share_of_arithmetic"].get<double>(), row["token_hash"].get<std::string>())
             << std::flush;
 }
 
 int RunTable(const BenchOptions& options) {
   constexpr size_t kFarBeyondCaches = size_t{1} << 30;
   constexpr size_t kWithinLastCache = size_t{12} << 20;
-  const int threads = options.threads > 0 ? options.threads : UsableCores();
+  const int threads = ThreadsOf(options);
   const double bandwidth = ReadBandwidth(kFarBeyondCaches, threads);
   const double cache_bandwidth = ReadBandwidth(kWithinLastCache, threads);
   const Model model = options.model.empty() ? BuiltInModel(false) : OpenModel(options.model);
@@ -190,7 +223,7 @@ int RunTable(const BenchOptions& options) {
     std::cout << absl::StrFormat(
         "%s, %d threads; memory %.1f GB/s, last cache %.1f GB/s (read)\n"
         "format    batch  ms(median)  ms(best)   tokens/s weight MB cache MB  floor ms   share  "
-        "tokens\n",
+        "arith ms   share  tokens\n",
         model.name, threads, bandwidth / 1e9, cache_bandwidth / 1e9);
   }
   for (const std::string& format : options.formats) {

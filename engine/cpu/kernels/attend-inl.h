@@ -91,23 +91,12 @@ struct AttendSpace {
   float* scores;  // then weights; a whole number of sixteens
 };
 
-// Asks for a stretch of memory, a share of it at each of `times` calls.
-class Fetcher {
- public:
-  HWY_INLINE Fetcher(const FetchedRows& rows, size_t times)
-      : next_(rows.first),
-        end_(rows.first + rows.bytes),
-        share_((rows.bytes / times + 64) & ~63u) {}
-  HWY_INLINE void FetchShare() {
-    const std::byte* const stop = std::min(next_ + share_, end_);
-    for (; next_ < stop; next_ += 64) __builtin_prefetch(next_, 0, 2);
-  }
-
- private:
-  const std::byte* next_;
-  const std::byte* end_;
-  size_t share_;  // bytes, whole lines
-};
+// Asks for the next `bytes` of the list, which may be null.
+HWY_INLINE void Fetch(FetchList* list, size_t bytes) {
+  const std::byte* const piece = list != nullptr ? list->Take(bytes) : nullptr;
+  if (piece == nullptr) return;
+  for (size_t line = 0; line < bytes; line += 64) __builtin_prefetch(piece + line, 0, 2);
+}
 
 template <class Row>
 HWY_INLINE void SpreadQuery(const AttendTask& task, float* query) {
@@ -130,9 +119,8 @@ HWY_INLINE void Scores(const AttendTask& task, const AttendSpace& space) {
   const auto width = static_cast<size_t>(task.d_key);
   const size_t row_bytes = width * Row::kBytes;
   const size_t blocks = BlocksOf<Row>(task.d_key);
-  Fetcher fetcher(task.next_keys, (keys + 3) / 4);
   for (size_t i = 0; i < keys; i += 4) {
-    fetcher.FetchShare();
+    Fetch(task.aside, 4 * row_bytes);
     const std::byte* row[4];
     Sixteen sum[4];
     Unrolled<4>([&](auto j) STRIDED_LAMBDA {
@@ -175,7 +163,8 @@ HWY_INLINE void WeightedSum(const AttendTask& task, const AttendSpace& space, fl
                             size_t first_block) {
   const auto width = static_cast<size_t>(task.d_value);
   const size_t row_bytes = width * Row::kBytes;
-  Fetcher fetcher(first_block == 0 ? task.next_values : FetchedRows(), task.rows.size());
+  constexpr size_t kFetchedRows = 8 / Row::kBytes;  // at once: few lines, and few calls
+  FetchList* const aside = first_block == 0 ? task.aside : nullptr;
   typename Row::Block sum[kBlocks];
   Unrolled<kBlocks>([&](auto b) STRIDED_LAMBDA {
     Unrolled<Row::kSixteens>([&](auto s) STRIDED_LAMBDA { sum[b][s] = Zero(); });
@@ -183,7 +172,7 @@ HWY_INLINE void WeightedSum(const AttendTask& task, const AttendSpace& space, fl
   for (size_t i = 0; i < task.rows.size(); ++i) {
     const std::byte* const row = task.values + static_cast<size_t>(task.rows[i]) * row_bytes;
     const Sixteen weight = Fill(space.scores[i]);
-    fetcher.FetchShare();
+    if (i % kFetchedRows == 0) Fetch(aside, kFetchedRows * row_bytes);
     Unrolled<kBlocks>([&](auto b) STRIDED_LAMBDA {
       typename Row::Block block;
       LoadRowBlock<Row, kWhole>(row, first_block + b, width, block);

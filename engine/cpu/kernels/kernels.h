@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "absl/strings/string_view.h"
+#include "engine/cpu/kernels/fetch_list.h"
 #include "engine/cpu/kernels/packed_matrix.h"
 #include "engine/model/config.h"
 
@@ -46,21 +47,27 @@ struct ProductTask {
   bool add = false;
   // The panels that the same thread reads after these, to be fetched meanwhile; null: none.
   const std::byte* next = nullptr;
+  // What else to fetch meanwhile; null: nothing.
+  FetchList* aside = nullptr;
 
-  // Memory to be fetched while `panel` is read, byte by byte: what is read after it. Panels that
-  // are large beside a core's cache fetch themselves, a little ahead.
-  const std::byte* FetchedBeside(int panel) const {
+  // Bytes of a panel between two calls of FetchedBeside: whole groups of every form.
+  static constexpr size_t kFetchedAtOnce = size_t{4} << 10;
+
+  // What a kernel asks for, byte by byte, while it goes through kFetchedAtOnce bytes of `panel`
+  // from `offset` on for a block of rows that starts with `row`. The first block, which reads the
+  // panel from far, asks for what is read after it: the panel behind, or where panels are large
+  // beside a core's cache, the same one a little ahead. The others ask for what lies aside.
+  const std::byte* FetchedBeside(int panel, size_t offset, int row) const {
+    const std::byte* const here = matrix->panel(panel) + offset;
+    if (row > 0) {
+      const std::byte* const piece = aside != nullptr ? aside->Take(kFetchedAtOnce) : nullptr;
+      return piece != nullptr ? piece : here;
+    }
     constexpr size_t kFarthest = size_t{64} << 10;
-    if (matrix->panel_bytes() > kFarthest) return matrix->panel(panel) + kFarthest;
-    if (panel + 1 < last_panel) return matrix->panel(panel + 1);
-    return next != nullptr ? next : matrix->panel(panel);
+    if (matrix->panel_bytes() > kFarthest) return here + kFarthest;
+    if (panel + 1 < last_panel) return matrix->panel(panel + 1) + offset;
+    return next != nullptr ? next + offset : here;
   }
-};
-
-// A stretch of memory; may be empty.
-struct FetchedRows {
-  const std::byte* first = nullptr;
-  size_t bytes = 0;
 };
 
 // Section 4.1's attend for one query of one head: soft maximum of scale * q.k over some rows of a
@@ -75,9 +82,8 @@ struct AttendTask {
   std::span<const int32_t> rows;  // to read
   float* scratch = nullptr;       // AttendScratch floats
   float* out = nullptr;           // [d_value]
-  // What will be read after this, to be fetched meanwhile.
-  FetchedRows next_keys;
-  FetchedRows next_values;
+  // What to fetch meanwhile, as many bytes as are read; null: nothing.
+  FetchList* aside = nullptr;
 };
 
 // Floats of scratch for a query that reads at most `keys` rows.

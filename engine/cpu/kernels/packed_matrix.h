@@ -30,10 +30,11 @@ enum class ProductForm {
 };
 inline constexpr int kProductForms = 5;
 
-// Inputs that a kernel multiplies at once.
+// Inputs that a kernel multiplies at once: 1, 2 or 4.
 int DepthOf(ProductForm form);
-// Bytes of one input of the product.
+// Bytes of one input of the product, after it was encoded: 4, 2 or 1.
 int InputBytesOf(ProductForm form);
+// Whether sums are integers, and rows and outputs have scales.
 bool IsInt8(ProductForm form);
 
 // `count` rounded up to whole panels.

@@ -26,6 +26,10 @@ inline constexpr size_t kHalves = kPanelWidth / kLanes;  // Sixteens of a panel
 // The rows whose sums fit the registers beside a weight vector and the inputs.
 inline constexpr size_t kProductRows = kParts == 1 ? 8 : 2;
 
+// Groups between two calls of ProductTask::FetchedBeside.
+template <size_t kGroupBytes>
+inline constexpr int kGroupsFetched = static_cast<int>(ProductTask::kFetchedAtOnce / kGroupBytes);
+
 // One group of a panel for each form: kDepth weights for each of 32 outputs.
 struct Float32Panel {
   static constexpr size_t kDepth = 1;
@@ -57,7 +61,7 @@ HWY_INLINE void FloatPanel(const ProductTask& task, int panel, int first_row) {
   constexpr size_t kGroupBytes = Panel::kGroupBytes;
   const int groups = task.matrix->groups();
   const std::byte* group = task.matrix->panel(panel);
-  const std::byte* fetched = first_row == 0 ? task.FetchedBeside(panel) : group;
+  const std::byte* fetched = nullptr;
   const float* in[kRows];
   Sixteen sum[kRows][kHalves];
   Unrolled<kRows>([&](auto r) STRIDED_LAMBDA {
@@ -66,7 +70,11 @@ HWY_INLINE void FloatPanel(const ProductTask& task, int panel, int first_row) {
     Unrolled<kHalves>([&](auto half) STRIDED_LAMBDA { sum[r][half] = Zero(); });
   });
   size_t input = 0;
-  for (int g = 0; g < groups; ++g, group += kGroupBytes, fetched += kGroupBytes) {
+  for (int g = 0, stop = 0; g < groups; ++g, group += kGroupBytes, fetched += kGroupBytes) {
+    if (g == stop) {
+      fetched = task.FetchedBeside(panel, static_cast<size_t>(g) * kGroupBytes, first_row);
+      stop += kGroupsFetched<kGroupBytes>;
+    }
     for (size_t line = 0; line < kGroupBytes; line += 64) __builtin_prefetch(fetched + line, 0, 2);
     Unrolled<kHalves>([&](auto half) STRIDED_LAMBDA {
       Sixteen weights[Panel::kDepth];
@@ -131,7 +139,7 @@ HWY_INLINE void Int8PairsPanel(const ProductTask& task, int panel, int first_row
   constexpr size_t kVectors = kPanelWidth / kVectorLanes;
   const int groups = task.matrix->groups();
   const std::byte* group = task.matrix->panel(panel);
-  const std::byte* fetched = first_row == 0 ? task.FetchedBeside(panel) : group;
+  const std::byte* fetched = nullptr;
   const int32_t* in[kRows];  // pairs of int16
   Ints sum[kRows][kVectors];
   Unrolled<kRows>([&](auto r) STRIDED_LAMBDA {
@@ -139,7 +147,11 @@ HWY_INLINE void Int8PairsPanel(const ProductTask& task, int panel, int first_row
         task.input.rows + static_cast<size_t>(first_row + int{r}) * task.input.stride);
     Unrolled<kVectors>([&](auto v) STRIDED_LAMBDA { sum[r][v] = hn::Zero(kInts); });
   });
-  for (int g = 0; g < groups; ++g, group += kGroupBytes, fetched += kGroupBytes) {
+  for (int g = 0, stop = 0; g < groups; ++g, group += kGroupBytes, fetched += kGroupBytes) {
+    if (g == stop) {
+      fetched = task.FetchedBeside(panel, static_cast<size_t>(g) * kGroupBytes, first_row);
+      stop += kGroupsFetched<kGroupBytes>;
+    }
     __builtin_prefetch(fetched, 0, 2);
     Unrolled<kVectors>([&](auto v) STRIDED_LAMBDA {
       const PairWeights weights = LoadPairWeights(group + v * 2 * kVectorLanes);

@@ -17,7 +17,9 @@ namespace {
 
 constexpr int kHalves = 2;        // vectors of outputs in a panel
 constexpr int kGroupBytes = 128;  // 32 outputs, 4 bytes of weights each
-constexpr int kMostRows = 8;      // 16 sums, 2 vectors of weights, inputs from memory
+// Groups between two calls of ProductTask::FetchedBeside.
+constexpr int kGroupsFetched = ProductTask::kFetchedAtOnce / kGroupBytes;
+constexpr int kMostRows = 8;  // 16 sums, 2 vectors of weights, inputs from memory
 
 // Sixteen int32. GCC 12 copies an array of __m512i, which holds 64-bit integers, at each use as
 // these: half the speed.
@@ -45,7 +47,7 @@ template <int kRows>
 STRIDED_AVX512_INLINE void Int8Panel(const ProductTask& task, int panel, int row) {
   const int groups = task.matrix->groups();
   const std::byte* weights = task.matrix->panel(panel);
-  const std::byte* fetched = row == 0 ? task.FetchedBeside(panel) : weights;
+  const std::byte* fetched = nullptr;
   const int32_t* const offsets = task.matrix->offsets() + panel * kPanelWidth;
   const int32_t* input[kRows];
   Int32Sums sum[kRows][kHalves];
@@ -54,6 +56,9 @@ STRIDED_AVX512_INLINE void Int8Panel(const ProductTask& task, int panel, int row
     for (int h = 0; h < kHalves; ++h) sum[r][h] = Int32Sums(_mm512_loadu_si512(offsets + h * 16));
   }
   for (int g = 0; g < groups; ++g, weights += kGroupBytes, fetched += kGroupBytes) {
+    if (g % kGroupsFetched == 0) {
+      fetched = task.FetchedBeside(panel, static_cast<size_t>(g) * kGroupBytes, row);
+    }
     _mm_prefetch(fetched, _MM_HINT_T1);
     _mm_prefetch(fetched + 64, _MM_HINT_T1);
     const __m512i weight[kHalves] = {_mm512_loadu_si512(weights), _mm512_loadu_si512(weights + 64)};
@@ -83,7 +88,7 @@ template <int kRows>
 STRIDED_AVX512_BF16_INLINE void Bfloat16Panel(const ProductTask& task, int panel, int row) {
   const int groups = task.matrix->groups();
   const std::byte* weights = task.matrix->panel(panel);
-  const std::byte* fetched = row == 0 ? task.FetchedBeside(panel) : weights;
+  const std::byte* fetched = nullptr;
   const int32_t* input[kRows];
   __m512 sum[kRows][kHalves];
   for (int r = 0; r < kRows; ++r) {
@@ -91,6 +96,9 @@ STRIDED_AVX512_BF16_INLINE void Bfloat16Panel(const ProductTask& task, int panel
     for (int h = 0; h < kHalves; ++h) sum[r][h] = _mm512_setzero_ps();
   }
   for (int g = 0; g < groups; ++g, weights += kGroupBytes, fetched += kGroupBytes) {
+    if (g % kGroupsFetched == 0) {
+      fetched = task.FetchedBeside(panel, static_cast<size_t>(g) * kGroupBytes, row);
+    }
     _mm_prefetch(fetched, _MM_HINT_T1);
     _mm_prefetch(fetched + 64, _MM_HINT_T1);
     const __m512i weight[kHalves] = {_mm512_loadu_si512(weights), _mm512_loadu_si512(weights + 64)};
