@@ -54,6 +54,8 @@ absl::Status CheckPlan(const StepPlan& plan, const PlanLimits& limits, uint64_t 
       }
       sequence->last_plan = plan_number;
       expected = sequence->next_position;
+    } else if (plan.rows[i - 1].steps > 1) {
+      return RowError(i, "slot ", row.slot, " takes several steps, so no row may follow in it");
     }
     RETURN_IF_ERROR(CheckSteps(row, i, limits.max_steps));
     if (row.position != expected) {

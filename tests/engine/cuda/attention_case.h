@@ -61,6 +61,28 @@ class AttentionCase {
   std::vector<std::byte> EmptyCache() const {
     return std::vector<std::byte>(cache_bytes_, std::byte{0xFF});
   }
+  // As it is once the positions up to `last` have been written, in their order.
+  std::vector<std::byte> CacheAfter(int last) const {
+    std::vector<std::byte> cache = EmptyCache();
+    for (int position = 0; position <= last; ++position) {
+      for (size_t head = 0; head < heads_.size(); ++head) {
+        for (const int row : {heads_[head].Home(position, shape_.max_length),
+                              heads_[head].SecondHome(position, shape_.max_length)}) {
+          if (row >= 0) Write(position, head, row, cache);
+        }
+      }
+    }
+    return cache;
+  }
+  // Its queries [head][d_key].
+  std::vector<float> QueriesOf(int position) const {
+    std::vector<float> queries;
+    for (size_t head = 0; head < heads_.size(); ++head) {
+      const float* const query = Row(position, head);
+      queries.insert(queries.end(), query, query + shape_.d_key);
+    }
+    return queries;
+  }
   std::vector<float> RowsOf(int first, int rows) const {
     const auto begin = qkv_.begin() + int64_t{first} * row_width_;
     return {begin, begin + int64_t{rows} * row_width_};
@@ -81,6 +103,18 @@ class AttentionCase {
   static size_t Size(int count) { return static_cast<size_t>(count); }
   const float* Row(int position, size_t head) const {
     return qkv_.data() + int64_t{position} * row_width_ + static_cast<int64_t>(head) * width_;
+  }
+  // A position's key and value, to a row of a head's cache.
+  void Write(int position, size_t head, int row, std::vector<std::byte>& cache) const {
+    const int element = OperandBytes(shape_.operand);
+    const int64_t values = int64_t{heads_[head].Rows(shape_.max_length)} * shape_.d_key;
+    for (int i = 0; i < shape_.d_key + shape_.d_value; ++i) {
+      const bool is_key = i < shape_.d_key;
+      const int64_t at = is_key ? int64_t{row} * shape_.d_key + i
+                                : values + int64_t{row} * shape_.d_value + i - shape_.d_key;
+      StoreOperand(Row(position, head)[shape_.d_key + i], shape_.operand,
+                   cache.data() + offsets_[head] + at * element);
+    }
   }
   void AttendTo(int query, size_t head, double* out) const {
     const std::vector<int> keys = shape_.heads[head].KeysOf(query);

@@ -24,19 +24,6 @@ double LimitOf(Operand operand) {
   return operand == Operand::kFloat16 ? 3e-3 : 2e-2;
 }
 
-AttentionPattern Pattern(const AttentionPattern::Spec& spec) {
-  return *AttentionPattern::Create(spec);
-}
-
-// A head of each kind, as per-head lists allow.
-std::vector<AttentionPattern> MixedHeads() {
-  return {Pattern({.kind = PatternKind::kStrided, .stride = 12}),
-          Pattern({.kind = PatternKind::kLocal, .window = 40}),
-          Pattern({.kind = PatternKind::kLocalStrided, .stride = 12}),
-          Pattern({.kind = PatternKind::kFixed, .stride = 12, .cells = 3, .spread = 4, .head = 3}),
-          Pattern({.kind = PatternKind::kDense})};
-}
-
 void ExpectAsInDouble(const AttentionShape& shape) {
   const AttentionCase one(shape, 1);
   ExpectNear(RunInCalls(one, {shape.length}).mixed, one.Expected(), LimitOf(shape.operand));
@@ -72,8 +59,8 @@ TEST_F(PrefillAttentionTest, HeadsMayBeOfAnyWidth) {
 
 TEST_F(PrefillAttentionTest, AFirstBlockWithoutKeysGivesZeros) {
   const std::vector<AttentionPattern> heads = {
-      Pattern({.kind = PatternKind::kPreviousBlock, .stride = 50}),
-      Pattern({.kind = PatternKind::kSummary, .stride = 50, .cells = 2, .spread = 1})};
+      PatternOf({.kind = PatternKind::kPreviousBlock, .stride = 50}),
+      PatternOf({.kind = PatternKind::kSummary, .stride = 50, .cells = 2, .spread = 1})};
   const AttentionCase one({heads, 32, 32, 48, 100, Operand::kBfloat16}, 1);
   EXPECT_THAT(RunInCalls(one, {48}).mixed, ::testing::Each(0.0F));
 }

@@ -9,6 +9,20 @@
 
 namespace strided::cuda {
 
+inline AttentionPattern PatternOf(const AttentionPattern::Spec& spec) {
+  return *AttentionPattern::Create(spec);
+}
+
+// A head of several kinds, as per-head lists allow.
+inline std::vector<AttentionPattern> MixedHeads() {
+  return {
+      PatternOf({.kind = PatternKind::kStrided, .stride = 12}),
+      PatternOf({.kind = PatternKind::kLocal, .window = 40}),
+      PatternOf({.kind = PatternKind::kLocalStrided, .stride = 12}),
+      PatternOf({.kind = PatternKind::kFixed, .stride = 12, .cells = 3, .spread = 4, .head = 3}),
+      PatternOf({.kind = PatternKind::kDense})};
+}
+
 // Each kind with each of `spans` as its window or stride; summary cells at each place of a block.
 inline std::vector<AttentionPattern> PatternsOfEveryKind(const std::vector<int>& spans) {
   std::vector<AttentionPattern::Spec> specs = {{.kind = PatternKind::kDense}};
@@ -26,7 +40,7 @@ inline std::vector<AttentionPattern> PatternsOfEveryKind(const std::vector<int>&
     }
   }
   std::vector<AttentionPattern> patterns;
-  for (const auto& spec : specs) patterns.push_back(*AttentionPattern::Create(spec));
+  for (const auto& spec : specs) patterns.push_back(PatternOf(spec));
   return patterns;
 }
 

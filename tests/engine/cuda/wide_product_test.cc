@@ -14,6 +14,7 @@
 #include "engine/cuda/kernels/weight_packing.h"
 #include "tests/engine/cuda/cuda_test.h"
 #include "tests/engine/cuda/device_array.h"
+#include "tests/engine/cuda/packed_matrix.h"
 
 namespace strided::cuda {
 namespace {
@@ -24,7 +25,7 @@ struct Shape {
   int rows = 0;
 };
 
-// W x + b for random numbers that the format holds, except where it has scales.
+// W x + b for random numbers.
 class ProductCase {
  public:
   ProductCase(const Shape& shape, WeightFormat format)
@@ -32,20 +33,8 @@ class ProductCase {
         format_(format),
         operand_(OperandOf(format)),
         in_stride_(PackedSteps(shape.inputs) * kStepInputs),
-        weights_(Rounded(RandomFloats(Count(shape.outputs, shape.inputs), 1,
-                                      1 / std::sqrt(static_cast<float>(shape.inputs))),
-                         operand_)),
-        bias_(RandomFloats(static_cast<size_t>(shape.outputs), 2)),
+        matrix_(shape.outputs, shape.inputs, format, 1),
         inputs_(Rounded(RandomFloats(Count(shape.rows, shape.inputs), 3), operand_)) {
-    tensor_.dtype = DType::kFloat32;
-    tensor_.shape = {shape.outputs, shape.inputs};
-    tensor_.data = std::as_bytes(std::span<const float>(weights_));
-    std::vector<SourceRow> source;
-    for (int row = 0; row < shape.outputs; ++row) source.push_back({&tensor_, row});
-    PackedWeights packed = PackRows(source, shape.inputs, format);
-    device_weights_ = ToDevice(packed.bytes);
-    device_scales_ = ToDevice(packed.scales);
-    device_bias_ = ToDevice(bias_);
     device_in_ = ToDevice(EncodeRows(inputs_, shape.inputs, in_stride_, operand_));
   }
 
@@ -58,8 +47,7 @@ class ProductCase {
     const std::vector<float> initial(Count(rows, stride), before);
     DeviceBuffer<std::byte> out = ToDevice(EncodeRows(initial, stride, stride, stored));
     WideProduct product;
-    product.matrix = {device_weights_.data(), device_scales_.data(), device_bias_.data(),
-                      shape_.outputs, shape_.inputs};
+    product.matrix = matrix_.view();
     product.in = device_in_.data() + int64_t{first} * in_stride_ * OperandBytes(operand_);
     product.in_stride = in_stride_;
     product.out = out.data();
@@ -74,13 +62,10 @@ class ProductCase {
 
   std::vector<double> Expected(WideOutput output, double before = 0) const {
     std::vector<double> expected;
+    const std::span<const float> inputs(inputs_);
     for (int row = 0; row < shape_.rows; ++row) {
-      for (int out = 0; out < shape_.outputs; ++out) {
-        double sum = bias_[static_cast<size_t>(out)];
-        for (int i = 0; i < shape_.inputs; ++i) {
-          sum += double{weights_[Count(out, shape_.inputs) + static_cast<size_t>(i)]} *
-                 inputs_[Count(row, shape_.inputs) + static_cast<size_t>(i)];
-        }
+      const auto width = static_cast<size_t>(shape_.inputs);
+      for (double sum : matrix_.Product(inputs.subspan(Count(row, shape_.inputs), width))) {
         if (output == WideOutput::kActivated) sum /= 1 + std::exp(-1.702 * sum);
         expected.push_back(output == WideOutput::kResidual ? before + sum : sum);
       }
@@ -95,37 +80,25 @@ class ProductCase {
   WeightFormat format_;
   Operand operand_;
   int in_stride_;
-  std::vector<float> weights_;
-  std::vector<float> bias_;
+  PackedMatrix matrix_;
   std::vector<float> inputs_;
-  Tensor tensor_;
-  DeviceBuffer<std::byte> device_weights_;
-  DeviceBuffer<float> device_scales_;
-  DeviceBuffer<float> device_bias_;
   DeviceBuffer<std::byte> device_in_;
 };
 
-// Of results around 1: roundings of sums and stored results, and of weights with a scale.
+// Of results around 1: roundings of sums and stored results.
 double LimitOf(WeightFormat format, WideOutput output) {
   const bool stored = output == WideOutput::kOperand || output == WideOutput::kActivated;
-  switch (format) {
-    case WeightFormat::kFloat32:
+  switch (OperandOf(format)) {
+    case Operand::kFloat32:
       return 1e-5;
-    case WeightFormat::kFloat16:
+    case Operand::kFloat16:
       return stored ? 1e-3 : 1e-4;
-    case WeightFormat::kBfloat16:
+    case Operand::kBfloat16:
       return stored ? 5e-3 : 1e-4;
-    case WeightFormat::kInt8:
-      return 6e-2;
-    case WeightFormat::kFloat8:
-      return 2e-1;
   }
   return 0;
 }
 
-constexpr WeightFormat kFormats[] = {WeightFormat::kFloat32, WeightFormat::kFloat16,
-                                     WeightFormat::kBfloat16, WeightFormat::kInt8,
-                                     WeightFormat::kFloat8};
 constexpr WideOutput kOutputs[] = {WideOutput::kOperand, WideOutput::kActivated,
                                    WideOutput::kResidual, WideOutput::kFloat32};
 constexpr WideTile kTiles[] = {WideTile::kLarge, WideTile::kMedium, WideTile::kSmall};
@@ -135,7 +108,7 @@ using WideProductTest = CudaTest;
 TEST_F(WideProductTest, ResultsAreTheSumsOfADouble) {
   for (const Shape& shape : {Shape{1, 1, 1}, Shape{16, 64, 8}, Shape{257, 72, 131},
                              Shape{128, 320, 129}, Shape{33, 1000, 5}}) {
-    for (const WeightFormat format : kFormats) {
+    for (const WeightFormat format : kWeightFormats) {
       const ProductCase product(shape, format);
       for (const WideOutput output : kOutputs) {
         SCOPED_TRACE(absl::StrCat(WeightFormatName(format), " output ", static_cast<int>(output),
@@ -149,7 +122,7 @@ TEST_F(WideProductTest, ResultsAreTheSumsOfADouble) {
 
 TEST_F(WideProductTest, EveryTileGivesTheSameBits) {
   const Shape shape = {300, 256, 200};
-  for (const WeightFormat format : kFormats) {
+  for (const WeightFormat format : kWeightFormats) {
     const ProductCase product(shape, format);
     const auto expected = product.Run(WideOutput::kFloat32, 0, shape.rows, WideTile::kSmall);
     for (const WideTile tile : kTiles) {
@@ -161,7 +134,7 @@ TEST_F(WideProductTest, EveryTileGivesTheSameBits) {
 
 TEST_F(WideProductTest, ARowGivesTheSameBitsAloneAndAmongOthers) {
   const Shape shape = {80, 192, 150};
-  for (const WeightFormat format : kFormats) {
+  for (const WeightFormat format : kWeightFormats) {
     const ProductCase product(shape, format);
     const auto all = product.Run(WideOutput::kFloat32, 0, shape.rows, WideTile::kMedium);
     for (const int row : {0, 7, 8, 127, 128, 149}) {

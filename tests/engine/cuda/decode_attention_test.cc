@@ -1,0 +1,215 @@
+// Decode attention against a plain computation in double.
+
+#include "engine/cuda/kernels/decode_attention.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "tests/engine/cuda/attention_case.h"
+#include "tests/engine/cuda/cuda_test.h"
+#include "tests/engine/cuda/some_patterns.h"
+
+namespace strided::cuda {
+namespace {
+
+using ::testing::Each;
+using ::testing::IsNan;
+
+constexpr Operand kOperands[] = {Operand::kFloat32, Operand::kFloat16, Operand::kBfloat16};
+constexpr int kIdle = -1;
+
+// Of averages of values around 1: the rounding of the result.
+double LimitOf(Operand operand) {
+  if (operand == Operand::kFloat32) return 1e-5;
+  return operand == Operand::kFloat16 ? 6e-4 : 4e-3;
+}
+
+// Chunks of the longest query at `positions`.
+int ChunksOf(const AttentionCase& one, const std::vector<int>& positions) {
+  int keys = 1;
+  for (const HeadRows& head : one.heads()) {
+    for (const int position : positions) {
+      if (position != kIdle) keys = std::max(keys, head.KeyCount(position));
+    }
+  }
+  return (keys + kAttentionChunk - 1) / kAttentionChunk;
+}
+
+// [rows][head][d_value]: one row per position (or kIdle), each of a sequence of its own that holds
+// what `one` holds at that position. Rows that are idle give NaN: nothing is written.
+std::vector<float> Attend(const AttentionCase& one, const std::vector<int>& positions, int chunks) {
+  const AttentionShape& shape = one.shape();
+  const size_t rows = positions.size();
+  const auto n_head = shape.heads.size();
+  const auto d_value = static_cast<size_t>(shape.d_value);
+  const auto heads = ToDevice(one.heads());
+  const auto offsets = ToDevice(one.offsets());
+  std::vector<DeviceBuffer<std::byte>> caches;
+  std::vector<DeviceSequence> sequences(rows);
+  std::vector<DecodeRow> states(rows);
+  std::vector<float> queries;
+  for (size_t r = 0; r < rows; ++r) {
+    const int position = std::max(positions[r], 0);
+    const std::vector<float> own = one.QueriesOf(position);
+    queries.insert(queries.end(), own.begin(), own.end());
+    if (positions[r] == kIdle) continue;
+    const size_t slot = rows - 1 - r;
+    states[r].slot = static_cast<int32_t>(slot);
+    states[r].position = position;
+    caches.push_back(ToDevice(one.CacheAfter(position)));
+    sequences[slot].cache = caches.back().data();
+    sequences[slot].head_offsets = offsets.data();
+    sequences[slot].max_length = shape.max_length;
+  }
+  const auto device_sequences = ToDevice(sequences);
+  const auto device_states = ToDevice(states);
+  const auto device_queries = ToDevice(queries);
+  const size_t bytes = rows * n_head * d_value * static_cast<size_t>(OperandBytes(shape.operand));
+  const auto out = ToDevice(std::vector<std::byte>(bytes, std::byte{0xFF}));
+  const size_t shares = rows * n_head * static_cast<size_t>(chunks);
+  const auto partials = ToDevice(std::vector<float>(shares * (d_value + 2), NAN));
+  const auto arrivals = ToDevice(std::vector<int32_t>(rows * n_head));
+
+  DecodeAttention attention;
+  attention.operand = shape.operand;
+  attention.queries = device_queries.data();
+  attention.out = out.data();
+  attention.row_states = device_states.data();
+  attention.sequences = device_sequences.data();
+  attention.heads = heads.data();
+  attention.n_head = static_cast<int>(n_head);
+  attention.d_key = shape.d_key;
+  attention.d_value = shape.d_value;
+  attention.scale = one.scale();
+  attention.rows = static_cast<int>(rows);
+  attention.chunks = chunks;
+  attention.partials = partials.data();
+  attention.arrivals = arrivals.data();
+  const absl::Status status = LaunchDecodeAttention(attention, kDefaultStream);
+  EXPECT_TRUE(status.ok()) << status;
+  EXPECT_THAT(FromDevice(arrivals), Each(0)) << "counters are zero again";
+  return DecodeRows(FromDevice(out), static_cast<int>(n_head * d_value),
+                    static_cast<int64_t>(n_head * d_value), shape.operand);
+}
+
+std::vector<float> Attend(const AttentionCase& one, const std::vector<int>& positions) {
+  return Attend(one, positions, ChunksOf(one, positions));
+}
+
+void ExpectAsInDouble(const AttentionShape& shape, const std::vector<int>& positions) {
+  const AttentionCase one(shape, 1);
+  const std::vector<double> all = one.Expected();
+  std::vector<double> expected;
+  for (const int position : positions) {
+    const auto row = all.begin() + position * one.mixed_width();
+    expected.insert(expected.end(), row, row + one.mixed_width());
+  }
+  ExpectNear(Attend(one, positions), expected, LimitOf(shape.operand));
+}
+
+std::string Describe(const AttentionPattern& pattern, Operand operand) {
+  return absl::StrCat(PatternName(pattern.kind()), " w ", pattern.spec().window, " l ",
+                      pattern.spec().stride, ", operand ", static_cast<int>(operand));
+}
+
+// The first of a sequence, and about the ends of blocks and chunks.
+std::vector<int> SomePositions() {
+  return {0, 1, 6, 7, 62, 63, 64, 99, 100, 126, 127, 128, 129, 255, 256, 299, 300};
+}
+
+using DecodeAttentionTest = CudaTest;
+
+TEST_F(DecodeAttentionTest, EveryPatternGivesTheResultsOfADouble) {
+  for (const AttentionPattern& pattern : PatternsOfEveryKind({1, 7, 64, 100, 500})) {
+    for (const Operand operand : kOperands) {
+      SCOPED_TRACE(Describe(pattern, operand));
+      ExpectAsInDouble({{pattern}, 32, 32, 301, 333, operand}, SomePositions());
+    }
+  }
+}
+
+TEST_F(DecodeAttentionTest, HeadsMayBeOfAnyWidth) {
+  struct Widths {
+    int d_key;
+    int d_value;
+  };
+  for (const Widths& widths :
+       {Widths{4, 4}, Widths{8, 8}, Widths{16, 16}, Widths{24, 40}, Widths{32, 32}, Widths{64, 64},
+        Widths{64, 128}, Widths{128, 64}, Widths{96, 96}, Widths{128, 128}, Widths{256, 256},
+        Widths{8, 256}, Widths{256, 8}, Widths{7, 5}, Widths{64, 6}, Widths{300, 20},
+        Widths{20, 300}}) {
+    for (const Operand operand : kOperands) {
+      SCOPED_TRACE(absl::StrCat(widths.d_key, " and ", widths.d_value, ", operand ",
+                                static_cast<int>(operand)));
+      ExpectAsInDouble({MixedHeads(), widths.d_key, widths.d_value, 150, 160, operand},
+                       {0, 11, 12, 60, 127, 128, 149});
+    }
+  }
+}
+
+TEST_F(DecodeAttentionTest, AQueryOfManyChunksCombinesThemAll) {
+  const std::vector<AttentionPattern> heads = {
+      PatternOf({.kind = PatternKind::kDense}),
+      PatternOf({.kind = PatternKind::kLocal, .window = 1500})};
+  for (const Operand operand : kOperands) {
+    ExpectAsInDouble({heads, 16, 24, 1700, 1700, operand}, {0, 511, 512, 1279, 1499, 1500, 1699});
+  }
+}
+
+TEST_F(DecodeAttentionTest, AQueryThatReadsNothingGivesZeros) {
+  const std::vector<AttentionPattern> heads = {
+      PatternOf({.kind = PatternKind::kPreviousBlock, .stride = 50}),
+      PatternOf({.kind = PatternKind::kSummary, .stride = 50, .cells = 2, .spread = 1})};
+  for (const Operand operand : kOperands) {
+    for (const int width : {32, 5}) {
+      const AttentionCase one({heads, width, width, 50, 100, operand}, 1);
+      EXPECT_THAT(Attend(one, {0, 20, 47}), Each(0.0F)) << "operand " << static_cast<int>(operand);
+    }
+  }
+}
+
+TEST_F(DecodeAttentionTest, IdleRowsAreLeftAlone) {
+  for (const Operand operand : kOperands) {
+    for (const int width : {32, 5}) {
+      const AttentionCase one({MixedHeads(), width, width, 200, 200, operand}, 1);
+      const std::vector<float> busy = Attend(one, {199, 3});
+      const std::vector<float> all = Attend(one, {kIdle, 199, kIdle, kIdle, 3, kIdle});
+      const auto row = [&](const std::vector<float>& results, int r) {
+        const auto begin = results.begin() + r * one.mixed_width();
+        return std::vector<float>(begin, begin + one.mixed_width());
+      };
+      EXPECT_EQ(row(all, 1), row(busy, 0));
+      EXPECT_EQ(row(all, 4), row(busy, 1));
+      for (const int idle : {0, 2, 3, 5}) EXPECT_THAT(row(all, idle), Each(IsNan()));
+    }
+  }
+}
+
+// A step's graph is made for more keys than some of its queries read.
+TEST_F(DecodeAttentionTest, BitsDependNeitherOnCompanyNorOnChunksNorOnTheLongestLength) {
+  for (const AttentionPattern& pattern : PatternsOfEveryKind({7, 64, 500})) {
+    for (const Operand operand : kOperands) {
+      SCOPED_TRACE(Describe(pattern, operand));
+      const AttentionCase one({{pattern}, 64, 128, 301, 333, operand}, 1);
+      const AttentionCase longer({{pattern}, 64, 128, 301, 777, operand}, 1);
+      const std::vector<int> positions = {5, 126, 127, 128, 300};
+      const std::vector<float> together = Attend(one, positions, 3);
+      EXPECT_EQ(Attend(one, positions, 7), together);
+      EXPECT_EQ(Attend(longer, positions, 3), together);
+      for (size_t r = 0; r < positions.size(); ++r) {
+        const auto begin = together.begin() + static_cast<std::ptrdiff_t>(r) * one.mixed_width();
+        EXPECT_EQ(Attend(one, {positions[r]}), std::vector<float>(begin, begin + one.mixed_width()))
+            << "position " << positions[r];
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace strided::cuda
