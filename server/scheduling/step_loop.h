@@ -28,9 +28,9 @@ int MaxSequences(const SchedulerOptions& options, const Executor& executor);
 // Of one thread. In the steady state, where sequences decode and none comes or goes, a step
 // allocates nothing here.
 //
-// A call costs 0.6, 1.1 and 7.2 us of processor time beside the executor's, for 1, 8 and 64 streams,
-// metrics included, and 8 us with 64 streams and 4,096 waiting jobs; one of 8 steps of 64 streams
-// 27 us, 3.4 us a step (AMD EPYC, 2.6 GHz, 2026-11-25, step_overhead_benchmark of
+// A call costs 0.6, 1.1 and 7.2 us of processor time beside the executor's, for 1, 8 and 64
+// streams, metrics included, and 8 us with 64 streams and 4,096 waiting jobs; one of 8 steps of 64
+// streams 27 us, 3.4 us a step (AMD EPYC, 2.6 GHz, 2026-11-25, step_overhead_benchmark of
 // tests/server/scheduling).
 class StepLoop {
  public:
@@ -38,8 +38,8 @@ class StepLoop {
   StepLoop(const SchedulerOptions& options, Executor* executor, const Clock* clock,
            const SchedulingMetrics& metrics, Heartbeat* heartbeat);
 
-  // Carries the commands out, calls the executor once, delivers the results. False if nothing was done: then
-  // nothing will be before a command comes or IdleLimit() has passed.
+  // Carries the commands out, calls the executor once, delivers the results. False if nothing was
+  // done: then nothing will be before a command comes or IdleLimit() has passed.
   bool RunOneStep(Commands commands);
 
   // For how long the loop may be left alone if no command comes.

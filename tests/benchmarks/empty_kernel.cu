@@ -1,6 +1,5 @@
-#include "tests/benchmarks/empty_kernel.h"
-
 #include "engine/cuda/kernels/launch.h"
+#include "tests/benchmarks/empty_kernel.h"
 
 namespace strided::cuda {
 namespace {
