@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "engine/cache/cache_bytes.h"
+#include "engine/cuda/cache_arena.h"
 #include "tests/engine/cuda/cuda_runner.h"
 #include "tests/engine/cuda/cuda_test.h"
 #include "tests/testing/config_text.h"
@@ -563,7 +564,8 @@ TEST_F(CudaExecutorTest, WithoutACapacityCachesGetTheShareOfFreeMemoryThatIsLeft
   const auto share = static_cast<int64_t>(free_before / 4);
   EXPECT_LE(memory.weights + memory.cache + memory.workspace, share + kPages);
   EXPECT_GT(memory.cache, share / 2) << "the model is small";
-  EXPECT_EQ(executor->cache_usage().capacity_bytes, memory.cache);
+  EXPECT_LE(executor->cache_usage().capacity_bytes, memory.cache);
+  EXPECT_GT(executor->cache_usage().capacity_bytes, memory.cache - CacheArena::kAlignment);
 }
 
 }  // namespace
