@@ -9,7 +9,7 @@ CacheArena::CacheArena(int64_t size) {
 }
 
 std::optional<int64_t> CacheArena::Take(int64_t bytes) {
-  const int64_t rounded = (bytes + kAlignment - 1) / kAlignment * kAlignment;
+  const int64_t rounded = Rounded(bytes);
   for (auto part = free_.begin(); part != free_.end(); ++part) {
     const auto [offset, size] = *part;
     if (size < rounded) continue;

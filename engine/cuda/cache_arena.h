@@ -12,8 +12,11 @@ namespace strided::cuda {
 // First fit over offsets; free neighbours are joined. Not thread-safe.
 class CacheArena {
  public:
-  // What is given out starts at multiples of it, and so do all heads' rows within.
+  // What is given out starts at multiples of it, and takes multiples of it.
   static constexpr int64_t kAlignment = 256;  // bytes
+  static constexpr int64_t Rounded(int64_t bytes) {
+    return (bytes + kAlignment - 1) / kAlignment * kAlignment;
+  }
 
   // Requires size >= 0, bytes.
   explicit CacheArena(int64_t size);

@@ -40,8 +40,10 @@ absl::StatusOr<std::unique_ptr<SequenceStore>> SequenceStore::Create(const Model
 }
 
 absl::Status SequenceStore::TakeArena(int64_t bytes) {
-  ASSIGN_OR_RETURN(arena_memory_, DeviceBuffer<std::byte>::Create(static_cast<size_t>(bytes)));
-  arena_ = CacheArena(bytes);
+  // Whole units, or a sequence of all the capacity would find no room, and wait forever.
+  const int64_t whole = CacheArena::Rounded(bytes);
+  ASSIGN_OR_RETURN(arena_memory_, DeviceBuffer<std::byte>::Create(static_cast<size_t>(whole)));
+  arena_ = CacheArena(whole);
   slots_.SetCapacity(bytes);
   return absl::OkStatus();
 }

@@ -26,6 +26,14 @@ TEST(CacheArenaTest, TheWholeArenaCanBeTakenAndNoMore) {
   EXPECT_EQ(arena.Take(1), std::nullopt);
 }
 
+TEST(CacheArenaTest, WhatIsTakenIsRoundedUp) {
+  EXPECT_EQ(CacheArena::Rounded(0), 0);
+  EXPECT_EQ(CacheArena::Rounded(1), kUnit);
+  EXPECT_EQ(CacheArena::Rounded(kUnit), kUnit);
+  CacheArena arena(kUnit + 1);
+  EXPECT_EQ(arena.Take(kUnit + 1), std::nullopt) << "would take two units";
+}
+
 TEST(CacheArenaTest, AnArenaWithoutBytesHasNone) {
   CacheArena arena(0);
   EXPECT_EQ(arena.Take(1), std::nullopt);

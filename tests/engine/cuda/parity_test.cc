@@ -1,0 +1,141 @@
+// The CUDA executor against the CPU's in float32, which golden_test.cc there holds to the NumPy
+// oracle, for widths that the golden models do not have.
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <memory>
+#include <ostream>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "engine/cpu/cpu_executor.h"
+#include "tests/engine/cuda/cuda_runner.h"
+#include "tests/engine/cuda/cuda_test.h"
+#include "tests/testing/config_text.h"
+#include "tests/testing/random_model.h"
+#include "tests/testing/status_matchers.h"
+
+namespace strided::cuda {
+namespace {
+
+constexpr int kLength = 150;  // more than a chunk of decode attention's keys
+
+struct Widths {
+  int d_model = 0;
+  int d_ff = 0;
+  int d_key = 0;
+  int d_value = 0;
+  std::string Name() const {
+    return absl::StrCat("model", d_model, "_ff", d_ff, "_key", d_key, "_value", d_value);
+  }
+  friend void PrintTo(const Widths& widths, std::ostream* out) { *out << widths.Name(); }
+};
+
+// Four heads over three layers: the eight patterns, as lists of heads and as one for all.
+std::string ConfigOf(const Widths& widths, absl::string_view position_rule) {
+  return absl::StrCat(R"({"context_length": 160, "position_axes": [10, 16], "vocab_size": 97,
+    "n_layer": 3, "n_head": 4, "d_model": )",
+                      widths.d_model, R"(, "d_ff": )", widths.d_ff, R"(, "d_key": )", widths.d_key,
+                      R"(, "d_value": )", widths.d_value, R"(, "position_rule": ")", position_rule,
+                      R"(", "attention": [
+    {"heads": [{"pattern": "strided", "stride": 12}, {"pattern": "local", "window": 24},
+               {"pattern": "local_strided", "stride": 12}, {"pattern": "dense"}]},
+    {"pattern": "fixed", "stride": 24, "cells": 4, "spread": 4},
+    {"heads": [{"pattern": "block", "stride": 32}, {"pattern": "previous_block", "stride": 20},
+               {"pattern": "summary", "stride": 24, "cells": 4, "spread": 3},
+               {"pattern": "dense"}]}]})");
+}
+
+std::vector<int32_t> SomeTokens() {
+  std::vector<int32_t> tokens;
+  for (int i = 0; i < kLength; ++i) tokens.push_back((i * i * 7 + i) % 97);
+  return tokens;
+}
+
+using LogProbs = std::vector<std::vector<float>>;  // [position][token]
+
+// How far log-probabilities are from expected ones.
+struct Errors {
+  double worst = 0;           // of all
+  double worst_relative = 0;  // in units of 1 + |expected|
+  double mean_square = 0;
+  std::string where;  // the worst is
+};
+
+Errors ErrorsOf(const LogProbs& actual, const LogProbs& expected) {
+  Errors errors;
+  double count = 0;
+  EXPECT_EQ(actual.size(), expected.size());
+  for (size_t t = 0; t < actual.size(); ++t) {
+    for (size_t token = 0; token < actual[t].size(); ++token) {
+      const double wanted = double{expected[t][token]};
+      const double error = std::abs(double{actual[t][token]} - wanted);
+      errors.mean_square += error * error;
+      ++count;
+      errors.worst_relative = std::max(errors.worst_relative, error / (1 + std::abs(wanted)));
+      if (error <= errors.worst) continue;
+      errors.worst = error;
+      errors.where = absl::StrCat("position ", t, ", token ", token, ": ", actual[t][token],
+                                  ", expected ", wanted);
+    }
+  }
+  errors.mean_square /= count;
+  EXPECT_FALSE(std::isnan(errors.mean_square));
+  return errors;
+}
+
+void ExpectExact(const LogProbs& actual, const LogProbs& expected) {
+  const Errors errors = ErrorsOf(actual, expected);
+  EXPECT_LE(errors.worst, 2e-4) << errors.where;
+}
+
+// Log-probabilities go down to -15 here, and each sums up the roundings of some 8 bits in every
+// layer: single ones of many thousands are further off than their share of what they measure.
+void ExpectWithinBfloat16(const LogProbs& actual, const LogProbs& expected) {
+  const Errors errors = ErrorsOf(actual, expected);
+  EXPECT_LE(errors.worst_relative, 2e-2) << "the worst: " << errors.where;
+  EXPECT_LE(std::sqrt(errors.mean_square), 1e-2) << "the worst: " << errors.where;
+}
+
+class ParityTest : public CudaTest, public testing::WithParamInterface<Widths> {
+ protected:
+  // The model's weights are numbers of bfloat16: what is compared is the arithmetic.
+  void ExpectParity(absl::string_view position_rule) {
+    const RandomModel model =
+        MakeRandomModel(SmallConfig(ConfigOf(GetParam(), position_rule)), 5, DType::kBfloat16);
+    const std::vector<int32_t> tokens = SomeTokens();
+    ASSERT_OK_AND_ASSIGN(const std::unique_ptr<Executor> exact,
+                         CreateCpuExecutor(model.config, model.weights, {}));
+    const LogProbs expected = AllLogProbs(*exact, tokens, {}, {});
+    for (const WeightFormat format : {WeightFormat::kFloat32, WeightFormat::kBfloat16}) {
+      const auto executor = MakeCudaExecutor(model.config, model.weights, TestOptions(format));
+      SCOPED_TRACE(executor->info().numerics);
+      const auto expect = format == WeightFormat::kFloat32 ? &ExpectExact : &ExpectWithinBfloat16;
+      const LogProbs decoded = AllLogProbs(*executor, tokens, {}, {}, 0);
+      const LogProbs prefilled = AllLogProbs(*executor, tokens, {}, {}, kLength);
+      expect(decoded, expected);
+      expect(prefilled, expected);
+      expect(AllLogProbs(*executor, tokens, {}, {}, kLength / 2), expected);
+      expect(decoded, prefilled);
+    }
+  }
+};
+
+TEST_P(ParityTest, LogProbabilitiesAreThoseOfTheCpu) { ExpectParity("previous"); }
+
+TEST_P(ParityTest, SoTheyAreWithPositionsOfTheCurrentToken) { ExpectParity("current"); }
+
+INSTANTIATE_TEST_SUITE_P(Widths, ParityTest,
+                         testing::Values(Widths{64, 256, 16, 16}, Widths{128, 512, 32, 32},
+                                         Widths{256, 1024, 64, 64}, Widths{256, 512, 64, 128},
+                                         Widths{320, 1280, 80, 48}, Widths{512, 2048, 128, 128},
+                                         Widths{768, 3072, 192, 64}, Widths{1024, 4096, 256, 256},
+                                         Widths{1024, 1024, 64, 256}),
+                         [](const auto& widths) { return widths.param.Name(); });
+
+}  // namespace
+}  // namespace strided::cuda
