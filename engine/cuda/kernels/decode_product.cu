@@ -395,11 +395,14 @@ __device__ __forceinline__ void Conclude(const DecodeProduct& p, const SharedLay
                            share.within % kTileOutputs;
 #pragma unroll 1
   for (int c = share.first_column; c < columns.count; c += share.column_step) {
-    float sum = 0;
-#pragma unroll 4
-    for (int w = 0; w < warps; ++w) {
-      sum += sums[w * warp_stride + c * (kTileOutputs + kSumPadding)];
+    float of_warp[kMaxWarps];  // read together, added in order
+#pragma unroll
+    for (int w = 0; w < kMaxWarps; ++w) {
+      of_warp[w] = w < warps ? sums[w * warp_stride + c * (kTileOutputs + kSumPadding)] : 0.0f;
     }
+    float sum = 0;
+#pragma unroll
+    for (int w = 0; w < kMaxWarps; ++w) sum += of_warp[w];
     sum = sum * share.scale + share.bias;
     const int cell = (c << log_outputs) + share.within;
     if (p.output == ProductOutput::kQueryKeyValue) {
