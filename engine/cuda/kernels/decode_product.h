@@ -22,10 +22,11 @@ namespace strided::cuda {
 
 // Where sums go, after scale and bias.
 enum class ProductOutput {
-  kQueryKeyValue,  // queries to `out`, keys and values to the caches at the rows' positions
-  kResidual,       // added to `hidden`
-  kActivated,      // f of them, in the operand's type, to `out`
-  kLogits,         // float32 to `out`
+  // Queries to `out`, keys and values to the caches at the rows' positions. Of normed inputs.
+  kQueryKeyValue,
+  kResidual,   // added to `hidden`; not of normed inputs
+  kActivated,  // f of them, in the operand's type, to `out`
+  kLogits,     // float32 to `out`
 };
 
 // One product of a step. Pointers are into device memory; rows are the step's.

@@ -86,6 +86,9 @@ class Decoder:
         return {"us_per_step": timing.replay_us(graphs[best], repeats), "variant": best, "raced_us": raced | failed}
 
 
+DRAWS = 16  # steps until the noise repeats
+
+
 class Point:
     """A batch at a position: the step that is timed, and the same without chance for comparison."""
 
@@ -93,6 +96,9 @@ class Point:
         self.decoder, self.caches, self.batch, self.position = decoder, caches, batch, position
         self.tokens = torch.zeros(batch, dtype=torch.int64, device="cuda")
         self.noise = torch.ones(batch, decoder.shape.vocab, device="cuda")
+        # Drawn ahead: torch refuses its own generator in one graph after another of the same process.
+        self.draws = torch.empty(DRAWS, batch, decoder.shape.vocab, device="cuda").exponential_()
+        self.draw = torch.zeros(1, dtype=torch.int64, device="cuda")
 
     def _run(self, tokens, noise, linear, attention):
         net, pieces = self.decoder.net, self.decoder.pieces[linear]
@@ -102,7 +108,8 @@ class Point:
         return self._run(torch.zeros_like(self.tokens), torch.ones_like(self.noise), linear, attention)[1]
 
     def step(self, linear, attention):
-        self.noise.exponential_()
+        self.noise.copy_(self.draws.index_select(0, self.draw)[0])
+        self.draw.add_(1).remainder_(DRAWS)
         self.tokens.copy_(self._run(self.tokens, self.noise, linear, attention)[0])
 
 

@@ -69,19 +69,21 @@ class ScatterCase {
     }
     const auto device_sequences = ToDevice(sequences);
     const auto device_states = ToDevice(states);
-    const auto in = ToDevice(EncodeRows(input_, kInputs, kInputs, operand_));
+    const auto hidden = ToDevice(input_);
     const auto queries = ToDevice(std::vector<float>(slots * QueryWidth(), kNothing));
     DecodeProduct product;
     product.format = format_;
     product.matrix = matrix_.view();
     product.rows = static_cast<int>(slots);
-    product.in = in.data();
+    product.normed = true;  // without a norm: rows as they are
+    product.hidden = hidden.data();
     product.output = ProductOutput::kQueryKeyValue;
     product.out = reinterpret_cast<std::byte*>(queries.data());
     product.row_states = device_states.data();
     product.sequences = device_sequences.data();
     product.heads = heads_.data();
     product.first_head = kFirstHead;
+    product.n_head = static_cast<int>(patterns_.size());
     product.d_key = widths_.d_key;
     product.d_value = widths_.d_value;
     const absl::Status status = LaunchDecodeProduct(product, kMultiprocessors, kDefaultStream);
