@@ -161,7 +161,8 @@ absl::Status CudaExecutorImpl::Load(const Weights& weights) {
                                                  options_.max_rows, stream_.get()));
   ASSIGN_OR_RETURN(const int64_t free_now, FreeBytes());
   RETURN_IF_ERROR(sequences_->TakeArena(ArenaBytes(free_at_start, free_now)));
-  return CudaError(cudaStreamSynchronize(stream_.get()), "loading a model");
+  // All streams: weights have been copied on another than the one that reads them.
+  return CudaError(cudaDeviceSynchronize(), "loading a model");
 }
 
 int64_t CudaExecutorImpl::ArenaBytes(int64_t free_at_start, int64_t free_now) const {

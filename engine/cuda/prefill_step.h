@@ -53,7 +53,9 @@ class PrefillStep {
   // not grow with their number. Waits for the device. Requires 1 to max_rows rows.
   absl::Status Run(std::span<const DecodeRow> rows, ResultSink sink);
 
-  int64_t workspace_bytes() const { return prefill_.workspace_bytes() + outputs_->bytes(); }
+  int64_t workspace_bytes() const {
+    return prefill_.workspace_bytes() + outputs_->bytes() + states_.bytes();
+  }
 
  private:
   // Rows to runs, and to the list of those that want a result.

@@ -84,13 +84,10 @@ absl::StatusOr<int> SequenceStore::Publish(std::unique_ptr<Sequence> sequence) {
   entry.head_offsets = head_offsets;
   entry.start = StartOf(slot);
   absl::Status status =
-      CudaError(cudaMemcpy(head_offsets, offsets.data(), offsets.size() * sizeof(int64_t),
-                           cudaMemcpyHostToDevice),
-                "copying a sequence's offsets");
+      ToDevice(head_offsets, std::span<const int64_t>(offsets), "copying a sequence's offsets");
   if (status.ok()) {
-    status =
-        CudaError(cudaMemcpy(table_.data() + index, &entry, sizeof entry, cudaMemcpyHostToDevice),
-                  "copying a sequence");
+    status = ToDevice(table_.data() + index, std::span<const DeviceSequence>(&entry, 1),
+                      "copying a sequence");
   }
   if (status.ok()) return slot;
   Remove(slot);
@@ -100,9 +97,7 @@ absl::StatusOr<int> SequenceStore::Publish(std::unique_ptr<Sequence> sequence) {
 absl::StatusOr<int> SequenceStore::Add(const SequenceSpec& spec, std::span<const float> start) {
   ASSIGN_OR_RETURN(std::unique_ptr<Sequence> sequence, Make(spec));
   ASSIGN_OR_RETURN(const int slot, Publish(std::move(sequence)));
-  const absl::Status status =
-      CudaError(cudaMemcpy(StartOf(slot), start.data(), start.size_bytes(), cudaMemcpyHostToDevice),
-                "copying a start vector");
+  const absl::Status status = ToDevice(StartOf(slot), start, "copying a start vector");
   if (status.ok()) return slot;
   Remove(slot);
   return status;

@@ -14,10 +14,12 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "engine/cache/slot_table.h"
 #include "engine/cuda/cache_arena.h"
 #include "engine/cuda/device_buffer.h"
 #include "engine/cuda/device_sampler.h"
+#include "engine/cuda/kernels/cuda_status.h"
 #include "engine/cuda/kernels/device_types.h"
 #include "engine/executor.h"
 #include "engine/model/config.h"
@@ -93,6 +95,13 @@ class SequenceStore {
   absl::StatusOr<std::unique_ptr<Sequence>> Make(const SequenceSpec& spec);
   // Puts it into a slot and tells the device, except for its start vector.
   absl::StatusOr<int> Publish(std::unique_ptr<Sequence> sequence);
+  // In the stream's order: its kernels do not wait for copies elsewhere. `from` may be reused on
+  // return.
+  template <typename T>
+  absl::Status ToDevice(T* to, std::span<const T> from, absl::string_view what) const {
+    return CudaError(
+        cudaMemcpyAsync(to, from.data(), from.size_bytes(), cudaMemcpyHostToDevice, stream_), what);
+  }
   float* StartOf(int slot) const {
     return starts_.data() + static_cast<size_t>(slot) * static_cast<size_t>(config_.d_model);
   }
