@@ -5,7 +5,7 @@ import statistics
 import torch
 
 
-def capture(step, pool=None):
+def capture(step):
     """`step` as a CUDA graph; it runs once before, so that whatever is made lazily exists."""
     stream = torch.cuda.Stream()
     stream.wait_stream(torch.cuda.current_stream())
@@ -14,7 +14,7 @@ def capture(step, pool=None):
     torch.cuda.current_stream().wait_stream(stream)
     torch.cuda.synchronize()
     graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph, pool=pool):
+    with torch.cuda.graph(graph):
         step()
     return graph
 

@@ -31,7 +31,6 @@ class Decoder:
 
     def __init__(self, shape, dense, tuned):
         self.shape, self.dense, self.tuned = shape, dense, tuned
-        self.pool = torch.cuda.graph_pool_handle()  # of all graphs: no two of them run at once
         self.net = network.Network(shape, network.random_tensors(shape, "cuda"))
         self.pieces = {
             name: network.compile_pieces(network.make_pieces(shape, linear), told)
@@ -76,7 +75,7 @@ class Decoder:
                 error = float((logits - reference).norm() / reference.norm())
                 if not error < LARGEST_ERROR:
                     raise ArithmeticError(f"its logits differ from the first's by {error:.2f} of their size")
-                graphs[name] = timing.capture(functools.partial(point.step, *variant), self.pool)
+                graphs[name] = timing.capture(functools.partial(point.step, *variant))
                 raced[name] = round(timing.replay_us(graphs[name], RACE_REPEATS), 1)
             except Exception as error:  # the others are still to be raced
                 failed[name] = worker.first_line(error)

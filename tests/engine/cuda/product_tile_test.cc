@@ -15,9 +15,9 @@ constexpr int kMostColumnTiles = 4;
 int CeilDivide(int a, int b) { return (a + b - 1) / b; }
 
 // Blocks of a product that is cut into such tiles.
-int BlocksOf(const ProductTile& tile, int outputs, int rows) {
-  return CeilDivide(CeilDivide(outputs, 16), tile.output_tiles) *
-         CeilDivide(rows, 8 * tile.column_tiles);
+int BlocksOf(const ProductTile& tile, const ProductShape& shape) {
+  return CeilDivide(CeilDivide(shape.outputs, 16), 1 << tile.log_output_tiles) *
+         CeilDivide(shape.rows, 8 * tile.column_tiles);
 }
 
 // The warps of a tile's outputs follow from the inputs alone: the order of sums hangs on them.
@@ -35,23 +35,21 @@ TEST(ProductTileTest, GrowsOnlyWhereBlocksOutnumberMultiprocessors) {
   for (const int outputs : {1, 16, 61, 256, 768, 2112, 4096, 50257}) {
     for (const int inputs : {5, 64, 256, 512, 1024, 4096}) {
       for (const int rows : {1, 8, 9, 17, 64, 100, 256}) {
-        SCOPED_TRACE(absl::StrCat(outputs, " x ", inputs, ", rows ", rows));
-        const ProductTile tile = ChooseProductTile(outputs, inputs, rows, kMultiprocessors);
-        EXPECT_LE(tile.output_tiles * ProductWarps(inputs), kMostWarps);
-        ASSERT_TRUE(tile.column_tiles == 1 || tile.column_tiles == 2 || tile.column_tiles == 4);
-        const bool no_more_columns =
-            tile.column_tiles == kMostColumnTiles || tile.column_tiles * 8 >= rows;
-        if (tile.column_tiles > 1) {
-          EXPECT_GT(BlocksOf({1, tile.column_tiles / 2}, outputs, rows), kMultiprocessors);
-          EXPECT_LT(tile.column_tiles / 2 * 8, rows) << "a tile without a row";
-        }
-        if (tile.output_tiles > 1) {
-          EXPECT_TRUE(no_more_columns);
-          EXPECT_GT(BlocksOf({tile.output_tiles / 2, tile.column_tiles}, outputs, rows),
-                    kMultiprocessors);
-        }
-        if (BlocksOf(tile, outputs, rows) > kMultiprocessors) {
-          EXPECT_TRUE(no_more_columns);
+        for (const bool normed : {false, true}) {
+          SCOPED_TRACE(absl::StrCat(outputs, " x ", inputs, ", rows ", rows, ", norm ", normed));
+          const ProductShape shape = {outputs, inputs, rows, normed};
+          const ProductTile tile = ChooseProductTile(shape, kMultiprocessors);
+          EXPECT_LE(ProductWarps(inputs) << tile.log_output_tiles, kMostWarps);
+          ASSERT_TRUE(tile.column_tiles == 1 || tile.column_tiles == 2 || tile.column_tiles == 4);
+          if (tile.column_tiles > 1) {
+            EXPECT_GT(BlocksOf({0, tile.column_tiles / 2}, shape), 2 * kMultiprocessors);
+            EXPECT_LT(tile.column_tiles / 2 * 8, rows) << "a tile without a row";
+          }
+          if (tile.log_output_tiles > 0) {
+            EXPECT_TRUE(tile.column_tiles == kMostColumnTiles || tile.column_tiles * 8 >= rows);
+            EXPECT_GT(BlocksOf({tile.log_output_tiles - 1, tile.column_tiles}, shape),
+                      kMultiprocessors);
+          }
         }
       }
     }
@@ -59,9 +57,12 @@ TEST(ProductTileTest, GrowsOnlyWhereBlocksOutnumberMultiprocessors) {
 }
 
 TEST(ProductTileTest, AProductOfFewOutputsAndRowsIsSpreadAsWidelyAsCanBe) {
-  EXPECT_EQ(ChooseProductTile(512, 512, 1, kMultiprocessors), (ProductTile{1, 1}));
-  EXPECT_EQ(ChooseProductTile(512, 512, 32, kMultiprocessors), (ProductTile{1, 1}));
-  EXPECT_EQ(ChooseProductTile(512, 512, 64, kMultiprocessors), (ProductTile{1, 2}));
+  const auto choose = [](int rows) {
+    return ChooseProductTile({.outputs = 512, .inputs = 512, .rows = rows}, kMultiprocessors);
+  };
+  EXPECT_EQ(choose(1), (ProductTile{0, 1}));
+  EXPECT_EQ(choose(64), (ProductTile{0, 1}));
+  EXPECT_EQ(choose(128), (ProductTile{0, 2}));
 }
 
 }  // namespace
