@@ -71,7 +71,7 @@ class LiteralReader {
     left_ = absl::StripLeadingAsciiWhitespace(left_);
     int64_t value = 0;
     size_t digits = 0;
-    for (; digits < left_.size() && absl::ascii_isdigit(left_[digits]); ++digits) {
+    for (; digits < left_.size() && left_[digits] >= '0' && left_[digits] <= '9'; ++digits) {
       if (digits == 18) return Unexpected("a number below 10^18");
       value = value * 10 + (left_[digits] - '0');
     }
