@@ -9,8 +9,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
-#include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "engine/base/clock.h"
 #include "engine/base/status_macros.h"
 #include "engine/checkpoint/checkpoint_reader.h"
 #include "engine/checkpoint/convert_arguments.h"
@@ -26,7 +26,7 @@ constexpr double kMebibyte = 1 << 20;
 // One line, redrawn in place; nothing of what takes less than half a second.
 class ProgressLine {
  public:
-  explicit ProgressLine(std::ostream* terminal) : terminal_(terminal) {}
+  ProgressLine(std::ostream* terminal, const Clock* clock) : terminal_(terminal), clock_(clock) {}
   ~ProgressLine() {
     if (drawn_) *terminal_ << "\r\x1b[K" << std::flush;
   }
@@ -34,7 +34,7 @@ class ProgressLine {
   ProgressLine& operator=(const ProgressLine&) = delete;
 
   void Show(int64_t done, int64_t total) {
-    const absl::Time now = absl::Now();
+    const absl::Time now = clock_->Now();
     if (now < next_) return;
     next_ = now + absl::Milliseconds(100);
     drawn_ = true;
@@ -47,7 +47,8 @@ class ProgressLine {
 
  private:
   std::ostream* const terminal_;
-  absl::Time next_ = absl::Now() + absl::Milliseconds(500);
+  const Clock* const clock_;
+  absl::Time next_ = clock_->Now() + absl::Milliseconds(500);
   bool drawn_ = false;
 };
 
@@ -68,6 +69,21 @@ std::string Summary(const std::string& directory, const ModelConfig& config,
   return text + "\n";
 }
 
+// Converts, with a progress line that is gone when this returns.
+absl::StatusOr<ConvertedModel> Convert(const ForeignCheckpoint& source,
+                                       const ConvertArguments& arguments,
+                                       const ConvertConsole& console) {
+  ProgressLine line(console.error, console.clock);
+  return ConvertCheckpoint(source, arguments.directory, arguments.conversion,
+                           [&](int64_t done, int64_t total) -> absl::Status {
+                             if (console.interrupted->load(std::memory_order_relaxed)) {
+                               return absl::CancelledError("interrupted");
+                             }
+                             if (console.error_is_terminal) line.Show(done, total);
+                             return absl::OkStatus();
+                           });
+}
+
 absl::Status ParseAndConvert(std::vector<std::string> arguments, const ConvertConsole& console) {
   ASSIGN_OR_RETURN(const ConvertArguments parsed, ParseConvertArguments(std::move(arguments)));
   if (parsed.answer.has_value()) {
@@ -76,16 +92,7 @@ absl::Status ParseAndConvert(std::vector<std::string> arguments, const ConvertCo
   }
   ASSIGN_OR_RETURN(const std::unique_ptr<ForeignCheckpoint> source,
                    OpenForeignCheckpoint(parsed.source, parsed.reader));
-  ProgressLine line(console.error);
-  const auto progress = [&](int64_t done, int64_t total) -> absl::Status {
-    if (console.interrupted->load(std::memory_order_relaxed)) {
-      return absl::CancelledError("interrupted");
-    }
-    if (console.error_is_terminal) line.Show(done, total);
-    return absl::OkStatus();
-  };
-  ASSIGN_OR_RETURN(const ConvertedModel model,
-                   ConvertCheckpoint(*source, parsed.directory, parsed.conversion, progress));
+  ASSIGN_OR_RETURN(const ConvertedModel model, Convert(*source, parsed, console));
   *console.out << Summary(parsed.directory, source->config(), model) << std::flush;
   return absl::OkStatus();
 }

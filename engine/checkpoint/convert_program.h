@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "engine/base/clock.h"
+
 namespace strided {
 
 // Pointees outlive the call.
@@ -15,6 +17,7 @@ struct ConvertConsole {
   std::ostream* out = nullptr;     // one line about the model that was made
   std::ostream* error = nullptr;   // progress and messages
   bool error_is_terminal = false;  // progress is shown there alone
+  const Clock* clock = nullptr;    // when to show it
   // Set by Ctrl-C, at any time; looked at between tensors. Relaxed: it orders nothing.
   const std::atomic<bool>* interrupted = nullptr;
 };

@@ -18,7 +18,7 @@ namespace {
 std::vector<TensorSpec> SpecsOf(const ForeignCheckpoint& source) {
   std::vector<TensorSpec> specs;
   for (TensorSpec& spec : TensorCatalog(source.config())) {
-    if (source.Has(spec.name)) specs.push_back(std::move(spec));
+    if (source.Has(spec)) specs.push_back(std::move(spec));
   }
   return specs;
 }

@@ -224,10 +224,8 @@ absl::Status DistaugCheckpoint::RefuseOthers() const {
   return absl::OkStatus();
 }
 
-bool DistaugCheckpoint::Has(absl::string_view name) const {
-  const std::vector<TensorSpec> catalog = TensorCatalog(config_);
-  return std::any_of(catalog.begin(), catalog.end(),
-                     [name](const TensorSpec& spec) { return spec.name == name; });
+bool DistaugCheckpoint::Has(const TensorSpec& spec) const {
+  return HasChosen(DistaugTensorOf(spec).name);
 }
 
 absl::StatusOr<std::vector<float>> DistaugCheckpoint::Read(const TensorSpec& spec) const {

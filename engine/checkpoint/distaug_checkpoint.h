@@ -46,7 +46,7 @@ class DistaugCheckpoint final : public ForeignCheckpoint {
 
   const std::string& config_json() const override { return config_json_; }
   const ModelConfig& config() const override { return config_; }
-  bool Has(absl::string_view name) const override;
+  bool Has(const TensorSpec& spec) const override;
   absl::StatusOr<std::vector<float>> Read(const TensorSpec& spec) const override;
 
  private:

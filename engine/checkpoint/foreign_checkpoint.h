@@ -9,7 +9,6 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "absl/strings/string_view.h"
 #include "engine/model/config.h"
 #include "engine/model/weights.h"
 
@@ -25,12 +24,12 @@ class ForeignCheckpoint {
   virtual const std::string& config_json() const = 0;
   virtual const ModelConfig& config() const = 0;
 
-  // Whether the files have the tensor that our format calls `name`. True for every one of
-  // TensorCatalog(config()) that is not optional.
-  virtual bool Has(absl::string_view name) const = 0;
+  // Whether the files have the tensor `spec` of TensorCatalog(config()). True for every one that is
+  // not optional.
+  virtual bool Has(const TensorSpec& spec) const = 0;
 
   // The values of the tensor `spec` of TensorCatalog(config()), row-major in spec.shape. Requires
-  // Has(spec.name). InvalidArgument, with the file and its own name of the tensor, where its bytes
+  // Has(spec). InvalidArgument, with the file and its own name of the tensor, where its bytes
   // are damaged or a value is not finite.
   virtual absl::StatusOr<std::vector<float>> Read(const TensorSpec& spec) const = 0;
 };

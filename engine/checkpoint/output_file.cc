@@ -44,7 +44,7 @@ absl::Status SyncDirectory(const std::string& path) {
   if (descriptor < 0) return absl::ErrnoToStatus(errno, path);
   // Some file systems take no such request of a directory, and order its changes by themselves.
   const bool synced = fsync(descriptor) == 0 || errno == EINVAL;
-  const absl::Status status = synced ? absl::OkStatus() : absl::ErrnoToStatus(errno, path);
+  absl::Status status = synced ? absl::OkStatus() : absl::ErrnoToStatus(errno, path);
   close(descriptor);
   return status;
 }

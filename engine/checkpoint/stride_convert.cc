@@ -19,10 +19,12 @@ int main(int argc, char** argv) {
   const auto interrupt = [](int) { interrupted.store(true, std::memory_order_relaxed); };
   std::signal(SIGINT, interrupt);
   std::signal(SIGTERM, interrupt);
+  const strided::SystemClock clock;
   strided::ConvertConsole console;
   console.out = &std::cout;
   console.error = &std::cerr;
   console.error_is_terminal = isatty(STDERR_FILENO) == 1;
+  console.clock = &clock;
   console.interrupted = &interrupted;
   return strided::RunConvert({argv + 1, argv + argc}, console);
 }

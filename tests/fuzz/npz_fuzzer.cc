@@ -55,7 +55,7 @@ void Fuzz(std::span<const std::byte> bytes) {
       DistaugCheckpoint::Open(*std::move(file), SmallestLayout());
   if (!checkpoint.ok()) return RequireReason(checkpoint.status());
   for (const TensorSpec& spec : TensorCatalog(checkpoint->config())) {
-    Require(checkpoint->Has(spec.name), "a checkpoint has every tensor of its network");
+    Require(checkpoint->Has(spec), "a checkpoint has every tensor of its network");
     const absl::StatusOr<std::vector<float>> values = checkpoint->Read(spec);
     if (!values.ok()) {
       RequireReason(values.status());

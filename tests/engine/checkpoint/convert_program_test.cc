@@ -16,6 +16,7 @@ namespace strided {
 namespace {
 
 using ::testing::AllOf;
+using ::testing::EndsWith;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::StartsWith;
@@ -26,12 +27,31 @@ struct Ran {
   std::string error;
 };
 
-Ran RunOn(const std::vector<std::string>& arguments, bool interrupted = false) {
+// A second passes whenever somebody looks at it.
+class RestlessClock final : public Clock {
+ public:
+  absl::Time Now() const override {
+    clock_.Advance(absl::Seconds(1));
+    return clock_.Now();
+  }
+
+ private:
+  mutable FakeClock clock_;
+};
+
+Ran RunOn(const std::vector<std::string>& arguments, bool interrupted = false,
+          bool on_terminal = false) {
   std::ostringstream out;
   std::ostringstream error;
   const std::atomic<bool> flag = interrupted;
-  const int code = RunConvert(
-      arguments, {.out = &out, .error = &error, .error_is_terminal = false, .interrupted = &flag});
+  const RestlessClock clock;
+  ConvertConsole console;
+  console.out = &out;
+  console.error = &error;
+  console.error_is_terminal = on_terminal;
+  console.clock = &clock;
+  console.interrupted = &flag;
+  const int code = RunConvert(arguments, console);
   return {code, out.str(), error.str()};
 }
 
@@ -125,6 +145,13 @@ TEST(ConvertProgramTest, AnInterruptLeavesNothing) {
   EXPECT_EQ(ran.exit_code, 130);
   EXPECT_EQ(ran.error, "stride-convert: interrupted\n");
   EXPECT_TRUE(std::filesystem::is_empty(directory.path() + "/small"));
+}
+
+TEST(ConvertProgramTest, ATerminalShowsProgressThatGoesAway) {
+  const TemporaryDirectory directory;
+  const Ran ran = RunOn(Small(directory), /*interrupted=*/false, /*on_terminal=*/true);
+  EXPECT_EQ(ran.exit_code, 0);
+  EXPECT_THAT(ran.error, AllOf(HasSubstr("100 %  0.0 of 0.0 MiB"), EndsWith("\r\x1b[K")));
 }
 
 TEST(ConvertProgramTest, HelpAndVersionAreAnswers) {
