@@ -80,11 +80,11 @@ struct TopStore {
   std::vector<float> values;
 };
 
-class CudaExecutorImpl final : public CudaExecutor {
+class DeviceExecutor final : public CudaExecutor {
  public:
-  CudaExecutorImpl(const ModelConfig& config, const CudaOptions& options, ExecutorInfo info)
+  DeviceExecutor(const ModelConfig& config, const CudaOptions& options, ExecutorInfo info)
       : config_(config), options_(options), info_(std::move(info)) {}
-  ~CudaExecutorImpl() override { cudaSetDevice(options_.device); }
+  ~DeviceExecutor() override { cudaSetDevice(options_.device); }
 
   // To be called once, before anything else.
   absl::Status Load(const Weights& weights);
@@ -140,7 +140,7 @@ class CudaExecutorImpl final : public CudaExecutor {
   std::unique_ptr<PrefillStep> prefill_;
 };
 
-absl::Status CudaExecutorImpl::Load(const Weights& weights) {
+absl::Status DeviceExecutor::Load(const Weights& weights) {
   RETURN_IF_ERROR(UseDevice(options_.device));
   ASSIGN_OR_RETURN(const int64_t free_at_start, FreeBytes());
   ASSIGN_OR_RETURN(stream_, cuda::CreateStream());
@@ -165,14 +165,14 @@ absl::Status CudaExecutorImpl::Load(const Weights& weights) {
   return CudaError(cudaDeviceSynchronize(), "loading a model");
 }
 
-int64_t CudaExecutorImpl::ArenaBytes(int64_t free_at_start, int64_t free_now) const {
+int64_t DeviceExecutor::ArenaBytes(int64_t free_at_start, int64_t free_now) const {
   if (options_.cache_capacity_bytes > 0) return options_.cache_capacity_bytes;
   const auto share =
       static_cast<int64_t>(options_.memory_fraction * static_cast<double>(free_at_start));
   return std::max<int64_t>(share - (free_at_start - free_now), 0);
 }
 
-DeviceMemory CudaExecutorImpl::memory() const {
+DeviceMemory DeviceExecutor::memory() const {
   DeviceMemory memory;
   memory.weights = network_->bytes();
   memory.cache = sequences_->arena_bytes();
@@ -182,7 +182,7 @@ DeviceMemory CudaExecutorImpl::memory() const {
   return memory;
 }
 
-absl::StatusOr<Slot> CudaExecutorImpl::StartSequence(const SequenceSpec& spec) {
+absl::StatusOr<Slot> DeviceExecutor::StartSequence(const SequenceSpec& spec) {
   RETURN_IF_ERROR(UseDevice(options_.device));
   RETURN_IF_ERROR(CheckSequenceSpec(spec, config_));
   RETURN_IF_ERROR(ReserveTop(spec.top_logprobs));
@@ -191,7 +191,7 @@ absl::StatusOr<Slot> CudaExecutorImpl::StartSequence(const SequenceSpec& spec) {
   return Slot(this, slot);
 }
 
-absl::StatusOr<Slot> CudaExecutorImpl::ForkSequence(const Slot& parent, const SequenceSpec& spec) {
+absl::StatusOr<Slot> DeviceExecutor::ForkSequence(const Slot& parent, const SequenceSpec& spec) {
   RETURN_IF_ERROR(UseDevice(options_.device));
   const cuda::Sequence* const source = sequences_->Find(parent.index());
   if (source == nullptr) {
@@ -205,7 +205,7 @@ absl::StatusOr<Slot> CudaExecutorImpl::ForkSequence(const Slot& parent, const Se
   return Slot(this, slot);
 }
 
-absl::StatusOr<StepResult> CudaExecutorImpl::Run(const StepPlan& plan) {
+absl::StatusOr<StepResult> DeviceExecutor::Run(const StepPlan& plan) {
   RETURN_IF_ERROR(UseDevice(options_.device));
   const auto progress_of = [this](int slot) -> SequenceProgress* {
     cuda::Sequence* const sequence = sequences_->Find(slot);
@@ -223,7 +223,7 @@ absl::StatusOr<StepResult> CudaExecutorImpl::Run(const StepPlan& plan) {
   return StepResult(results_);
 }
 
-void CudaExecutorImpl::PrepareResults(const StepPlan& plan) {
+void DeviceExecutor::PrepareResults(const StepPlan& plan) {
   first_result_.clear();
   first_top_.clear();
   size_t results = 0;
@@ -243,7 +243,7 @@ void CudaExecutorImpl::PrepareResults(const StepPlan& plan) {
   top_.values.resize(top);
 }
 
-void CudaExecutorImpl::Divide(const StepPlan& plan) {
+void DeviceExecutor::Divide(const StepPlan& plan) {
   prompts_.Clear();
   for (RowGroup& round : rounds_) round.Clear();
   size_t round = 0;  // of the row: how many decode rows of its sequence come before it
@@ -260,14 +260,14 @@ void CudaExecutorImpl::Divide(const StepPlan& plan) {
   }
 }
 
-absl::Status CudaExecutorImpl::RunPrefill(const StepPlan& plan) {
+absl::Status DeviceExecutor::RunPrefill(const StepPlan& plan) {
   if (prompts_.rows.empty()) return absl::OkStatus();
   return prefill_->Run(prompts_.rows, [&](size_t row, const Outputs& outputs, int index) {
     TakeResult(plan, prompts_.plan_rows[row], outputs, index, 0);
   });
 }
 
-absl::Status CudaExecutorImpl::RunRound(const StepPlan& plan, const RowGroup& round) {
+absl::Status DeviceExecutor::RunRound(const StepPlan& plan, const RowGroup& round) {
   if (round.rows.empty()) return absl::OkStatus();
   RETURN_IF_ERROR(decode_->Run(round.rows));
   for (size_t r = 0; r < round.rows.size(); ++r) {
@@ -280,8 +280,8 @@ absl::Status CudaExecutorImpl::RunRound(const StepPlan& plan, const RowGroup& ro
   return absl::OkStatus();
 }
 
-void CudaExecutorImpl::TakeResult(const StepPlan& plan, size_t plan_row, const Outputs& outputs,
-                                  int index, int step) {
+void DeviceExecutor::TakeResult(const StepPlan& plan, size_t plan_row, const Outputs& outputs,
+                                int index, int step) {
   const int alternatives = sequences_->Find(plan.rows[plan_row].slot)->spec.top_logprobs;
   const auto count = static_cast<size_t>(alternatives);
   const size_t top = first_top_[plan_row] + static_cast<size_t>(step) * count;
@@ -334,8 +334,8 @@ absl::StatusOr<std::unique_ptr<CudaExecutor>> CreateCudaExecutor(const ModelConf
                                                                  const Weights& weights,
                                                                  const CudaOptions& options) {
   RETURN_IF_ERROR(CheckOptions(options));
-  auto executor = std::make_unique<CudaExecutorImpl>(config, options,
-                                                     InfoOf(options, weights.parameter_count()));
+  auto executor =
+      std::make_unique<DeviceExecutor>(config, options, InfoOf(options, weights.parameter_count()));
   RETURN_IF_ERROR(executor->Load(weights));
   return executor;
 }
