@@ -20,6 +20,38 @@ int BlocksOf(const ProductTile& tile, const ProductShape& shape) {
          CeilDivide(shape.rows, 8 * tile.column_tiles);
 }
 
+// The most blocks that a tile leaves as they are.
+int EnoughFor(const ProductTile& tile, const ProductShape& shape) {
+  const bool norms_many = shape.normed && tile.column_tiles == kMostColumnTiles;
+  return norms_many ? kMultiprocessors : 2 * kMultiprocessors;
+}
+
+// Whether each doubling was needed, columns first, and none was left out.
+void ExpectPromise(const ProductShape& shape) {
+  SCOPED_TRACE(absl::StrCat(shape.outputs, " x ", shape.inputs, ", rows ", shape.rows,
+                            shape.normed ? ", normed" : ""));
+  const ProductTile tile = ChooseProductTile(shape, kMultiprocessors);
+  const int warps = ProductWarps(shape.inputs);
+  EXPECT_LE(warps << tile.log_output_tiles, kMostWarps);
+  ASSERT_TRUE(tile.column_tiles == 1 || tile.column_tiles == 2 ||
+              tile.column_tiles == kMostColumnTiles);
+  if (tile.column_tiles > 1) {
+    const ProductTile before = {0, tile.column_tiles / 2};
+    EXPECT_GT(BlocksOf(before, shape), 2 * kMultiprocessors);
+    EXPECT_LT(before.column_tiles * 8, shape.rows) << "columns without a row";
+  }
+  if (tile.log_output_tiles > 0) {
+    const ProductTile before = {tile.log_output_tiles - 1, tile.column_tiles};
+    EXPECT_GT(BlocksOf(before, shape), EnoughFor(tile, shape));
+  }
+  if (BlocksOf({0, tile.column_tiles}, shape) > 2 * kMultiprocessors) {
+    EXPECT_TRUE(tile.column_tiles == kMostColumnTiles || tile.column_tiles * 8 >= shape.rows);
+  }
+  if (BlocksOf(tile, shape) > EnoughFor(tile, shape)) {
+    EXPECT_TRUE(tile.log_output_tiles == 2 || warps << (tile.log_output_tiles + 1) > kMostWarps);
+  }
+}
+
 // The warps of a tile's outputs follow from the inputs alone: the order of sums hangs on them.
 TEST(ProductWarpsTest, AWarpTakesAtLeastOneGroupOf64Inputs) {
   EXPECT_EQ(ProductWarps(1), 1);
@@ -31,26 +63,12 @@ TEST(ProductWarpsTest, AWarpTakesAtLeastOneGroupOf64Inputs) {
   EXPECT_EQ(ProductWarps(65536), 16);
 }
 
-TEST(ProductTileTest, GrowsOnlyWhereBlocksOutnumberMultiprocessors) {
+TEST(ProductTileTest, GrowsOnlyAndAlwaysWhereThereAreTooManyBlocks) {
   for (const int outputs : {1, 16, 61, 256, 768, 2112, 4096, 50257}) {
     for (const int inputs : {5, 64, 256, 512, 1024, 4096}) {
       for (const int rows : {1, 8, 9, 17, 64, 100, 256}) {
-        for (const bool normed : {false, true}) {
-          SCOPED_TRACE(absl::StrCat(outputs, " x ", inputs, ", rows ", rows, ", norm ", normed));
-          const ProductShape shape = {outputs, inputs, rows, normed};
-          const ProductTile tile = ChooseProductTile(shape, kMultiprocessors);
-          EXPECT_LE(ProductWarps(inputs) << tile.log_output_tiles, kMostWarps);
-          ASSERT_TRUE(tile.column_tiles == 1 || tile.column_tiles == 2 || tile.column_tiles == 4);
-          if (tile.column_tiles > 1) {
-            EXPECT_GT(BlocksOf({0, tile.column_tiles / 2}, shape), 2 * kMultiprocessors);
-            EXPECT_LT(tile.column_tiles / 2 * 8, rows) << "a tile without a row";
-          }
-          if (tile.log_output_tiles > 0) {
-            EXPECT_TRUE(tile.column_tiles == kMostColumnTiles || tile.column_tiles * 8 >= rows);
-            EXPECT_GT(BlocksOf({tile.log_output_tiles - 1, tile.column_tiles}, shape),
-                      kMultiprocessors);
-          }
-        }
+        ExpectPromise({outputs, inputs, rows, /*normed=*/false});
+        ExpectPromise({outputs, inputs, rows, /*normed=*/true});
       }
     }
   }
