@@ -28,8 +28,9 @@ struct StepRow {
   int32_t input = kStartInput;  // x(t-1)
   RowOutput output = RowOutput::kNone;
   int32_t target = 0;  // for kScore
-  // kSample alone: consecutive positions to run in this call, the first as said above, each later
-  // one with the token that the one before it drew. 1 to ExecutorInfo::max_steps; 1 for the others.
+  // kSample behind the prompt alone: consecutive positions to run in this call, the first as said
+  // above, each later one with the token that the one before it drew. 1 to ExecutorInfo::max_steps;
+  // 1 for the others.
   int steps = 1;
 };
 

@@ -112,6 +112,9 @@ class DeviceExecutor final : public CudaExecutor {
   // Sorts the plan's rows into the prompts', and rounds of decode steps in each of which a sequence
   // has one row.
   void Divide(const StepPlan& plan);
+  // InvalidArgument where a row asks for several steps within its prompt: prompts and draws take
+  // different ways.
+  absl::Status CheckPrompts(const StepPlan& plan) const;
   // Makes room for every result of the plan.
   void PrepareResults(const StepPlan& plan);
   absl::Status RunPrefill(const StepPlan& plan);
@@ -213,6 +216,7 @@ absl::StatusOr<StepResult> DeviceExecutor::Run(const StepPlan& plan) {
   };
   const PlanLimits limits{info_.max_rows, info_.max_steps, config_.vocab_size};
   RETURN_IF_ERROR(CheckPlan(plan, limits, ++plan_number_, progress_of));
+  RETURN_IF_ERROR(CheckPrompts(plan));
   PrepareResults(plan);
   Divide(plan);
   RETURN_IF_ERROR(RunPrefill(plan));
@@ -221,6 +225,18 @@ absl::StatusOr<StepResult> DeviceExecutor::Run(const StepPlan& plan) {
     sequences_->Find(row.slot)->progress.next_position = row.position + row.steps;
   }
   return StepResult(results_);
+}
+
+absl::Status DeviceExecutor::CheckPrompts(const StepPlan& plan) const {
+  for (size_t i = 0; i < plan.rows.size(); ++i) {
+    const StepRow& row = plan.rows[i];
+    const int prompt_length = sequences_->Find(row.slot)->spec.prompt_length;
+    if (row.steps == 1 || row.position >= prompt_length) continue;
+    return absl::InvalidArgumentError(
+        absl::StrCat("plan row ", i, ": steps is ", row.steps, "; position ", row.position,
+                     " is in the prompt of ", prompt_length, ", where it must be 1"));
+  }
+  return absl::OkStatus();
 }
 
 void DeviceExecutor::PrepareResults(const StepPlan& plan) {
@@ -250,8 +266,7 @@ void DeviceExecutor::Divide(const StepPlan& plan) {
   for (size_t i = 0; i < plan.rows.size(); ++i) {
     const StepRow& row = plan.rows[i];
     if (i == 0 || plan.rows[i - 1].slot != row.slot) round = 0;
-    // A row of several steps draws, so it stands behind its prompt, or steps as if it did.
-    if (row.position < sequences_->Find(row.slot)->spec.prompt_length && row.steps == 1) {
+    if (row.position < sequences_->Find(row.slot)->spec.prompt_length) {
       prompts_.Add(row, i);
       continue;
     }
