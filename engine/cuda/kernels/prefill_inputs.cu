@@ -24,6 +24,18 @@ __global__ void __launch_bounds__(kEmbedThreads)
 }
 
 template <Operand kOperand>
+__device__ __forceinline__ void StoreFour(const float4& y,
+                                          typename OperandTraits<kOperand>::Type* to) {
+  using Traits = OperandTraits<kOperand>;
+  if constexpr (kOperand == Operand::kFloat32) {
+    *reinterpret_cast<float4*>(to) = y;
+  } else {
+    *reinterpret_cast<uint2*>(to) = make_uint2(Traits::Pack(y.x, y.y), Traits::Pack(y.z, y.w));
+  }
+}
+
+// Bound by reading hidden.
+template <Operand kOperand>
 __global__ void __launch_bounds__(kNormWarps* kLanes)
     NormRowsKernel(const __grid_constant__ NormRows n) {
   using Traits = OperandTraits<kOperand>;
@@ -33,8 +45,10 @@ __global__ void __launch_bounds__(kNormWarps* kLanes)
   if (row >= n.rows) return;
   const int64_t from = n.from == nullptr ? row : n.from[row];
   auto* const out = reinterpret_cast<typename Traits::Type*>(n.out) + row * n.out_stride;
-  NormaliseRow(n.in + from * n.width, n.width, n.norm, 0, n.width,
-               [&](int i, float value) { out[i] = Traits::From(value); });
+  NormaliseRow(
+      n.in + from * n.width, n.width, n.norm, 0, n.width,
+      [&](int i, float value) { out[i] = Traits::From(value); },
+      [&](int i, const float4& y) { StoreFour<kOperand>(y, out + i); });
 }
 
 }  // namespace

@@ -33,8 +33,9 @@ struct NormRows {
   DeviceNorm norm;                // weight null: the rows as they are
   const float* in = nullptr;      // [.][width]
   const int32_t* from = nullptr;  // [rows]; null: row i
-  std::byte* out = nullptr;       // [rows][out_stride]; only `width` elements are written
-  int64_t out_stride = 0;         // elements
+  // [rows][out_stride]; only `width` elements are written. Aligned to 16 bytes, rows too.
+  std::byte* out = nullptr;
+  int64_t out_stride = 0;  // elements
   int width = 0;
   int rows = 0;
 };

@@ -110,29 +110,38 @@ __device__ __forceinline__ void NormaliseRead(const float* row, int width, const
   }
 }
 
-// Calls store(i, y[i]) for begin <= i < end, y = norm(row); the row as it is where the norm has no
-// weight. By a whole warp. Rows and vectors of a width that is a multiple of 4 are aligned to 16
-// bytes; begin and end are then multiples of 4.
-template <typename Store>
+// Calls store(i, y[i]), or store_four(i, y[i..i+3]) with i a multiple of 4, for begin <= i < end,
+// y = norm(row); the row as it is where the norm has no weight. By a whole warp. Rows and vectors
+// of a width that is a multiple of 4 are aligned to 16 bytes; begin and end are then multiples
+// of 4.
+template <typename Store, typename StoreFour>
 __device__ __forceinline__ void NormaliseRow(const float* row, int width, const DeviceNorm& norm,
-                                             int begin, int end, Store&& store) {
-  const auto store_four = [&](int, int i, const float4& y) {
-    store(i, y.x);
-    store(i + 1, y.y);
-    store(i + 2, y.z);
-    store(i + 3, y.w);
-  };
+                                             int begin, int end, Store&& store,
+                                             StoreFour&& store_four) {
+  const auto store_held = [&](int, int i, const float4& y) { store_four(i, y); };
   if (norm.weight == nullptr) {
     for (int i = begin + threadIdx.x % 32; i < end; i += 32) store(i, __ldcg(row + i));
   } else if (!IsHeld(width)) {
     NormaliseRead(row, width, norm, begin, end, store);
   } else if (width <= 256) {
-    NormaliseHeld<2, 1>(row, 0, 1, width, norm, begin, end, store_four);
+    NormaliseHeld<2, 1>(row, 0, 1, width, norm, begin, end, store_held);
   } else if (width <= 512) {
-    NormaliseHeld<4, 1>(row, 0, 1, width, norm, begin, end, store_four);
+    NormaliseHeld<4, 1>(row, 0, 1, width, norm, begin, end, store_held);
   } else {
-    NormaliseHeld<8, 1>(row, 0, 1, width, norm, begin, end, store_four);
+    NormaliseHeld<8, 1>(row, 0, 1, width, norm, begin, end, store_held);
   }
+}
+
+// The same, one element at a time.
+template <typename Store>
+__device__ __forceinline__ void NormaliseRow(const float* row, int width, const DeviceNorm& norm,
+                                             int begin, int end, Store&& store) {
+  NormaliseRow(row, width, norm, begin, end, store, [&](int i, const float4& y) {
+    store(i, y.x);
+    store(i + 1, y.y);
+    store(i + 2, y.z);
+    store(i + 3, y.w);
+  });
 }
 
 }  // namespace strided::cuda

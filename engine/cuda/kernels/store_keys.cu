@@ -6,10 +6,11 @@
 namespace strided::cuda {
 namespace {
 
-constexpr int kWarps = 8;
-constexpr int kLanes = 32;
+constexpr int kThreads = 256;
+constexpr int kLanes = 8;  // of a row
+constexpr int kRows = kThreads / kLanes;
 
-// Copies `width` elements, by a warp: 16 bytes at a time where all rows are aligned to that.
+// Copies `width` elements, by kLanes lanes: 16 bytes at a time where all rows are aligned to that.
 template <typename Type>
 __device__ __forceinline__ void CopyRow(const Type* from, int width, bool aligned, Type* to) {
   const int lane = threadIdx.x % kLanes;
@@ -24,11 +25,11 @@ __device__ __forceinline__ void CopyRow(const Type* from, int width, bool aligne
 }
 
 template <typename Type>
-__global__ void __launch_bounds__(kWarps* kLanes)
+__global__ void __launch_bounds__(kThreads)
     StoreKeysKernel(const __grid_constant__ PrefillAttention a) {
   WaitForGridBefore();
   LetNextGridStart();
-  const int row = blockIdx.x * kWarps + threadIdx.x / kLanes;
+  const int row = blockIdx.x * kRows + threadIdx.x / kLanes;
   if (row >= a.rows.row_count) return;
   const int head = blockIdx.y;
   const RowRun run = a.rows.runs[a.rows.rows[row].run];
@@ -56,9 +57,9 @@ __global__ void __launch_bounds__(kWarps* kLanes)
 absl::Status LaunchStoreKeys(const PrefillAttention& attention, Operand operand, bool dependent,
                              cudaStream_t stream) {
   LaunchShape shape;
-  shape.grid = dim3(static_cast<unsigned>(HeadRows::CeilDivide(attention.rows.row_count, kWarps)),
+  shape.grid = dim3(static_cast<unsigned>(HeadRows::CeilDivide(attention.rows.row_count, kRows)),
                     static_cast<unsigned>(attention.n_head));
-  shape.block = dim3(kWarps * kLanes);
+  shape.block = dim3(kThreads);
   shape.dependent = dependent;
   // 16-bit operands are copied as they are.
   const auto kernel =

@@ -26,7 +26,7 @@ STRIDED_HOST_DEVICE int HomeAfter(const HeadRows& head, int position, int end, i
 }
 
 // Copies from `attention.qkv` to the caches, for a layer whose attention is done. Launches on
-// `stream`; `dependent` as in launch.h. One warp per row and head.
+// `stream`; `dependent` as in launch.h. Eight lanes per row and head.
 absl::Status LaunchStoreKeys(const PrefillAttention& attention, Operand operand, bool dependent,
                              cudaStream_t stream);
 

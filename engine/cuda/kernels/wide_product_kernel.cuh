@@ -10,12 +10,14 @@
 #ifndef STRIDED_ENGINE_CUDA_KERNELS_WIDE_PRODUCT_KERNEL_CUH_
 #define STRIDED_ENGINE_CUDA_KERNELS_WIDE_PRODUCT_KERNEL_CUH_
 
-#include "engine/cuda/kernels/activation.cuh"
+#include <algorithm>
+
 #include "engine/cuda/kernels/async_copy.cuh"
 #include "engine/cuda/kernels/fragments.cuh"
 #include "engine/cuda/kernels/launch.h"
 #include "engine/cuda/kernels/weight_packing.h"
 #include "engine/cuda/kernels/wide_product.h"
+#include "engine/cuda/kernels/wide_results.cuh"
 
 namespace strided::cuda {
 
@@ -25,7 +27,7 @@ struct WideShape;
 template <>
 struct WideShape<WideTile::kLarge> {
   static constexpr int kWarpsAcrossOutputs = 4, kWarpsAcrossRows = 2;
-  static constexpr int kStages = 3, kBlocksPerMultiprocessor = 1;
+  static constexpr int kStages = 4, kBlocksPerMultiprocessor = 1;
 };
 template <>
 struct WideShape<WideTile::kMedium> {
@@ -59,34 +61,80 @@ struct WideKernel : WideShape<kTile> {
   static_assert(kRowBytes == 128, "eight parts, exchanged by the row's number mod 8");
   static constexpr int kWeightBytes = kTiles * kUnits * 16;
   static constexpr int kStageBytes = kWeightBytes + kRows * kRowBytes;
-  static constexpr int kSharedBytes = kStageBytes * Shape::kStages;
+  static constexpr int kAhead = Shape::kStages - 1;  // stages that are copied before their turn
+  using Results = WideResults<kOperand, kOutputs, kRows, kThreads>;
+  static constexpr int kSharedBytes = std::max(kStageBytes * Shape::kStages, Results::kSharedBytes);
 
   // -- Copies into a stage.
 
-  static __device__ __forceinline__ void CopyWeights(const WideProduct& p, int first_tile,
-                                                     int stage_index, uint32_t stage) {
-    const int steps = PackedSteps(p.matrix.inputs);
-    const int last_tile = PackedTiles(p.matrix.outputs) - 1;
+  // What a thread copies of each stage: whole parts of the weights and of the rows.
+  static constexpr int kWeightCopies = kTiles * kUnits / kThreads;
+  static constexpr int kRowCopies = kRows * 8 / kThreads;
+  static_assert(kThreads % kUnits == 0 && kTiles * kUnits % kThreads == 0);
+  static_assert(kThreads % 64 == 0 && kRows * 8 % kThreads == 0,
+                "part ^ row % 8 is one of a thread");
+
+  struct Source {
+    const std::byte* weights;  // the thread's unit of tile 0, stage 0
+    const std::byte* rows;     // the thread's part of row 0, stage 0
+    uint32_t tile_bytes;       // of the matrix
+    uint32_t row_bytes;
+    int tile;  // the first that the thread copies from
+    int last_tile;
+    int row;  // the first that the thread copies from
+    int last_row;
+  };
+
+  static __device__ __forceinline__ Source SourceOf(const WideProduct& p, int first_tile,
+                                                    int first_row) {
+    const int thread = threadIdx.x;
+    Source source;
+    source.weights = p.matrix.weights + thread % kUnits * 16;
+    source.rows = p.in + thread % 8 * 16;
+    source.tile_bytes = PackedSteps(p.matrix.inputs) / kSteps * kUnits * 16;
+    source.row_bytes = static_cast<uint32_t>(p.in_stride) * 2;
+    source.tile = first_tile + thread / kUnits;
+    source.last_tile = PackedTiles(p.matrix.outputs) - 1;
+    source.row = first_row + thread / 8;
+    source.last_row = p.rows - 1;
+    return source;
+  }
+
+  // Hides that a number is the same in each round of a loop: what follows from it is computed
+  // anew, in two instructions, instead of being held in registers that the sums need.
+  static __device__ __forceinline__ int Anew(int number) {
+    asm volatile("" : "+r"(number));
+    return number;
+  }
+
+  // Tiles and rows beyond the last are copies of it: not stored.
+  static __device__ __forceinline__ void CopyWeights(const Source& source, int stage_index,
+                                                     uint32_t stage) {
+    const std::byte* const from = source.weights + stage_index * (kUnits * 16);
+    const uint32_t to = stage + threadIdx.x * 16;
+    const int first_tile = Anew(source.tile);
 #pragma unroll
-    for (int i = threadIdx.x; i < kTiles * kUnits; i += kThreads) {
-      const int tile = min(first_tile + i / kUnits, last_tile);  // beyond the last: not stored
-      const int step = stage_index * kSteps;
-      const uint4* const from =
-          WeightUnit<kFormat>::Address(p.matrix.weights, tile, step, steps, 0) + i % kUnits;
-      CopyAsync(stage + i * 16, from, true);
+    for (int c = 0; c < kWeightCopies; ++c) {
+      const int tile = min(first_tile + c * (kThreads / kUnits), source.last_tile);
+      CopyAsync(to + c * (kThreads * 16),
+                from + static_cast<uint64_t>(static_cast<uint32_t>(tile)) * source.tile_bytes,
+                true);
     }
   }
 
-  static __device__ __forceinline__ void CopyRows(const WideProduct& p, int first_row,
-                                                  int stage_index, uint32_t stage) {
-    const auto* const in = reinterpret_cast<const uint16_t*>(p.in) + stage_index * (kRowBytes / 2);
+  static __device__ __forceinline__ void CopyRows(const Source& source, int stage_index,
+                                                  uint32_t stage) {
+    const int row_in_tile = threadIdx.x / 8;
+    const int first_row = Anew(source.row);
+    const int part = threadIdx.x % 8;
+    const std::byte* const from = source.rows + stage_index * kRowBytes;
+    const uint32_t to =
+        stage + kWeightBytes + row_in_tile * kRowBytes + ((part ^ row_in_tile % 8) * 16);
 #pragma unroll
-    for (int i = threadIdx.x; i < kRows * 8; i += kThreads) {
-      const int row = i / 8;
-      const int part = i % 8;
-      const int from_row = min(first_row + row, p.rows - 1);  // beyond the last: not stored
-      CopyAsync(stage + kWeightBytes + row * kRowBytes + ((part ^ row % 8) * 16),
-                in + from_row * p.in_stride + part * 8, true);
+    for (int c = 0; c < kRowCopies; ++c) {
+      const int row = min(first_row + c * (kThreads / 8), source.last_row);
+      CopyAsync(to + c * (kThreads / 8 * kRowBytes),
+                from + static_cast<uint64_t>(static_cast<uint32_t>(row)) * source.row_bytes, true);
     }
   }
 
@@ -119,6 +167,13 @@ struct WideKernel : WideShape<kTile> {
     for (int n = 0; n < kColumns / 2; ++n) LoadMatrices(to.rows[n], from + n * 16 * kRowBytes);
   }
 
+  // Units that hold more than one step.
+  static __device__ __forceinline__ void KeepUnits(const Fragments& from, int step, Fragments& to) {
+    if (step % kUnitSteps == 0) return;
+#pragma unroll
+    for (int m = 0; m < kWarpTiles; ++m) to.unit[m] = from.unit[m];
+  }
+
   using Sums = float[kWarpTiles][kColumns][4];
 
   static __device__ __forceinline__ void Multiply(const Fragments& fragments, int step,
@@ -135,143 +190,77 @@ struct WideKernel : WideShape<kTile> {
     }
   }
 
-  static __device__ __forceinline__ void MultiplyStage(uint32_t stage, int warp_tile, int warp_row,
-                                                       Sums& sums) {
-    Fragments fragments[2];
-    LoadFragments(stage, 0, warp_tile, warp_row, fragments[0]);
-#pragma unroll
-    for (int step = 0; step < kSteps; ++step) {
-      if (step + 1 < kSteps) {
-        Fragments& next = fragments[(step + 1) % 2];
-        if ((step + 1) % kUnitSteps != 0) {
-#pragma unroll
-          for (int m = 0; m < kWarpTiles; ++m) next.unit[m] = fragments[step % 2].unit[m];
-        }
-        LoadFragments(stage, step + 1, warp_tile, warp_row, next);
-      }
-      Multiply(fragments[step % 2], step, sums);
-    }
-  }
-
-  // -- Results.
-
-  // Scale and bias of a lane's two outputs in a tile of 16: `output` and `output` + 8.
-  struct OutputTerms {
-    float scale[2];
-    float bias[2];
-  };
-  static __device__ __forceinline__ OutputTerms TermsOf(const DeviceMatrix& matrix, int output) {
-    OutputTerms terms;
-#pragma unroll
-    for (int half = 0; half < 2; ++half) {
-      const int at = output + half * 8;
-      const bool inside = at < matrix.outputs;
-      terms.scale[half] = inside && matrix.scales != nullptr ? matrix.scales[at] : 1.0f;
-      terms.bias[half] = inside && matrix.bias != nullptr ? matrix.bias[at] : 0.0f;
-    }
-    return terms;
-  }
-
-  // Float32 rows: 8 lanes write 8 outputs of a row, 32 bytes.
-  static __device__ __forceinline__ void StoreFloats(const WideProduct& p, int output, int row,
-                                                     const float (&y)[4]) {
-    auto* const out = reinterpret_cast<float*>(p.out);
-#pragma unroll
-    for (int i = 0; i < 4; ++i) {
-      const int to_row = row + i % 2;
-      const int to_output = output + i / 2 * 8;
-      if (to_row >= p.rows || to_output >= p.matrix.outputs) continue;
-      float* const to = out + to_row * p.out_stride + to_output;
-      *to = p.output == WideOutput::kResidual ? __ldcg(to) + y[i] : y[i];
-    }
-  }
-
-  // Rows of the operand's type: the sums lie by output; transposed, a lane has two neighbouring
-  // outputs of one row.
-  static __device__ __forceinline__ void StoreOperands(const WideProduct& p, int first_output,
-                                                       int first_row, const float (&y)[4]) {
-    using Traits = OperandTraits<kOperand>;
-    const int lane = threadIdx.x % 32;
-    const int row = first_row + lane / 4;
-    auto* const out = reinterpret_cast<uint16_t*>(p.out);
-    __syncwarp();
-    const uint32_t pairs[2] = {Transpose(Traits::Pack(y[0], y[1])),
-                               Transpose(Traits::Pack(y[2], y[3]))};
-#pragma unroll
-    for (int half = 0; half < 2; ++half) {
-      const int output = first_output + half * 8 + lane % 4 * 2;
-      uint16_t* const to = out + row * p.out_stride + output;
-      if (row < p.rows && output + 1 < p.matrix.outputs) {
-        *reinterpret_cast<uint32_t*>(to) = pairs[half];
-      } else if (row < p.rows && output < p.matrix.outputs) {
-        *to = static_cast<uint16_t>(pairs[half]);
-      }
-    }
-  }
-
-  static __device__ __forceinline__ void StoreSums(const WideProduct& p, int first_output,
-                                                   int first_row, const Sums& sums) {
-    const int lane = threadIdx.x % 32;
-    const bool floats = p.output == WideOutput::kResidual || p.output == WideOutput::kFloat32;
-#pragma unroll
-    for (int m = 0; m < kWarpTiles; ++m) {
-      const int tile_output = first_output + m * kTileOutputs;
-      if (tile_output >= p.matrix.outputs) return;
-      const OutputTerms terms = TermsOf(p.matrix, tile_output + lane / 4);
-#pragma unroll
-      for (int n = 0; n < kColumns; ++n) {
-        float y[4];
-#pragma unroll
-        for (int i = 0; i < 4; ++i) {
-          y[i] = fmaf(sums[m][n][i], terms.scale[i / 2], terms.bias[i / 2]);
-          if (p.output == WideOutput::kActivated) y[i] = Activate(p.activation, y[i]);
-        }
-        if (floats) {
-          StoreFloats(p, tile_output + lane / 4, first_row + n * 8 + lane % 4 * 2, y);
-        } else {
-          StoreOperands(p, tile_output, first_row + n * 8, y);
-        }
-      }
-    }
-  }
-
   // -- Main loop.
 
-  static __device__ __forceinline__ void Run(const WideProduct& p, uint32_t shared) {
+  // Before a step is multiplied, the fragments of the next are on their way, those of the next
+  // stage too.
+  static __device__ __forceinline__ void MultiplyAll(const Source& source, int stages,
+                                                     uint32_t shared, int warp_tile, int warp_row,
+                                                     Sums& sums) {
+    const uint32_t end = shared + Shape::kStages * kStageBytes;
+    const auto after = [&](uint32_t stage) {
+      return stage + kStageBytes == end ? shared : stage + kStageBytes;
+    };
+    uint32_t stage = shared;                        // that is multiplied
+    uint32_t free = shared + kAhead * kStageBytes;  // that is copied to
+    Fragments fragments[2];
+    WaitForCopies<kAhead - 1>();
+    __syncthreads();  // stage 0 has arrived for all
+    LoadFragments(stage, 0, warp_tile, warp_row, fragments[0]);
+#pragma unroll 1
+    for (int s = 0; s < stages; ++s) {
+#pragma unroll
+      for (int step = 0; step < kSteps; ++step) {
+        Fragments& next = fragments[(step + 1) % 2];
+        if (step + 1 < kSteps) {
+          KeepUnits(fragments[step % 2], step + 1, next);
+          LoadFragments(stage, step + 1, warp_tile, warp_row, next);
+        } else {
+          WaitForCopies<kAhead - 1>();
+          __syncthreads();  // stage s + 1 has arrived for all; all have the fragments of stage s
+          stage = after(stage);
+          if (s + 1 < stages) LoadFragments(stage, 0, warp_tile, warp_row, next);
+        }
+        if (step == 0 && s + kAhead < stages) CopyWeights(source, s + kAhead, free);
+        if (step == 1) {  // apart, since addresses take registers
+          if (s + kAhead < stages) CopyRows(source, s + kAhead, free);
+          CommitCopies();
+          free = after(free);
+        }
+        Multiply(fragments[step % 2], step, sums);
+      }
+    }
+  }
+
+  static __device__ __forceinline__ void Run(const WideProduct& p, std::byte* memory) {
     const int output_tiles = (p.matrix.outputs + kOutputs - 1) / kOutputs;
     const int first_output = static_cast<int>(blockIdx.x % output_tiles) * kOutputs;
     const int first_row = static_cast<int>(blockIdx.x / output_tiles) * kRows;
-    const int first_tile = first_output / kTileOutputs;
     const int stages = PackedSteps(p.matrix.inputs) / kSteps;
     const int warp = threadIdx.x / 32;
     const int warp_tile = warp / Shape::kWarpsAcrossRows * kWarpTiles;
     const int warp_row = warp % Shape::kWarpsAcrossRows * kWarpRows;
+    const uint32_t shared = SharedAddress(memory);
+    const Source source = SourceOf(p, first_output / kTileOutputs, first_row);
 
     // Weights do not depend on the grid before.
-    constexpr int kAhead = Shape::kStages - 1;
     for (int s = 0; s < kAhead && s < stages; ++s) {
-      CopyWeights(p, first_tile, s, shared + s * kStageBytes);
+      CopyWeights(source, s, shared + s * kStageBytes);
     }
     WaitForGridBefore();
     LetNextGridStart();
     for (int s = 0; s < kAhead; ++s) {
-      if (s < stages) CopyRows(p, first_row, s, shared + s * kStageBytes);
+      if (s < stages) CopyRows(source, s, shared + s * kStageBytes);
       CommitCopies();
     }
-
     Sums sums = {};
-    for (int s = 0; s < stages; ++s) {
-      WaitForCopies<kAhead - 1>();
-      __syncthreads();  // stage s has arrived for all; all are done with stage s - 1
-      if (s + kAhead < stages) {
-        const uint32_t to = shared + (s + kAhead) % Shape::kStages * kStageBytes;
-        CopyWeights(p, first_tile, s + kAhead, to);
-        CopyRows(p, first_row, s + kAhead, to);
-      }
-      CommitCopies();
-      MultiplyStage(shared + s % Shape::kStages * kStageBytes, warp_tile, warp_row, sums);
-    }
-    StoreSums(p, first_output + warp_tile * kTileOutputs, first_row + warp_row, sums);
+    MultiplyAll(source, stages, shared, warp_tile, warp_row, sums);
+
+    // All copies have arrived, and after its last barrier nothing is read of the stages.
+    auto* const results = reinterpret_cast<float*>(memory);
+    Results::Share(sums, warp_tile * kTileOutputs, warp_row, results);
+    __syncthreads();
+    Results::Store(p, first_output, first_row, results);
   }
 };
 
@@ -280,7 +269,7 @@ __global__ void __launch_bounds__(WideKernel<kFormat, kTile>::kThreads,
                                   WideKernel<kFormat, kTile>::kBlocksPerMultiprocessor)
     WideProductKernel(const __grid_constant__ WideProduct p) {
   extern __shared__ __align__(128) std::byte shared[];
-  WideKernel<kFormat, kTile>::Run(p, SharedAddress(shared));
+  WideKernel<kFormat, kTile>::Run(p, shared);
 }
 
 }  // namespace strided::cuda

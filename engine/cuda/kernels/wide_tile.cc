@@ -1,5 +1,6 @@
 #include "engine/cuda/kernels/wide_tile.h"
 
+#include <cstddef>
 #include <initializer_list>
 
 namespace strided::cuda {
@@ -7,16 +8,21 @@ namespace {
 
 int64_t CeilDivide(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
-// What a multiprocessor reaches with tiles of this size, as a share of the best: small tiles move
-// more bytes for each multiplication.
-double RateOf(WideTile tile) {
+// What a multiprocessor reaches with blocks of one size, as a share of the best: small tiles move
+// more bytes for each multiplication, and a block alone waits where others would work.
+struct TileRates {
+  int blocks = 0;        // that a multiprocessor holds at a time
+  double rates[3] = {};  // with 1, 2, ... of them
+};
+
+TileRates RatesOf(WideTile tile) {
   switch (tile) {
     case WideTile::kLarge:
-      return 1.0;
+      return {1, {0.95}};
     case WideTile::kMedium:
-      return 0.95;
+      return {2, {0.65, 1.0}};
     default:
-      return 0.6;
+      return {3, {0.3, 0.5, 0.6}};
   }
 }
 
@@ -31,8 +37,14 @@ WideTile ChooseWideTile(int outputs, int rows, int multiprocessors) {
   // The busiest multiprocessor ends last; an equal time goes to the larger tile.
   const auto time = [&](WideTile tile) {
     const WideTileSize size = SizeOf(tile);
+    const TileRates rates = RatesOf(tile);
     const int64_t busiest = CeilDivide(TilesOf(tile, outputs, rows), multiprocessors);
-    return static_cast<double>(busiest * size.outputs * size.rows) / RateOf(tile);
+    const auto full = static_cast<double>(busiest / rates.blocks * rates.blocks);
+    const int64_t rest = busiest % rates.blocks;  // run together, fewer than there is room for
+    const double last =
+        rest == 0 ? 0 : static_cast<double>(rest) / rates.rates[static_cast<size_t>(rest - 1)];
+    const double most = rates.rates[static_cast<size_t>(rates.blocks - 1)];
+    return (full / most + last) * (size.outputs * size.rows);
   };
   WideTile best = WideTile::kLarge;
   for (const WideTile tile : {WideTile::kMedium, WideTile::kSmall}) {

@@ -19,14 +19,16 @@ TEST(WideTileTest, FewRowsTakeSmallTilesSoThatMoreMultiprocessorsWork) {
   EXPECT_EQ(ChooseWideTile(256, 256, kMultiprocessors), WideTile::kSmall);
 }
 
-TEST(WideTileTest, ManyRowsTakeLargeTiles) {
-  EXPECT_NE(ChooseWideTile(2048, 12288, kMultiprocessors), WideTile::kSmall);
-  EXPECT_EQ(ChooseWideTile(2048, 65536, kMultiprocessors), WideTile::kLarge);
+TEST(WideTileTest, ManyRowsTakeTilesOfWhichTwoShareAMultiprocessor) {
+  EXPECT_EQ(ChooseWideTile(2048, 12288, kMultiprocessors), WideTile::kMedium);
+  EXPECT_EQ(ChooseWideTile(2048, 65536, kMultiprocessors), WideTile::kMedium);
 }
 
 TEST(WideTileTest, AWaveThatIsNotFullCounts) {
-  // 4 x 18 blocks of 128 x 128 end before 2 x 18 of 256 x 128.
-  EXPECT_EQ(ChooseWideTile(512, 2304, kMultiprocessors), WideTile::kMedium);
+  // 4 x 18 blocks of 128 x 128 leave half of the multiprocessors without work; 8 x 36 of 64 x 64
+  // end before them.
+  EXPECT_EQ(ChooseWideTile(512, 2304, kMultiprocessors), WideTile::kSmall);
+  EXPECT_EQ(ChooseWideTile(512, 8192, kMultiprocessors), WideTile::kMedium);
 }
 
 }  // namespace
