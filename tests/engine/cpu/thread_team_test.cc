@@ -43,8 +43,7 @@ TEST(ThreadTeamTest, AMemberThatIsLateIsWaitedFor) {
   std::atomic<bool> done{false};
   team.Run([&](int member) {
     if (member == 1) {
-      for (int i = 0; i < 10'000'000 && !done; ++i)
-        std::atomic_thread_fence(std::memory_order_seq_cst);
+      for (std::atomic<int> turns{0}; turns < 10'000'000;) ++turns;
       done = true;
     }
   });
