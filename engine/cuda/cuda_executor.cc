@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <span>
+#include <string>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -41,11 +42,26 @@ absl::StatusOr<int64_t> FreeBytes() {
   return static_cast<int64_t>(free);
 }
 
-ExecutorInfo InfoOf(const CudaOptions& options, int64_t parameter_count) {
+// E.g. "9.0". Tensor cores of other generations may round their sums otherwise.
+absl::StatusOr<std::string> ComputeCapability(int device) {
+  int major = 0;
+  int minor = 0;
+  RETURN_IF_ERROR(
+      CudaError(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device),
+                "asking for the compute capability"));
+  RETURN_IF_ERROR(
+      CudaError(cudaDeviceGetAttribute(&minor, cudaDevAttrComputeCapabilityMinor, device),
+                "asking for the compute capability"));
+  return absl::StrCat(major, ".", minor);
+}
+
+ExecutorInfo InfoOf(const CudaOptions& options, const std::string& capability,
+                    int64_t parameter_count) {
   ExecutorInfo info;
   info.device = absl::StrCat("cuda:", options.device);
   info.weight_format = std::string(WeightFormatName(options.weight_format));
-  info.numerics = absl::StrCat("cuda-", kKernelGeneration, " weights=", info.weight_format);
+  info.numerics = absl::StrCat("cuda-", kKernelGeneration, " weights=", info.weight_format,
+                               " device=", capability);
   info.max_rows = options.max_rows;
   info.max_steps = options.max_steps;
   info.parameter_count = parameter_count;
@@ -349,8 +365,9 @@ absl::StatusOr<std::unique_ptr<CudaExecutor>> CreateCudaExecutor(const ModelConf
                                                                  const Weights& weights,
                                                                  const CudaOptions& options) {
   RETURN_IF_ERROR(CheckOptions(options));
-  auto executor =
-      std::make_unique<DeviceExecutor>(config, options, InfoOf(options, weights.parameter_count()));
+  ASSIGN_OR_RETURN(const std::string capability, ComputeCapability(options.device));
+  auto executor = std::make_unique<DeviceExecutor>(
+      config, options, InfoOf(options, capability, weights.parameter_count()));
   RETURN_IF_ERROR(executor->Load(weights));
   return executor;
 }
