@@ -14,9 +14,9 @@ import os
 import numpy as np
 import torch
 
-from data import read_bytes, split
+from data import read_source
 from model import SparseTransformer, load_tensors, saved_tensors
-from recipe import DataPlan
+from recipe import Recipe
 from scoring import bits_per_token
 from tensor_file import STORAGE, read_directory, write_directory
 
@@ -44,7 +44,7 @@ def main():
     parser.add_argument("model_dir")
     parser.add_argument("--dtype", choices=list(STORAGE), default="int8")
     parser.add_argument("--live", action="store_true", help="the last weights, not the averaged")
-    parser.add_argument("--data", help="directory of the recipe's data file")
+    parser.add_argument("--data", help="directory of the recipe's data files")
     parser.add_argument("--split", choices=["valid", "test"], default="valid")
     parser.add_argument("--tokens", type=int, help="of the split; all of it if not given")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
@@ -55,9 +55,8 @@ def main():
     weights = os.path.join(arguments.model_dir, "model.safetensors")
     result = {"dtype": arguments.dtype, "bytes": os.path.getsize(weights)}
     if arguments.data:
-        plan = DataPlan(**checkpoint["recipe"]["data"])
-        content = split(read_bytes(arguments.data, plan), plan)[arguments.split]
-        content = content[: arguments.tokens]
+        source = getattr(Recipe.of(checkpoint["recipe"]).data, arguments.split)
+        content = read_source(arguments.data, source, config).tokens[: arguments.tokens]
         stored = read_directory(arguments.model_dir)[1]
         result |= {"split": arguments.split, "tokens": len(content)}
         result["bits_as_trained"] = held_out_bits(config, tensors, content, arguments.device)

@@ -137,42 +137,49 @@ class SparseTransformer(nn.Module):
         self.attends = self._prepared[n, kind]
         return self
 
-    def _positions(self, n):
+    def positions(self, n):
         """[n, d_model], P(0) to P(n-1): the axes' rows summed, in C order."""
         total = torch.zeros(1, self.config["d_model"], device=self.token_embedding.weight.device)
         for table in self.position_embedding:
             total = (total[:, None] + table.weight[None]).flatten(0, 1)
         return total[:n]
 
+    def start_vectors(self, batch, conditions=None):
+        """[batch, d_model]; conditions as for `forward`."""
+        if not self.conditions:
+            return self.start.expand(batch, -1)
+        if conditions is None:
+            conditions = torch.zeros(
+                batch, len(self.conditions), dtype=torch.int64, device=self.token_embedding.weight.device
+            )
+        return sum(
+            self.condition[name](conditions[:, index]) for index, name in enumerate(self.conditions)
+        )
+
     def _inputs(self, tokens, conditions):
         batch, n = tokens.shape
-        if self.conditions:
-            start = sum(
-                self.condition[name](conditions[:, index])
-                for index, name in enumerate(self.conditions)
-            )
-        else:
-            start = self.start.expand(batch, -1)
+        start = self.start_vectors(batch, conditions)
         embedded = self.token_embedding(tokens[:, :-1])
-        positions = self._positions(n)
+        positions = self.positions(n)
         if self.config["position_rule"] == "previous":
             return torch.cat([start[:, None], embedded + positions[: n - 1]], dim=1)
         return torch.cat([start[:, None], embedded], dim=1) + positions
+
+    def logits(self, h):
+        return self.head(self.final_norm(h), self.token_embedding.weight)
 
     def forward(self, tokens, conditions=None):
         """Logits [batch, n, vocab]: row t predicts tokens[:, t] from the tokens before it.
 
         tokens: int64 [batch, n]; conditions: int64 [batch, number of conditions].
         """
-        if conditions is None:
-            conditions = tokens.new_zeros(tokens.shape[0], len(self.conditions))
         h = self._inputs(tokens, conditions)
         for layer, attend in zip(self.layers, self.attends, strict=True):
             if self.recompute and self.training:
                 h = checkpoint(layer, h, attend, use_reentrant=False)
             else:
                 h = layer(h, attend)
-        return self.head(self.final_norm(h), self.token_embedding.weight)
+        return self.logits(h)
 
     def loss(self, tokens, conditions=None):
         """Mean bits per token of int64 or uint8 tokens [batch, n]."""

@@ -6,12 +6,22 @@ import pathlib
 
 
 @dataclasses.dataclass(frozen=True)
+class Source:
+    """Tokens of one byte each: files of the data directory, one after the other."""
+
+    files: str  # glob; matches are read in the order of their names, each plain or as .xz
+    sha256: str | None = None  # of the unpacked files together; None: not checked
+    first: int = 0  # token to begin with,
+    tokens: int | None = None  # and how many from there; None: all
+    rows: int | None = None  # of each training batch; None: all that other sources leave
+    labels: dict[str, str] | None = None  # condition -> glob of files with a byte per sequence
+
+
+@dataclasses.dataclass(frozen=True)
 class DataPlan:
-    file: str  # inside the data directory, or the same with .xz
-    sha256: str  # of the unpacked file
-    train_bytes: int  # the first bytes are for training,
-    valid_bytes: int  # the next for watching it,
-    test_bytes: int  # and the next for the figure in the model card
+    train: tuple[Source, ...]
+    valid: Source  # for watching the training,
+    test: Source  # and for the figure in the model card
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,8 +35,10 @@ class TrainingPlan:
     clip: float  # largest norm of all gradients together
     dropout: float  # at the end of each residual
     average: float  # decay per step of the averaged weights, which are what is exported
-    recompute: bool  # recompute each layer in the backward pass: memory does not grow with depth
     seed: int
+    recompute: bool = True  # each layer in the backward pass, so that a layer keeps its input alone
+    augment: tuple[str, ...] = ()  # "flip": images, left to right; "negate": audio; half the time
+    condition_dropout: float = 0.5  # share of labels replaced by value 0, "not given"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,9 +48,19 @@ class Recipe:
     training: TrainingPlan
 
     @staticmethod
-    def load(path):
-        """TypeError where a field is missing or unknown."""
-        fields = json.loads(pathlib.Path(path).read_text())
-        return Recipe(
-            fields["model"], DataPlan(**fields["data"]), TrainingPlan(**fields["training"])
+    def of(fields):
+        """From the fields of a recipe's JSON; TypeError where one is missing or unknown."""
+        data = fields["data"]
+        unknown = set(data) - {"train", "valid", "test"}
+        if unknown:
+            raise TypeError(f"data: unknown field {sorted(unknown)[0]!r}")
+        plan = DataPlan(
+            tuple(Source(**source) for source in data["train"]),
+            Source(**data["valid"]),
+            Source(**data["test"]),
         )
+        return Recipe(fields["model"], plan, TrainingPlan(**fields["training"]))
+
+    @staticmethod
+    def load(path):
+        return Recipe.of(json.loads(pathlib.Path(path).read_text()))

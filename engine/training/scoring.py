@@ -1,4 +1,4 @@
-"""Bits per token of a text under a model, and text drawn from a model."""
+"""Bits per token of held-out data under a model."""
 
 import torch
 
@@ -20,17 +20,3 @@ def bits_per_token(model, content, n, batch, kind="plain"):
     if len(rest):
         total += model.prepare(len(rest), "plain").loss(rest[None]).item() * len(rest)
     return total / len(content)
-
-
-@torch.no_grad()
-def sample(model, length, temperature=0.8, seed=0):
-    """`length` tokens from the start. No cache: for a look while training, not for serving."""
-    device = model.token_embedding.weight.device
-    generator = torch.Generator(device).manual_seed(seed)
-    tokens = torch.zeros(1, length, dtype=torch.int64, device=device)
-    model.prepare(length, "plain")
-    for t in range(length):
-        logits = model(tokens)[0, t].float()
-        probabilities = torch.softmax(logits / temperature, dim=-1)
-        tokens[0, t] = torch.multinomial(probabilities, 1, generator=generator)[0]
-    return bytes(tokens[0].tolist())

@@ -4,7 +4,8 @@
   train.py RECIPE --data DIR --out DIR [--minutes M] [--resume]
 
 DIR of --out gets checkpoint.pt (weights, averaged weights, optimizers, random state, progress:
---resume goes on from it exactly), log.jsonl (one object per progress line) and samples.txt.
+--resume goes on from it exactly), log.jsonl (one object per progress line) and samples/: text,
+PNG or WAV, one a validation.
 """
 
 import argparse
@@ -17,17 +18,17 @@ import traceback
 
 import torch
 
-from data import Batches, read_bytes, split
+from data import Batches, read_source
 from model import SparseTransformer
 from optimizer import AveragedWeights, learning_rate, make_optimizers
 from recipe import Recipe
-from scoring import bits_per_token, sample
+from samples import write_samples
+from scoring import bits_per_token
 
 LOG_SECONDS = 10  # at least, between progress lines,
 LOG_STEPS = 20  # which come after a multiple of this many steps
 LOOK_SECONDS = 150  # between validations, samples and checkpoints
-LOOK_TOKENS = 1 << 19  # of the validation split
-SAMPLE_TOKENS = 400
+LOOK_TOKENS = 1 << 20  # of the validation split
 
 
 @dataclasses.dataclass
@@ -47,9 +48,11 @@ class Trainer:
         self.model.to(self.device).train()
         self.optimizers = make_optimizers(self.model, self.plan)
         self.averaged = AveragedWeights(self.model, self.plan.average)
-        parts = split(read_bytes(data_directory, recipe.data), recipe.data)
-        self.batches = Batches(parts["train"], self.n, self.plan.batch, self.plan.seed, self.device)
-        self.valid = torch.from_numpy(parts["valid"][:LOOK_TOKENS].copy()).to(self.device)
+        sources = recipe.data.train
+        contents = [read_source(data_directory, source, recipe.model) for source in sources]
+        self.batches = Batches(recipe.model, sources, contents, self.plan, self.device)
+        valid = read_source(data_directory, recipe.data.valid, recipe.model).tokens[:LOOK_TOKENS]
+        self.valid = torch.from_numpy(valid.copy()).to(self.device)
         self.progress = Progress()
         self.loss_of = None
         self.began = time.monotonic()
@@ -79,9 +82,9 @@ class Trainer:
                 traceback.print_exc()
         raise RuntimeError("no way to compute the loss works on this device")
 
-    def _backward(self, loss_of, tokens):
+    def _backward(self, loss_of, batch):
         with self.autocast():
-            loss = loss_of(tokens)
+            loss = loss_of(*batch)
         for optimizer in self.optimizers:
             optimizer.zero_grad(set_to_none=True)
         loss.backward()
@@ -133,18 +136,17 @@ class Trainer:
             log.write(json.dumps(line) + "\n")
 
     def look(self):
-        """Validation bits and a sample, both of the averaged weights."""
+        """Validation bits (no condition given) and samples, both of the averaged weights."""
         self.averaged.swap()
         if self.plan.dropout:
             self.model.eval()
         with self.autocast():
             bits = self.validation_bits()
-            text = sample(self.model, min(SAMPLE_TOKENS, self.n), seed=self.progress.step)
+            (self.out / "samples").mkdir(exist_ok=True)
+            step = self.progress.step
+            write_samples(self.model, self.out / "samples", f"step{step:06d}", seed=step)
         self.model.prepare(self.n, self.kind).train()
         self.averaged.swap()
-        with open(self.out / "samples.txt", "a") as samples:
-            samples.write(f"--- step {self.progress.step}, {bits:.4f} bits\n")
-            samples.write(text.decode(errors="replace") + "\n")
         return bits
 
     def validation_bits(self):
@@ -154,7 +156,10 @@ class Trainer:
         batches = self.valid[: len(self.valid) // tokens * tokens].view(-1, self.plan.batch, self.n)
         if len(batches) == 0:
             return bits_per_token(self.model, self.valid, self.n, self.plan.batch)
-        losses = [self.loss_of(rows).detach() for rows in batches]
+        none = torch.zeros(
+            self.plan.batch, len(self.model.conditions), dtype=torch.int64, device=self.device
+        )
+        losses = [self.loss_of(rows, none).detach() for rows in batches]
         return torch.stack(losses).mean().item()
 
     # --- what lasts
@@ -218,7 +223,7 @@ class Trainer:
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("recipe")
-    parser.add_argument("--data", required=True, help="directory of the recipe's data file")
+    parser.add_argument("--data", required=True, help="directory of the recipe's data files")
     parser.add_argument("--out", required=True, help="directory for checkpoint, log and samples")
     parser.add_argument("--minutes", type=float, help="budget of time instead of tokens")
     parser.add_argument("--resume", action="store_true", help="go on from the checkpoint in --out")

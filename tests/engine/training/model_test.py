@@ -13,6 +13,7 @@ import numpy as np
 import tensor_file
 import torch
 from attention import make_attention
+from decoder import Decoder
 from model import SparseTransformer, load_tensors
 
 RECIPE = json.loads((ROOT / "engine" / "training" / "recipes" / "text.json").read_text())
@@ -58,6 +59,22 @@ class GoldenParityTest(unittest.TestCase):
             difference = np.abs(found - np.array(sequence["log_probs"]))
             worst = np.unravel_index(difference.argmax(), difference.shape)
             self.assertLess(difference[worst], 1e-4, f"worst at {worst}")
+
+    def test_the_decoder_gives_the_same_logits_token_by_token(self):
+        for name in make_golden.CASES:
+            with self.subTest(name):
+                model = golden_model(name)
+                sequence = max(
+                    json.loads((GOLDEN / name / "golden.json").read_text())["sequences"],
+                    key=lambda sequence: len(sequence["tokens"]),
+                )
+                tokens = torch.tensor([sequence["tokens"]])
+                conditions = torch.tensor([sequence["condition_values"]], dtype=torch.int64)
+                decoder = Decoder(model, 1, tokens.shape[1], conditions)
+                logits = [decoder.step()] + [decoder.step(t) for t in tokens.T[:-1]]
+                found = torch.log_softmax(torch.cat(logits), dim=-1).numpy()
+                difference = np.abs(found - np.array(sequence["log_probs"])).max()
+                self.assertLess(difference, 1e-4)
 
     def test_plain_attention_gives_the_oracles_log_probabilities(self):
         for name in make_golden.CASES:

@@ -18,8 +18,8 @@ import numpy as np
 import optimizer
 import oracle
 import torch
-from data import Batches
-from recipe import DataPlan, Recipe, TrainingPlan
+from data import Batches, Content, read_source
+from recipe import DataPlan, Recipe, Source, TrainingPlan
 from tensor_file import read_directory, write_directory
 from train import Trainer
 
@@ -45,7 +45,11 @@ def tiny_recipe(folder, **changes):
     attention = [{"pattern": "fixed", "stride": 8, "cells": 2, "spread": 2}]
     return Recipe(
         copy.deepcopy(make_golden.BASE) | {"vocab_size": 32, "attention": attention},
-        DataPlan("tiny.txt", digest, len(TEXT) - 2000, 1000, 1000),
+        DataPlan(
+            (Source("tiny.txt", digest, tokens=len(TEXT) - 2000),),
+            Source("tiny.txt", first=len(TEXT) - 2000, tokens=1000),
+            Source("tiny.txt", first=len(TEXT) - 1000),
+        ),
         dataclasses.replace(PLAN, **changes),
     )
 
@@ -86,7 +90,7 @@ class TrainerTest(unittest.TestCase):
         self.assertAlmostEqual(before, 5, places=1)
         self.assertLess(after, 2)
         self.assertTrue((self.folder / "checkpoint.pt").exists())
-        self.assertIn("--- step 60", (self.folder / "samples.txt").read_text())
+        self.assertEqual(len((self.folder / "samples" / "step000060.txt").read_bytes()), 32)
 
     def test_a_divergence_goes_back_to_the_checkpoint_at_half_the_rate(self):
         trainer = trainer_in(self.folder)
@@ -117,25 +121,93 @@ class TrainerTest(unittest.TestCase):
 
 
 class BatchesTest(unittest.TestCase):
-    def batches(self):
-        content = np.arange(1000, dtype=np.int64).astype(np.uint8)
-        return Batches(content, 16, 4, seed=5, device="cpu")
+    TEXT_MODEL = {"modality": "text", "context_length": 16}
+    IMAGE_MODEL = {
+        "modality": "image",
+        "image": {"height": 2, "width": 4, "channels": 2},
+        "context_length": 16,
+        "conditions": [{"name": "class", "values": 11}],
+    }
+
+    def batches(self, count=1000, config=TEXT_MODEL, labels=None, **changes):
+        content = Content(np.arange(count, dtype=np.int64).astype(np.uint8), labels)
+        plan = dataclasses.replace(PLAN, **changes)
+        return Batches(config, [Source("any")], [content], plan, "cpu")
 
     def test_a_batch_is_a_function_of_the_step(self):
-        one, other = self.batches(), self.batches()
+        one, other = self.batches(augment=("negate",)), self.batches(augment=("negate",))
         for step in (40, 3, 17):
-            self.assertTrue(torch.equal(one.at(step), other.at(step)))
+            self.assertTrue(torch.equal(one.at(step)[0], other.at(step)[0]))
 
     def test_an_epoch_reads_each_window_once(self):
         batches = self.batches()
         batches.at(0)
-        starts = batches.starts.sort().values
+        starts = batches.streams[0].starts.sort().values
         self.assertTrue((starts.diff() == 16).all())
         self.assertLessEqual(starts[-1] + 16, 1000)
 
     def test_too_little_text_is_refused(self):
         with self.assertRaisesRegex(ValueError, "too few"):
-            Batches(np.zeros(60, np.uint8), 16, 4, 0, "cpu")
+            self.batches(count=60)
+
+    def test_images_are_read_whole_with_their_labels_or_none(self):
+        labels = np.arange(16)[:, None] % 10 + 1
+        batches = self.batches(256, self.IMAGE_MODEL, labels, condition_dropout=0.3)
+        dropped = 0
+        for step in range(40):
+            tokens, conditions = batches.at(step)
+            for image, label in zip(tokens, conditions[:, 0].tolist(), strict=True):
+                self.assertEqual(image[0].item() % 16, 0)
+                self.assertIn(label, (0, image[0].item() // 16 % 10 + 1))
+                dropped += label == 0
+        self.assertTrue(20 < dropped < 80, dropped)  # of 160, 48 expected
+
+    def test_a_flip_mirrors_whole_pixels_within_their_rows(self):
+        batches = self.batches(256, self.IMAGE_MODEL, augment=("flip",))
+        seen = set()
+        for step in range(10):
+            for image in batches.at(step)[0].int():
+                seen.add(tuple((image - image.min()).tolist()))
+        flipped = (6, 7, 4, 5, 2, 3, 0, 1, 14, 15, 12, 13, 10, 11, 8, 9)
+        self.assertEqual(seen, {tuple(range(16)), flipped})
+
+    def test_sources_share_each_batch_by_their_rows(self):
+        contents = [Content(np.full(200, value, np.uint8)) for value in (1, 2)]
+        sources = [Source("a", rows=1), Source("b")]
+        batches = Batches(self.TEXT_MODEL, sources, contents, PLAN, "cpu")
+        self.assertEqual(batches.at(5)[0][:, 0].tolist(), [1, 2, 2, 2])
+        with self.assertRaisesRegex(ValueError, "rows"):
+            Batches(self.TEXT_MODEL, [Source("a", rows=1)], contents[:1], PLAN, "cpu")
+
+
+class SourceTest(unittest.TestCase):
+    def setUp(self):
+        self.temporary = tempfile.TemporaryDirectory()
+        self.addCleanup(self.temporary.cleanup)
+        self.folder = pathlib.Path(self.temporary.name)
+
+    def write(self, **files):
+        for name, content in files.items():
+            (self.folder / f"{name}.u8").write_bytes(bytes(content))
+
+    def test_files_are_joined_by_name_and_labels_follow_their_sequences(self):
+        self.write(part_b=range(8, 16), part_a=range(8), label_a=[0, 1], label_b=[2, 3])
+        config = {"context_length": 4, "conditions": [{"name": "class", "values": 5}]}
+        source = Source("part_?.u8", first=4, tokens=8, labels={"class": "label_?.u8"})
+        content = read_source(self.folder, source, config)
+        self.assertEqual(content.tokens.tolist(), list(range(4, 12)))
+        self.assertEqual(content.labels.tolist(), [[2], [3]])
+
+    def test_what_is_missing_or_changed_is_refused(self):
+        self.write(part=range(8), label=[1])
+        config = {"context_length": 4, "conditions": [{"name": "class", "values": 5}]}
+        for source, error in [
+            (Source("other*"), "no file matches other"),
+            (Source("part.u8", sha256="0" * 64), "the recipe expects 000"),
+            (Source("part.u8", labels={"class": "label.u8"}), "1 labels for 2 sequences"),
+        ]:
+            with self.subTest(error), self.assertRaisesRegex((ValueError, OSError), error):
+                read_source(self.folder, source, config)
 
 
 class OptimizerTest(unittest.TestCase):
