@@ -168,23 +168,37 @@ class SparseTransformer(nn.Module):
     def logits(self, h):
         return self.head(self.final_norm(h), self.token_embedding.weight)
 
-    def forward(self, tokens, conditions=None):
-        """Logits [batch, n, vocab]: row t predicts tokens[:, t] from the tokens before it.
+    def compile_parts(self):
+        """Compiles a layer and the loss, not the whole: layers of one pattern share their kernels,
+        so that the time it takes does not grow with depth."""
+        for layer in self.layers:
+            layer.compile(dynamic=False)
+        self._bits = torch.compile(self._bits, dynamic=False)
+        return self
 
-        tokens: int64 [batch, n]; conditions: int64 [batch, number of conditions].
-        """
+    def _hidden(self, tokens, conditions):
         h = self._inputs(tokens, conditions)
         for layer, attend in zip(self.layers, self.attends, strict=True):
             if self.recompute and self.training:
                 h = checkpoint(layer, h, attend, use_reentrant=False)
             else:
                 h = layer(h, attend)
-        return self.logits(h)
+        return h
+
+    def forward(self, tokens, conditions=None):
+        """Logits [batch, n, vocab]: row t predicts tokens[:, t] from the tokens before it.
+
+        tokens: int64 [batch, n]; conditions: int64 [batch, number of conditions].
+        """
+        return self.logits(self._hidden(tokens, conditions))
 
     def loss(self, tokens, conditions=None):
         """Mean bits per token of int64 or uint8 tokens [batch, n]."""
         tokens = tokens.long()
-        logits = self(tokens, conditions).float()
+        return self._bits(self._hidden(tokens, conditions), tokens)
+
+    def _bits(self, h, tokens):
+        logits = self.logits(h).float()
         return F.cross_entropy(logits.flatten(0, 1), tokens.flatten()) / math.log(2)
 
 

@@ -14,7 +14,6 @@ import json
 import math
 import pathlib
 import time
-import traceback
 
 import torch
 
@@ -54,7 +53,6 @@ class Trainer:
         valid = read_source(data_directory, recipe.data.valid, recipe.model).tokens[:LOOK_TOKENS]
         self.valid = torch.from_numpy(valid.copy()).to(self.device)
         self.progress = Progress()
-        self.loss_of = None
         self.began = time.monotonic()
 
     def autocast(self):
@@ -64,27 +62,16 @@ class Trainer:
     # --- one step
 
     def choose_loss(self):
-        """The fastest loss function that works here: compiled FlexAttention, else plain."""
-        ways = [("plain", False)]
+        """Compiled FlexAttention on a GPU; elsewhere plain attention, which needs n x n masks."""
+        self.kind = "flex" if self.device.type == "cuda" else "plain"
+        self.model.prepare(self.n, self.kind)
         if self.device.type == "cuda":
-            ways = [("flex", True), ("plain", True), ("plain", False)]
-        for kind, compiled in ways:
-            self.model.prepare(self.n, kind)
-            loss = self.model.loss
-            loss = torch.compile(loss, dynamic=False) if compiled else loss
-            try:
-                with torch.random.fork_rng():
-                    self._backward(loss, self.batches.at(self.progress.step))
-                self.kind, self.loss_of = kind, loss
-                print(f"attention: {kind}, compiled: {compiled}", flush=True)
-                return
-            except Exception:  # any compiler failure: a slower way is better than none
-                traceback.print_exc()
-        raise RuntimeError("no way to compute the loss works on this device")
+            self.model.compile_parts()
+        print(f"attention: {self.kind}", flush=True)
 
-    def _backward(self, loss_of, batch):
+    def _backward(self, batch):
         with self.autocast():
-            loss = loss_of(*batch)
+            loss = self.model.loss(*batch)
         for optimizer in self.optimizers:
             optimizer.zero_grad(set_to_none=True)
         loss.backward()
@@ -93,7 +80,7 @@ class Trainer:
     def train_step(self):
         """One step; the loss stays on the device, so that nothing waits for it."""
         step = self.progress.step
-        loss = self._backward(self.loss_of, self.batches.at(step))
+        loss = self._backward(self.batches.at(step))
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.plan.clip)
         rate = self.progress.rate_scale * learning_rate(step, self.fraction(), self.plan)
         for optimizer in self.optimizers:
@@ -159,7 +146,7 @@ class Trainer:
         none = torch.zeros(
             self.plan.batch, len(self.model.conditions), dtype=torch.int64, device=self.device
         )
-        losses = [self.loss_of(rows, none).detach() for rows in batches]
+        losses = [self.model.loss(rows, none).detach() for rows in batches]
         return torch.stack(losses).mean().item()
 
     # --- what lasts
