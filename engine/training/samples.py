@@ -8,7 +8,7 @@ import torch
 from decoder import sample
 
 TEXT_BYTES = 600
-AUDIO_SAMPLES = 8192
+AUDIO_SAMPLES = 4096
 SHEET = (4, 8)  # rows and columns of images
 
 

@@ -26,7 +26,7 @@ from scoring import bits_per_token
 
 LOG_SECONDS = 10  # at least, between progress lines,
 LOG_STEPS = 20  # which come after a multiple of this many steps
-LOOK_SECONDS = 150  # between validations, samples and checkpoints
+LOOK_SECONDS = 200  # between validations, samples and checkpoints
 LOOK_TOKENS = 1 << 20  # of the validation split
 
 
