@@ -68,8 +68,10 @@ def sample(model, length, batch=1, temperature=1.0, seed=0, conditions=None):
     decoder = Decoder(model, batch, length, conditions)
     generator = torch.Generator(decoder.places.device).manual_seed(seed)
     drawn, tokens = [], None
-    for _ in range(length):
-        logits = decoder.step(tokens).float() / temperature
-        tokens = torch.multinomial(torch.softmax(logits, -1), 1, generator=generator)[:, 0]
-        drawn.append(tokens)
+    # Every step has a shape of its own, for which compiled layers would be compiled again.
+    with torch.compiler.set_stance("force_eager"):
+        for _ in range(length):
+            logits = decoder.step(tokens).float() / temperature
+            tokens = torch.multinomial(torch.softmax(logits, -1), 1, generator=generator)[:, 0]
+            drawn.append(tokens)
     return torch.stack(drawn, 1).to(torch.uint8).cpu().numpy()

@@ -21,6 +21,9 @@ from scoring import bits_per_token
 from tensor_file import STORAGE, read_directory, write_directory
 
 
+GPU_TOKENS = 1 << 17  # scored at once
+
+
 def checkpoint_tensors(checkpoint, averaged=True):
     """(config, {name: float32 array}) of a checkpoint's averaged or live weights."""
     config = checkpoint["recipe"]["model"]
@@ -34,8 +37,10 @@ def held_out_bits(config, tensors, content, device):
     """Bits per token of `content` (uint8 array) in float32."""
     model = load_tensors(SparseTransformer(config), tensors).to(device).eval()
     content = torch.from_numpy(np.array(content)).to(device)
-    batch = 8 if torch.device(device).type == "cuda" else 1
-    return bits_per_token(model, content, min(len(content), config["context_length"]), batch)
+    n = min(len(content), config["context_length"])
+    if torch.device(device).type != "cuda":
+        return bits_per_token(model, content, n, 1, "plain")
+    return bits_per_token(model.compile_parts(), content, n, max(1, GPU_TOKENS // n), "flex")
 
 
 def main():

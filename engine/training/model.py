@@ -202,6 +202,7 @@ class SparseTransformer(nn.Module):
         return F.cross_entropy(logits.flatten(0, 1), tokens.flatten()) / math.log(2)
 
 
+@torch.no_grad()
 def load_tensors(model, tensors):
     """Copies {name: array} of a model directory; a bias that the file leaves out is zero."""
     state = model.state_dict()

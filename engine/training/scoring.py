@@ -4,7 +4,7 @@ import torch
 
 
 @torch.no_grad()
-def bits_per_token(model, content, n, batch, kind="plain"):
+def bits_per_token(model, content, n, batch, kind):
     """Mean bits over `content` (uint8, on the model's device), cut into windows of n tokens.
 
     Every window starts from the start vector, as separate requests to a server would; the last one
@@ -18,5 +18,5 @@ def bits_per_token(model, content, n, batch, kind="plain"):
         total += model.prepare(n, kind).loss(rows).item() * rows.numel()
     rest = content[whole:]
     if len(rest):
-        total += model.prepare(len(rest), "plain").loss(rest[None]).item() * len(rest)
+        total += model.prepare(len(rest), kind).loss(rest[None]).item() * len(rest)
     return total / len(content)

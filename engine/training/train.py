@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """Trains a recipe's model.
 
-  train.py RECIPE --data DIR --out DIR [--minutes M] [--resume]
+  train.py RECIPE --data DIR --out DIR [--minutes M] [--resume | --start MODEL_DIR]
 
 DIR of --out gets checkpoint.pt (weights, averaged weights, optimizers, random state, progress:
 --resume goes on from it exactly), log.jsonl (one object per progress line) and samples/: text,
-PNG or WAV, one a validation.
+PNG or WAV, one a validation. --start begins with the weights of an exported model, in the order of
+data of the recipe's seed and at half the learning rate.
 """
 
 import argparse
@@ -18,11 +19,12 @@ import time
 import torch
 
 from data import Batches, read_source
-from model import SparseTransformer
+from model import SparseTransformer, load_tensors
 from optimizer import AveragedWeights, learning_rate, make_optimizers
 from recipe import Recipe
 from samples import write_samples
 from scoring import bits_per_token
+from tensor_file import read_directory
 
 LOG_SECONDS = 10  # at least, between progress lines,
 LOG_STEPS = 20  # which come after a multiple of this many steps
@@ -142,7 +144,7 @@ class Trainer:
         tokens = self.plan.batch * self.n
         batches = self.valid[: len(self.valid) // tokens * tokens].view(-1, self.plan.batch, self.n)
         if len(batches) == 0:
-            return bits_per_token(self.model, self.valid, self.n, self.plan.batch)
+            return bits_per_token(self.model, self.valid, self.n, self.plan.batch, self.kind)
         none = torch.zeros(
             self.plan.batch, len(self.model.conditions), dtype=torch.int64, device=self.device
         )
@@ -176,6 +178,12 @@ class Trainer:
             torch.cuda.set_rng_state(state["random"]["cuda"])
         self.progress = Progress(**state["progress"])
         self.began = time.monotonic()
+
+    def start_from(self, model_directory):
+        """Begins a run with the weights of an exported model."""
+        load_tensors(self.model, read_directory(model_directory)[1])
+        self.averaged = AveragedWeights(self.model, self.plan.average)
+        self.progress.rate_scale = 0.5
 
     def recover(self):
         """After a loss that is not finite: back to the last checkpoint, at half the rate."""
@@ -214,6 +222,7 @@ def main():
     parser.add_argument("--out", required=True, help="directory for checkpoint, log and samples")
     parser.add_argument("--minutes", type=float, help="budget of time instead of tokens")
     parser.add_argument("--resume", action="store_true", help="go on from the checkpoint in --out")
+    parser.add_argument("--start", help="model directory whose weights to begin with")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     arguments = parser.parse_args()
     torch.set_float32_matmul_precision("high")
@@ -222,6 +231,8 @@ def main():
     trainer = Trainer(recipe, arguments.data, arguments.out, arguments.minutes, arguments.device)
     if arguments.resume:
         trainer.resume()
+    elif arguments.start:
+        trainer.start_from(arguments.start)
     trainer.run()
 
 
