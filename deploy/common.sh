@@ -38,3 +38,35 @@ build() {
   cmake --preset "$preset" "${cmake_options[@]}" >"build/$preset.configure.log" 2>&1 || { cat "build/$preset.configure.log" >&2; fail "cmake --preset $preset failed"; }
   cmake --build --preset "$preset" ${*:+--target "$@"}
 }
+
+bin=build/release/bin
+address=${STRIDED_LISTEN:-127.0.0.1:50051}
+metrics=${STRIDED_METRICS_LISTEN:-127.0.0.1:9464}
+
+# build_programs: the server and the command line, and the packages that they need.
+build_programs() {
+  install_packages "${build_packages[@]}"
+  # Tests need more packages. Where test.sh has configured them already, they stay.
+  [[ -f build/release/CMakeCache.txt ]] || cmake_options=(-DSTRIDED_TESTS=OFF)
+  build release strided stride
+}
+
+# start_server [FLAG...]: with the bundled models, in $server; returns when every model is loaded and warm. It is
+# stopped when the script ends.
+start_server() {
+  say "starting the server on $address (log: build/server.log)"
+  "$bin/strided" --model_repository=deploy/models --listen="$address" --metrics_listen="$metrics" "$@" 2>build/server.log &
+  server=$!
+  trap stop_server EXIT
+  local deadline=$((SECONDS + 120))
+  until "$bin/stride" health --address "$address" >/dev/null 2>&1; do
+    kill -0 "$server" 2>/dev/null || { tail -n 5 build/server.log >&2; fail "the server ended; its last words are above"; }
+    ((SECONDS < deadline)) || fail "the server was not ready after 120 seconds; see build/server.log"
+    read -rt 0.1 <> <(:) || true
+  done
+}
+
+stop_server() {
+  kill -TERM "$server" 2>/dev/null || true
+  wait "$server" 2>/dev/null || true
+}

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # From a fresh machine to streaming samples: installs packages, builds, starts the server on loopback
-# with the bundled models, streams a sample of each, and keeps serving.
+# with the bundled models, samples from each (text to this terminal, an image, a piece of sound), and
+# keeps serving.
 #
 #   ./deploy/quickstart.sh           serves until Ctrl-C
 #   ./deploy/quickstart.sh --once    stops after the samples
@@ -16,46 +17,54 @@ case "${1-}" in
   *) fail "unknown argument '$1'; the only one is --once" ;;
 esac
 
-address=${STRIDED_LISTEN:-127.0.0.1:50051}
-metrics=${STRIDED_METRICS_LISTEN:-127.0.0.1:9464}
 samples=build/samples
-bin=build/release/bin
 
-install_packages "${build_packages[@]}"
-# Tests need more packages. Where test.sh has configured them already, they stay.
-[[ -f build/release/CMakeCache.txt ]] || cmake_options=(-DSTRIDED_TESTS=OFF)
-build release strided stride
+# show_sample MODEL MODALITY: what it samples, to this terminal or to a file that is named.
+show_sample() {
+  local model=$1 modality=$2
+  local generate=("$bin/stride" generate --address "$address" --model "$model")
+  case "$modality" in
+    text)
+      say "a text by '$model'"
+      "${generate[@]}" --prompt "The history of " --echo --max-new-tokens 600 --temperature 0.8
+      ;;
+    image)
+      say "four images by '$model': $samples/$model-0.png to -3.png, and all in $samples/$model-sheet.png"
+      "${generate[@]}" --samples 4 --output "$samples/$model.png" --sheet "$samples/$model-sheet.png"
+      ;;
+    audio)
+      say "two seconds of sound by '$model': $samples/$model.wav"
+      "${generate[@]}" --length "$(two_seconds "$model")" --output "$samples/$model.wav"
+      ;;
+    *) say "'$model' makes $modality, of which this script shows nothing" ;;
+  esac
+}
 
-say "starting the server on $address (log: build/server.log)"
+# two_seconds MODEL: so many of its tokens.
+two_seconds() {
+  local rate
+  rate=$("$bin/stride" models --json --address "$address" | grep "\"name\":\"$1\"" | grep -o '"sample_rate_hz":[0-9]*' | head -n 1)
+  echo $((2 * ${rate#*:}))
+}
+
+build_programs
 mkdir -p "$samples"
-"$bin/strided" --model_repository=deploy/models --listen="$address" --metrics_listen="$metrics" 2>build/server.log &
-server=$!
-stop_server() { kill -TERM "$server" 2>/dev/null || true; wait "$server" 2>/dev/null || true; }
-trap stop_server EXIT
-
-# `stride health` answers as soon as every model is loaded and warm.
-deadline=$((SECONDS + 120))
-until "$bin/stride" health --address "$address" >/dev/null 2>&1; do
-  kill -0 "$server" 2>/dev/null || { tail -n 5 build/server.log >&2; fail "the server ended; its last words are above"; }
-  ((SECONDS < deadline)) || fail "the server was not ready after 120 seconds; see build/server.log"
-  read -rt 0.1 <> <(:) || true
-done
+start_server
 "$bin/stride" models --address "$address"
 
-for model in $(ls deploy/models); do
-  [[ -d deploy/models/$model ]] || continue
-  say "a sample of '$model'"
-  case "$model" in
-    text*) "$bin/stride" generate --address "$address" --model "$model" --max-new-tokens 600 --temperature 0.8 --prompt "The history of " --echo ;;
-    image*) "$bin/stride" generate --address "$address" --model "$model" --output "$samples/$model.png" && echo "$samples/$model.png" ;;
-    *) "$bin/stride" generate --address "$address" --model "$model" --max-new-tokens 24000 --output "$samples/$model.wav" && echo "$samples/$model.wav" ;;
-  esac
-done
+begin=$SECONDS
+while read -r model state modality; do
+  if [[ $state == READY ]]; then
+    show_sample "$model" "$modality"
+  else
+    say "'$model' is $state: no sample"
+  fi
+done < <("$bin/stride" models --address "$address" | awk 'NR > 1 && /^[^ ]/ { print $1, $3, $4 }' | sort -k 3,3r)  # text first
+say "sampled in $((SECONDS - begin)) s; metrics: http://$metrics/metrics"
 
-say "metrics: http://$metrics/metrics"
 if $once; then
   say "stopping, as --once asks"
 else
-  say "serving on $address until Ctrl-C; in another terminal: $bin/stride generate --prompt 'The '"
+  say "serving on $address until Ctrl-C; in another terminal: $bin/stride generate --model text --prompt 'The '"
   wait "$server"
 fi

@@ -5,17 +5,13 @@
 #include "absl/strings/str_cat.h"
 #include "client/cpp/delta_tokens.h"
 #include "client/cpp/proto_time.h"
+#include "client/cpp/summary_times.h"
 
 namespace strided::client {
 namespace {
 
 // More than any server takes; a wrong number must not become as many records.
 constexpr uint32_t kMostSamples = 4096;
-
-google::protobuf::Duration Longer(const google::protobuf::Duration& a,
-                                  const google::protobuf::Duration& b) {
-  return FromProto(a) < FromProto(b) ? b : a;
-}
 
 // The generated part of `delta`, at positions from `prompt_tokens` on, is added to `generated`.
 void AppendGenerated(const v1::Delta& delta, uint64_t prompt_tokens, int bytes_per_token,
@@ -64,7 +60,7 @@ absl::StatusOr<std::optional<v1::GenerateResponse>> GenerationRecord::Accept(
       break;
     case v1::GenerateResponse::kSummary:
       if (resumed_) {
-        MergeSummary(message.summary());
+        resumed_summary_ = LongestTimes(resumed_summary_, message.summary());
         return std::nullopt;
       }
       if (!complete()) return absl::InternalError("a summary came before every sample finished");
@@ -173,16 +169,6 @@ absl::Status GenerationRecord::AcceptFinished(const v1::Finished& finished) {
   if (!sample.ok()) return sample.status();
   (*sample)->finished = finished;
   return absl::OkStatus();
-}
-
-void GenerationRecord::MergeSummary(const v1::Summary& summary) {
-  v1::Summary& merged = resumed_summary_;
-  *merged.mutable_queue_time() = Longer(merged.queue_time(), summary.queue_time());
-  *merged.mutable_prefill_time() = Longer(merged.prefill_time(), summary.prefill_time());
-  *merged.mutable_time_to_first_token() =
-      Longer(merged.time_to_first_token(), summary.time_to_first_token());
-  *merged.mutable_decode_time() = Longer(merged.decode_time(), summary.decode_time());
-  merged.set_preemptions(merged.preemptions() + summary.preemptions());
 }
 
 absl::StatusOr<GenerationRecord::Sample*> GenerationRecord::FindUnfinished(uint32_t sample_index) {

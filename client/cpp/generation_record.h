@@ -62,7 +62,6 @@ class GenerationRecord {
   // What is new in `delta`; none where all of it was seen before.
   absl::StatusOr<std::optional<v1::Delta>> AcceptDelta(v1::Delta delta);
   absl::Status AcceptFinished(const v1::Finished& finished);
-  void MergeSummary(const v1::Summary& summary);
 
   absl::StatusOr<Sample*> FindUnfinished(uint32_t sample_index);
   v1::GenerateResponse Numbered(v1::GenerateResponse message);

@@ -64,6 +64,10 @@ struct AudioFormat {
 struct Condition {
   std::string name;  // 1 to 64 of a-z, 0-9, _
   int values = 0;    // rows of its table, [1, 2^20]
+  // What people call the values, in their order; empty where they have no names. 1 to 64 bytes of
+  // printable ASCII each, no two equal, none a whole number, so that a label is never taken for
+  // one.
+  std::vector<std::string> labels = {};
 };
 
 // Immutable after loading, so safe to share between threads. Sizes are counts unless said. The

@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdint>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -22,6 +23,7 @@ constexpr int kMaxChannels = 4;       // red, green, blue, alpha
 constexpr int kMaxSampleRateHz = 768'000;
 constexpr int kAudioCodes = 256;          // both encodings have 8-bit codes
 constexpr size_t kMaxConditionName = 64;  // bytes
+constexpr size_t kMaxLabel = 64;          // bytes
 
 constexpr std::array<NamedValue<bool>, 1> kArchitectures = {{{"sparse_transformer", true}}};
 constexpr std::array<NamedValue<Modality>, 3> kModalities = {
@@ -52,6 +54,37 @@ bool IsConditionName(absl::string_view name) {
            return absl::ascii_islower(static_cast<unsigned char>(c)) ||
                   absl::ascii_isdigit(static_cast<unsigned char>(c)) || c == '_';
          });
+}
+
+// People type labels where they could type the value's number.
+bool IsLabel(absl::string_view label) {
+  const auto is_print = [](char c) { return absl::ascii_isprint(static_cast<unsigned char>(c)); };
+  const auto is_digit = [](char c) { return absl::ascii_isdigit(static_cast<unsigned char>(c)); };
+  return !label.empty() && label.size() <= kMaxLabel &&
+         std::all_of(label.begin(), label.end(), is_print) &&
+         !std::all_of(label.begin(), label.end(), is_digit);
+}
+
+// The names of a condition's `values` values; none where the object has no labels.
+absl::StatusOr<std::vector<std::string>> ReadLabels(JsonObject& object, int64_t values) {
+  std::vector<std::string> labels;
+  if (object.Find("labels") == nullptr) return labels;
+  ASSIGN_OR_RETURN(const std::vector<const Json*> elements,
+                   object.List("labels", {values, values}));
+  std::set<std::string> earlier;
+  for (const Json* element : elements) {
+    const std::string path = absl::StrCat(object.PathOf("labels"), "[", labels.size(), "]");
+    if (!element->is_string() || !IsLabel(element->get<std::string>())) {
+      return JsonError(
+          path, element,
+          absl::StrCat("1 to ", kMaxLabel, " bytes of printable ASCII that are no whole number"));
+    }
+    labels.push_back(element->get<std::string>());
+    if (!earlier.insert(labels.back()).second) {
+      return JsonError(path, element, "a label that no earlier value has");
+    }
+  }
+  return labels;
 }
 
 }  // namespace
@@ -200,8 +233,10 @@ absl::StatusOr<Condition> ConfigParser::ReadCondition(const Json* value) const {
     }
   }
   ASSIGN_OR_RETURN(const int64_t values, object.Integer("values", {1, kMaxVocabSize}));
+  ASSIGN_OR_RETURN(std::vector<std::string> labels, ReadLabels(object, values));
   RETURN_IF_ERROR(object.RefuseOthers());
-  return Condition{.name = std::move(name), .values = static_cast<int>(values)};
+  return Condition{
+      .name = std::move(name), .values = static_cast<int>(values), .labels = std::move(labels)};
 }
 
 }  // namespace strided

@@ -279,6 +279,8 @@ void JobState::Finish(const absl::Status& status, absl::Time now) {
     metrics_->DecodeEnded(now - *prefill_ended_);
   }
   if (!status.ok()) metrics_->TokensWasted(drawn());
+  // Before the client can see its end: a request that answers this one finds the place free.
+  { const Ticket returned = std::move(submission_.ticket); }
   submission_.sink->Finish(status, Summarise(now));
 }
 

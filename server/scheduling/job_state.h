@@ -99,7 +99,8 @@ class JobState {
   const absl::Status& failure() const { return failure_; }
   // Ends every sample that has not ended.
   void EndSamples(FinishReason reason);
-  // The sink's Finish. Requires that no slot is held; the state is of no use afterwards.
+  // Gives the ticket back, then the sink's Finish. Requires that no slot is held; the state is of
+  // no use afterwards.
   void Finish(const absl::Status& status, absl::Time now);
 
  private:

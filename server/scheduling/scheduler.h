@@ -60,7 +60,8 @@ class Scheduler {
   void Start();
 
   // Takes the job on; `sink` gets exactly one Finish and must live until then. Thread-safe; never
-  // blocks on a step. The ticket is destroyed after Finish. Finish may come before Submit returns:
+  // blocks on a step. The ticket is given back before Finish, so that who sees the end finds the
+  // place free. Finish may come before Submit returns:
   //   InvalidArgument     the sequence can never fit the model or the device
   //   Unavailable         the engine has failed before (reason ENGINE_ERROR)
   //   Internal            it failed during the job (ENGINE_ERROR), or gave logits that are not

@@ -86,6 +86,7 @@ void StepLoop::Admit(Submission submission) {
   const absl::Status status =
       engine_failure_.has_value() ? *engine_failure_ : CheckSubmission(submission.job, *executor_);
   if (!status.ok()) {
+    { const Ticket returned = std::move(submission.ticket); }  // before the client sees its end
     submission.sink->Finish(status, JobSummary());
     return;
   }

@@ -23,6 +23,7 @@ v1::Condition WireCondition(const Condition& condition) {
   v1::Condition wire;
   wire.set_name(condition.name);
   wire.set_values(static_cast<uint32_t>(condition.values));
+  wire.mutable_labels()->Add(condition.labels.begin(), condition.labels.end());
   return wire;
 }
 

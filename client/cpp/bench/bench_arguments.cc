@@ -19,10 +19,10 @@ constexpr uint32_t kMostThreads = 256;
 constexpr absl::Duration kDefaultDuration = absl::Seconds(10);
 
 constexpr char kFooter[] = R"(Examples:
-  stride-bench --streams 64 --prompt-tokens 32 --max-new-tokens 500 --warmup 2s --duration 20s
-  stride-bench --arrival-rate 20 --max-new-tokens 100 --duration 60s --json result.json
+  stride-bench --model text --streams 64 --prompt-tokens 32 --max-new-tokens 500 --warmup 2s --duration 20s
+  stride-bench --model text --arrival-rate 20 --max-new-tokens 100 --duration 60s --json result.json
   stride-bench --model image --streams 8 --requests 100
-  stride-bench --score --prompt-tokens 1000 --streams 4
+  stride-bench --model text --score --prompt-tokens 1000 --streams 4
 Exit codes:
   0    every request ended well
   1    a request was refused or failed, or the output cannot be written

@@ -10,13 +10,14 @@ namespace strided::client {
 namespace {
 
 constexpr char kExamples[] = R"(Examples:
-  stride generate --prompt 'The history of ' --max-new-tokens 400 --temperature 0.8
+  stride generate --model text --prompt 'The history of ' --max-new-tokens 400 --temperature 0.8
   stride generate --model image --samples 4 --sheet four.png --output four/sample.png
   stride generate --model image --prompt-file photo.png --prompt-rows 12 --output completed.png
-  stride generate --model audio --max-new-tokens 48000 --output music.wav
-  stride generate --model audio --pcm16 --output - | aplay -f S16_LE -r 16000
-  echo 'Dear reader,' | stride generate --prompt-file - --echo --stop '\n\n'
-  stride generate --prompt 'a' --logprobs 3 --json | jq -r 'select(.event == "delta").text')";
+  stride generate --model image --condition class=horse --output horse.png
+  stride generate --model audio --max-new-tokens 24000 --output music.wav
+  stride generate --model audio --length 7200000 --pcm16 --output - | aplay -f S16_LE -r 12000
+  echo 'Dear reader,' | stride generate --model text --prompt-file - --echo --stop '\n\n'
+  stride generate --model text --prompt 'a' --logprobs 3 --json | jq -r 'select(.event == "delta").text')";
 
 void AddInput(GenerateArguments& arguments, CLI::App* subcommand) {
   constexpr char kGroup[] = "Input";
@@ -36,7 +37,9 @@ void AddInput(GenerateArguments& arguments, CLI::App* subcommand) {
                    "Rows of the image that are given, from the top; unset: the upper half")
       ->type_name("N")
       ->group(kGroup);
-  subcommand->add_option("--condition", arguments.conditions, "What a conditional model is told")
+  subcommand
+      ->add_option("--condition", arguments.conditions,
+                   "What a conditional model is told: a number or a label; repeatable")
       ->allow_extra_args(false)
       ->type_name("NAME=VALUE")
       ->group(kGroup);
@@ -99,7 +102,7 @@ absl::Status CheckTogether(const GenerateArguments& arguments) {
   if (arguments.output.json && arguments.output.path == "-") {
     return UsageError("--json and --output - would mix on standard output");
   }
-  return absl::OkStatus();
+  return arguments.windows.Check();
 }
 
 absl::StatusOr<v1::GenerateRequest> WithScheduling(const GenerateArguments& arguments,
@@ -124,6 +127,7 @@ absl::StatusOr<v1::GenerateRequest> WithScheduling(const GenerateArguments& argu
 void GenerateArguments::AddTo(CLI::App* subcommand) {
   AddInput(*this, subcommand);
   sampling.AddTo(subcommand);
+  windows.AddTo(subcommand);
   AddOutput(*this, subcommand);
   AddScheduling(*this, subcommand);
   connection.AddTo(subcommand);
@@ -135,11 +139,11 @@ absl::StatusOr<v1::GenerateRequest> MakeRequest(const GenerateArguments& argumen
   v1::GenerateRequest request;
   request.set_model(arguments.model);
   if (arguments.prompt.has_value()) request.mutable_prompt()->set_raw(*arguments.prompt);
-  auto conditions = ParseConditions(arguments.conditions);
-  if (!conditions.ok()) return conditions.status();
-  *request.mutable_conditions() = *std::move(conditions);
   absl::StatusOr<v1::SamplingParams> sampling = arguments.sampling.Parse();
   if (!sampling.ok()) return sampling.status();
+  if (sampling->has_max_new_tokens() && arguments.windows.length.has_value()) {
+    return UsageError("--length and --max-new-tokens exclude each other");
+  }
   *request.mutable_sampling() = *std::move(sampling);
   if (arguments.logprobs.has_value()) {
     const absl::StatusOr<uint32_t> count = ParseUint32("--logprobs", *arguments.logprobs);
@@ -149,19 +153,6 @@ absl::StatusOr<v1::GenerateRequest> MakeRequest(const GenerateArguments& argumen
   if (arguments.echo) request.mutable_output()->set_echo_prompt(true);
   if (arguments.pcm16) request.mutable_output()->set_audio_encoding(v1::AUDIO_ENCODING_PCM16);
   return WithScheduling(arguments, std::move(request));
-}
-
-absl::StatusOr<google::protobuf::Map<std::string, uint32_t>> ParseConditions(
-    const std::vector<std::string>& pairs) {
-  google::protobuf::Map<std::string, uint32_t> conditions;
-  for (const std::string& text : pairs) {
-    const auto pair = ParsePair("--condition", text);
-    if (!pair.ok()) return pair.status();
-    const absl::StatusOr<uint32_t> value = ParseUint32("--condition", pair->second);
-    if (!value.ok()) return value.status();
-    conditions[pair->first] = *value;
-  }
-  return conditions;
 }
 
 }  // namespace strided::client

@@ -12,6 +12,7 @@
 #include "client/cpp/command/connection_arguments.h"
 #include "client/cpp/command/output_choice.h"
 #include "client/cpp/command/sampling_flags.h"
+#include "client/cpp/command/window_arguments.h"
 #include "strided/v1/sampling.pb.h"
 
 namespace strided::client {
@@ -20,6 +21,7 @@ namespace strided::client {
 struct GenerateArguments {
   ConnectionArguments connection{""};
   SamplingFlags sampling;
+  WindowArguments windows;
   OutputArguments output;
   std::string model;
   // At most one of the next two: text, and a path or "-".
@@ -38,13 +40,9 @@ struct GenerateArguments {
   void AddTo(CLI::App* subcommand);
 };
 
-// The request, but for a prompt that comes from a file. UsageErrors name the flag.
+// The request, but for what may need the model: a prompt that comes from a file, conditions,
+// windows. UsageErrors name the flag.
 absl::StatusOr<v1::GenerateRequest> MakeRequest(const GenerateArguments& arguments);
-
-// "name=value" pairs as the conditions of a request. A UsageError where one is not of that form, or
-// its value is no whole number; whether the model knows it, the server says.
-absl::StatusOr<google::protobuf::Map<std::string, uint32_t>> ParseConditions(
-    const std::vector<std::string>& pairs);
 
 }  // namespace strided::client
 

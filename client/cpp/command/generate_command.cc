@@ -1,21 +1,26 @@
 #include "client/cpp/command/generate_command.h"
 
 #include <CLI/CLI.hpp>
-#include <optional>
+#include <functional>
+#include <memory>
 #include <utility>
 
+#include "client/cpp/command/condition_choice.h"
 #include "client/cpp/command/generation_display.h"
 #include "client/cpp/command/media_codes.h"
 #include "client/cpp/command/outcome.h"
 #include "client/cpp/command/values.h"
+#include "client/cpp/windowed_generation.h"
 
 namespace strided::client {
 namespace {
 
-// Shows every event of `stream`; the error that ends it, of the stream or of the display.
-absl::Status ShowAll(GenerateStream& stream, GenerationDisplay& display) {
+using Event = absl::StatusOr<std::optional<v1::GenerateResponse>>;
+
+// Shows every event that `next` gives; the error that ends it, of the stream or of the display.
+absl::Status ShowAll(const std::function<Event()>& next, GenerationDisplay& display) {
   while (true) {
-    absl::StatusOr<std::optional<v1::GenerateResponse>> event = stream.Next();
+    Event event = next();
     if (!event.ok()) return event.status();
     if (!event->has_value()) return absl::OkStatus();
     if (absl::Status status = display.Show(**event); !status.ok()) return status;
@@ -35,30 +40,58 @@ absl::Status GenerateCommand::Run(const Console& console) {
   if (!options.ok()) return options.status();
   const absl::StatusOr<Client> client = arguments_.connection.Connect(console);
   if (!client.ok()) return client.status();
-  if (!arguments_.prompt_file.empty()) {
-    absl::StatusOr<std::string> prompt = ReadPrompt(*client, *options);
-    if (!prompt.ok()) return prompt.status();
-    request->mutable_prompt()->set_raw(*std::move(prompt));
+  const absl::StatusOr<Call> call = Complete(*std::move(request), *client, *options);
+  if (!call.ok()) return call.status();
+  GenerationDisplay display(arguments_.output, call->request.prompt().raw(), console);
+  if (!arguments_.windows.length.has_value()) {
+    const std::unique_ptr<GenerateStream> stream = client->Generate(call->request, *options);
+    return display.End(ShowAll([&stream] { return stream->Next(); }, display));
   }
-  GenerationDisplay display(arguments_.output, request->prompt().raw(), console);
-  const std::unique_ptr<GenerateStream> stream = client->Generate(*request, *options);
-  return display.End(ShowAll(*stream, display));
+  const absl::StatusOr<WindowOptions> windows = arguments_.windows.Read(*call->model);
+  if (!windows.ok()) return windows.status();
+  const auto generation =
+      WindowedGeneration::Start(*client, *call->model, call->request, *windows, *options);
+  if (!generation.ok()) return AsUsageError(generation.status());
+  return display.End(ShowAll([&generation] { return (*generation)->Next(); }, display));
 }
 
-absl::StatusOr<std::string> GenerateCommand::ReadPrompt(const Client& client,
-                                                        const CallOptions& options) const {
-  std::optional<uint32_t> rows;
-  if (arguments_.prompt_rows.has_value()) {
-    const auto parsed = ParseUint32("--prompt-rows", *arguments_.prompt_rows);
-    if (!parsed.ok()) return parsed.status();
-    rows = *parsed;
+absl::StatusOr<GenerateCommand::Call> GenerateCommand::Complete(v1::GenerateRequest request,
+                                                                const Client& client,
+                                                                const CallOptions& options) const {
+  Call call = {std::move(request), std::nullopt};
+  const auto choices = ParseConditions(arguments_.conditions);
+  if (!choices.ok()) return choices.status();
+  std::optional<std::string> file;
+  if (!arguments_.prompt_file.empty()) {
+    absl::StatusOr<std::string> contents = ReadInput(arguments_.prompt_file);
+    if (!contents.ok()) return AsUsageError(contents.status());
+    file = *std::move(contents);
   }
-  absl::StatusOr<std::string> file = ReadInput(arguments_.prompt_file);
-  if (!file.ok()) return AsUsageError(file.status());
-  if (!NeedsDecoding(*file) && !rows.has_value()) return file;
-  const absl::StatusOr<v1::Model> model = FindModel(client, arguments_.model, options);
-  if (!model.ok()) return model.status();
-  return PromptOf(*file, rows, *model);
+  const bool encoded =
+      file.has_value() && (NeedsDecoding(*file) || arguments_.prompt_rows.has_value());
+  if (encoded || HasLabels(*choices) || arguments_.windows.length.has_value()) {
+    absl::StatusOr<v1::Model> model = FindModel(client, arguments_.model, options);
+    if (!model.ok()) return model.status();
+    call.model = *std::move(model);
+  }
+  auto conditions = ConditionValues(*choices, call.model.has_value() ? &*call.model : nullptr);
+  if (!conditions.ok()) return conditions.status();
+  *call.request.mutable_conditions() = *std::move(conditions);
+  if (!file.has_value()) return call;
+  absl::StatusOr<std::string> prompt = encoded ? PromptOf(*file, *call.model) : *std::move(file);
+  if (!prompt.ok()) return prompt.status();
+  call.request.mutable_prompt()->set_raw(*std::move(prompt));
+  return call;
+}
+
+absl::StatusOr<std::string> GenerateCommand::PromptOf(const std::string& file,
+                                                      const v1::Model& model) const {
+  if (!arguments_.prompt_rows.has_value()) {
+    return client::PromptOf(file, /*rows=*/std::nullopt, model);
+  }
+  const absl::StatusOr<uint32_t> rows = ParseUint32("--prompt-rows", *arguments_.prompt_rows);
+  if (!rows.ok()) return rows.status();
+  return client::PromptOf(file, *rows, model);
 }
 
 }  // namespace strided::client

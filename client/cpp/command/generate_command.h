@@ -3,6 +3,7 @@
 #ifndef STRIDED_CLIENT_CPP_COMMAND_GENERATE_COMMAND_H_
 #define STRIDED_CLIENT_CPP_COMMAND_GENERATE_COMMAND_H_
 
+#include <optional>
 #include <string>
 
 #include "absl/status/statusor.h"
@@ -20,9 +21,16 @@ class GenerateCommand final : public Command {
   absl::Status Run(const Console& console) override;
 
  private:
-  // The request's prompt from --prompt-file; asks the server about the model only where the file
-  // has to be decoded.
-  absl::StatusOr<std::string> ReadPrompt(const Client& client, const CallOptions& options) const;
+  struct Call {
+    v1::GenerateRequest request;
+    std::optional<v1::Model> model;  // where something needs it
+  };
+
+  // The request with its conditions and a prompt from --prompt-file. Asks the server about the
+  // model only where a label, a file to decode or a length beyond the context needs it.
+  absl::StatusOr<Call> Complete(v1::GenerateRequest request, const Client& client,
+                                const CallOptions& options) const;
+  absl::StatusOr<std::string> PromptOf(const std::string& file, const v1::Model& model) const;
 
   GenerateArguments arguments_;
 };

@@ -5,6 +5,7 @@
 #include <array>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "client/cpp/output/json.h"
 #include "client/cpp/output/numbers.h"
 
@@ -13,6 +14,7 @@ namespace {
 
 constexpr size_t kColumns = 10;
 constexpr size_t kFingerprintShown = 12;  // characters; --json has them all
+constexpr int kMostLabels = 20;           // shown of a condition; --json has them all
 using Row = std::array<std::string, kColumns>;
 
 Row RowOf(const v1::Model& model) {
@@ -57,10 +59,26 @@ Json JsonOf(const v1::Model& model) {
   }
   Json conditions = Json::object();
   for (const v1::Condition& condition : model.conditions()) {
-    conditions[condition.name()] = condition.values();
+    conditions[condition.name()] = {{"values", condition.values()}, {"labels", condition.labels()}};
   }
   object["conditions"] = std::move(conditions);
   return object;
+}
+
+// "  --condition class=0 to 10: any, airplane, ...": a line beneath a model's row for each.
+std::string ConditionLines(const v1::Model& model) {
+  std::string lines;
+  for (const v1::Condition& condition : model.conditions()) {
+    absl::StrAppend(&lines, "  --condition ", condition.name(), "=0 to ", condition.values() - 1);
+    if (condition.labels_size() > 0) {
+      const int shown = std::min(kMostLabels, condition.labels_size());
+      const auto begin = condition.labels().begin();
+      absl::StrAppend(&lines, ": ", absl::StrJoin(begin, begin + shown, ", "),
+                      shown < condition.labels_size() ? ", ..." : "");
+    }
+    absl::StrAppend(&lines, "\n");
+  }
+  return lines;
 }
 
 }  // namespace
@@ -79,9 +97,10 @@ std::string ModelTable(const std::vector<v1::Model>& models) {
       absl::StrAppend(&table, rows[r][c], std::string(widths[c] - rows[r][c].size() + 2, ' '));
     }
     absl::StrAppend(&table, rows[r][kColumns - 1], "\n");
-    if (r > 0 && !models[r - 1].state_reason().empty()) {
-      absl::StrAppend(&table, "  ", models[r - 1].state_reason(), "\n");
-    }
+    if (r == 0) continue;
+    const v1::Model& model = models[r - 1];
+    if (!model.state_reason().empty()) absl::StrAppend(&table, "  ", model.state_reason(), "\n");
+    table += ConditionLines(model);
   }
   return table;
 }

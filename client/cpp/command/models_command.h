@@ -12,7 +12,8 @@
 
 namespace strided::client {
 
-// A table with a heading, one line per model, columns aligned; why a model failed stands beneath.
+// A table with a heading, one line per model, columns aligned; why a model failed and what
+// it may be told stand beneath.
 std::string ModelTable(const std::vector<v1::Model>& models);
 
 // One JSON object per model and line, every field of v1::Model that is known.

@@ -16,6 +16,9 @@ class SharedSink final : public ByteSink {
  public:
   explicit SharedSink(ByteSink* sink) : sink_(sink) {}
   absl::Status Write(absl::string_view bytes) override { return sink_->Write(bytes); }
+  absl::StatusOr<bool> Overwrite(uint64_t offset, absl::string_view bytes) override {
+    return sink_->Overwrite(offset, bytes);
+  }
 
  private:
   ByteSink* const sink_;

@@ -7,7 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "client/cpp/command/generate_arguments.h"
+#include "client/cpp/command/condition_choice.h"
 #include "client/cpp/command/media_codes.h"
 #include "client/cpp/command/outcome.h"
 #include "client/cpp/command/values.h"
@@ -21,7 +21,7 @@ constexpr uint32_t kMostParallel = 256;
 constexpr uint32_t kByteCodes = 256;
 
 constexpr char kExamples[] = R"(Examples:
-  stride score book.txt
+  stride score --model text book.txt
   stride score --model text --window 4096 --overlap 2048 --parallel 8 enwik8.test
   stride score --model image photo.png more-images.raw
   stride score --model audio --json music.wav)";
@@ -83,7 +83,9 @@ void ScoreCommand::AddTo(CLI::App* program) {
       program->add_subcommand("score", "How well a model predicts files, in bits per token");
   subcommand->add_option("FILE", files_, "Text; PNG or raw images; WAV or raw audio codes; -");
   subcommand->add_option("--model", model_, "\"name\" or \"name/version\"")->type_name("NAME");
-  subcommand->add_option("--condition", conditions_, "What a conditional model is told")
+  subcommand
+      ->add_option("--condition", conditions_,
+                   "What a conditional model is told: a number or a label")
       ->allow_extra_args(false)
       ->type_name("NAME=VALUE");
   subcommand->add_option("--window", window_, "Tokens that are sent at once; unset: the context")
@@ -166,7 +168,9 @@ absl::StatusOr<ScoreCommand::Input> ScoreCommand::Prepare(const v1::Model& model
   }
   // The version is pinned, so that all windows are scored by the same weights.
   input.base.set_model(absl::StrCat(model.name(), "/", model.version()));
-  auto conditions = ParseConditions(conditions_);
+  const auto choices = ParseConditions(conditions_);
+  if (!choices.ok()) return choices.status();
+  auto conditions = ConditionValues(*choices, &model);
   if (!conditions.ok()) return conditions.status();
   *input.base.mutable_conditions() = *std::move(conditions);
   return input;

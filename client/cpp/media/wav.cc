@@ -20,6 +20,9 @@ constexpr size_t kChunkHeader = 8;   // name, length
 constexpr size_t kFormatBytes = 16;  // of a "fmt " chunk, at least
 constexpr size_t kSubformatOffset = 24;
 
+constexpr uint32_t kHeaderBytes = kRiffHeader + kChunkHeader + kFormatBytes + kChunkHeader;
+constexpr uint64_t kMostSamples = (std::numeric_limits<uint32_t>::max() - kHeaderBytes) / 2;
+
 std::string LittleEndianBytes(uint32_t value, int count) {
   std::string bytes;
   for (int i = 0; i < count; ++i) bytes.push_back(static_cast<char>(value >> (8 * i)));
@@ -75,30 +78,38 @@ bool IsWav(absl::string_view bytes) {
          bytes.substr(8, 4) == "WAVE";
 }
 
+std::string WavHeader(uint32_t sample_rate_hz, uint64_t samples) {
+  const auto data_length = static_cast<uint32_t>(std::min<uint64_t>(samples, kMostSamples) * 2);
+  std::string header = "RIFF";
+  header += LittleEndianBytes(kHeaderBytes - kChunkHeader + data_length, 4);
+  header += "WAVEfmt ";
+  header += LittleEndianBytes(kFormatBytes, 4);
+  header += LittleEndianBytes(kPcm, 2);
+  header += LittleEndianBytes(1, 2);  // channels
+  header += LittleEndianBytes(sample_rate_hz, 4);
+  header += LittleEndianBytes(sample_rate_hz * 2, 4);  // bytes per second
+  header += LittleEndianBytes(2, 2);                   // bytes per frame
+  header += LittleEndianBytes(16, 2);                  // bits per sample
+  header += "data";
+  header += LittleEndianBytes(data_length, 4);
+  return header;
+}
+
+std::string PcmBytes(const std::vector<int16_t>& samples) {
+  std::string bytes;
+  bytes.reserve(samples.size() * 2);
+  for (const int16_t sample : samples) {
+    bytes += LittleEndianBytes(static_cast<uint16_t>(sample), 2);
+  }
+  return bytes;
+}
+
 absl::StatusOr<std::string> EncodeWav(const Sound& sound) {
-  constexpr uint32_t kHeaderBytes = kRiffHeader + kChunkHeader + kFormatBytes + kChunkHeader;
-  const size_t data_bytes = sound.samples.size() * 2;
-  if (data_bytes > std::numeric_limits<uint32_t>::max() - kHeaderBytes) {
+  if (sound.samples.size() > kMostSamples) {
     return absl::InvalidArgumentError(
         absl::StrCat(sound.samples.size(), " samples are more than a WAV file can hold"));
   }
-  const auto data_length = static_cast<uint32_t>(data_bytes);
-  std::string file = "RIFF";
-  file += LittleEndianBytes(kHeaderBytes - kChunkHeader + data_length, 4);
-  file += "WAVEfmt ";
-  file += LittleEndianBytes(kFormatBytes, 4);
-  file += LittleEndianBytes(kPcm, 2);
-  file += LittleEndianBytes(1, 2);  // channels
-  file += LittleEndianBytes(sound.sample_rate_hz, 4);
-  file += LittleEndianBytes(sound.sample_rate_hz * 2, 4);  // bytes per second
-  file += LittleEndianBytes(2, 2);                         // bytes per frame
-  file += LittleEndianBytes(16, 2);                        // bits per sample
-  file += "data";
-  file += LittleEndianBytes(data_length, 4);
-  for (const int16_t sample : sound.samples) {
-    file += LittleEndianBytes(static_cast<uint16_t>(sample), 2);
-  }
-  return file;
+  return WavHeader(sound.sample_rate_hz, sound.samples.size()) + PcmBytes(sound.samples);
 }
 
 absl::StatusOr<Sound> DecodeWav(absl::string_view bytes) {

@@ -3,18 +3,19 @@
 #ifndef STRIDED_CLIENT_CPP_OUTPUT_AUDIO_RENDERER_H_
 #define STRIDED_CLIENT_CPP_OUTPUT_AUDIO_RENDERER_H_
 
+#include <cstdint>
 #include <memory>
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "client/cpp/media/wav.h"
 #include "client/cpp/output/byte_sink.h"
 #include "client/cpp/output/renderer.h"
 
 namespace strided::client {
 
-// Codes are decoded to 16-bit samples. A file is written when its sample ends, since its header
-// says how long it is; a stream that breaks off leaves what has arrived.
+// Codes are decoded to 16-bit samples and written as they come, however many. The header announces
+// as many as the request makes, and is put right at the end of a sample that had fewer, and of a
+// stream that broke off, where the file can go back to it.
 class AudioRenderer final : public Renderer {
  public:
   // files[i] takes sample i. Unimplemented where the stream's encoding is not known here.
@@ -22,18 +23,24 @@ class AudioRenderer final : public Renderer {
       const v1::Started& started, std::vector<std::unique_ptr<ByteSink>> files);
 
   // Use Create.
-  AudioRenderer(const v1::AudioLayout& layout, std::vector<std::unique_ptr<ByteSink>> files);
+  AudioRenderer(const v1::Started& started, std::vector<std::unique_ptr<ByteSink>> files);
 
   // As Renderer. An error of the file that takes the sample.
   absl::Status Render(const v1::GenerateResponse& event) override;
   absl::Status End() override;
 
  private:
-  absl::Status WriteSample(size_t index);
+  struct Track {
+    std::unique_ptr<ByteSink> file;  // null once its sample has ended
+    uint64_t samples = 0;            // written
+    uint64_t announced = 0;          // in the header
+  };
 
-  const v1::AudioEncoding encoding_;
-  std::vector<std::unique_ptr<ByteSink>> files_;  // null once written
-  std::vector<Sound> sounds_;
+  absl::Status Close(Track& track);
+
+  const v1::AudioLayout layout_;
+  const uint64_t expected_end_;  // the position where a sample ends by its length
+  std::vector<Track> tracks_;    // by sample
 };
 
 }  // namespace strided::client

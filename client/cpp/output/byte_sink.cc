@@ -48,6 +48,11 @@ absl::Status StringSink::Write(absl::string_view bytes) {
   return absl::OkStatus();
 }
 
+absl::StatusOr<bool> StringSink::Overwrite(uint64_t offset, absl::string_view bytes) {
+  text_->replace(begin_ + offset, bytes.size(), bytes.data(), bytes.size());
+  return true;
+}
+
 absl::StatusOr<std::unique_ptr<FileSink>> FileSink::Create(const std::string& path) {
   Life life = Life::kMadeHere;
   int descriptor = open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, kReadable);
@@ -65,18 +70,40 @@ FileSink::~FileSink() {
   if (life_ == Life::kMadeHere && !written_) unlink(name_.c_str());
 }
 
-absl::Status FileSink::Write(absl::string_view bytes) {
+absl::Status FileSink::BeginWriting() {
   // Devices and pipes cannot be cut, and need not be.
-  if (life_ == Life::kOwned && !written_ && ftruncate(descriptor_, 0) != 0 && errno != EINVAL) {
+  if (life_ == Life::kOwned && ftruncate(descriptor_, 0) != 0 && errno != EINVAL) {
     return WriteError(name_, errno);
   }
   written_ = true;
+  const bool appends = (fcntl(descriptor_, F_GETFL) & O_APPEND) != 0;
+  if (!appends) begin_ = lseek(descriptor_, 0, SEEK_CUR);
+  return absl::OkStatus();
+}
+
+absl::Status FileSink::Write(absl::string_view bytes) {
+  if (!written_) {
+    if (absl::Status status = BeginWriting(); !status.ok()) return status;
+  }
   while (!bytes.empty()) {
     const ssize_t count = write(descriptor_, bytes.data(), bytes.size());
     if (count < 0 && errno != EINTR) return WriteError(name_, errno);
     if (count > 0) bytes.remove_prefix(static_cast<size_t>(count));
   }
   return absl::OkStatus();
+}
+
+absl::StatusOr<bool> FileSink::Overwrite(uint64_t offset, absl::string_view bytes) {
+  if (begin_ < 0) return false;
+  auto at = static_cast<off_t>(begin_ + static_cast<int64_t>(offset));
+  while (!bytes.empty()) {
+    const ssize_t count = pwrite(descriptor_, bytes.data(), bytes.size(), at);
+    if (count < 0 && errno != EINTR) return WriteError(name_, errno);
+    if (count < 0) continue;
+    bytes.remove_prefix(static_cast<size_t>(count));
+    at += count;
+  }
+  return true;
 }
 
 bool IsClosedPipe(const absl::Status& status) {

@@ -3,6 +3,7 @@
 #ifndef STRIDED_CLIENT_CPP_OUTPUT_BYTE_SINK_H_
 #define STRIDED_CLIENT_CPP_OUTPUT_BYTE_SINK_H_
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <utility>
@@ -20,16 +21,22 @@ class ByteSink {
 
   // All of `bytes`, at once: nothing is kept back. An error names the place and the cause.
   virtual absl::Status Write(absl::string_view bytes) = 0;
+
+  // Puts `bytes` over those from `offset` on, counted from the first that was written here. False
+  // where the place cannot go back, as a pipe. Requires that as many have been written.
+  virtual absl::StatusOr<bool> Overwrite(uint64_t offset, absl::string_view bytes) = 0;
 };
 
 // Appends to a string that outlives it.
 class StringSink final : public ByteSink {
  public:
-  explicit StringSink(std::string* text) : text_(text) {}
+  explicit StringSink(std::string* text) : text_(text), begin_(text->size()) {}
   absl::Status Write(absl::string_view bytes) override;
+  absl::StatusOr<bool> Overwrite(uint64_t offset, absl::string_view bytes) override;
 
  private:
   std::string* const text_;
+  const size_t begin_;  // of what was written here
 };
 
 // Writes to a file descriptor, again and again where the system takes less than all.
@@ -53,12 +60,16 @@ class FileSink final : public ByteSink {
   FileSink& operator=(const FileSink&) = delete;
 
   absl::Status Write(absl::string_view bytes) override;
+  absl::StatusOr<bool> Overwrite(uint64_t offset, absl::string_view bytes) override;
 
  private:
+  absl::Status BeginWriting();
+
   const int descriptor_;
   const std::string name_;
   const Life life_;
   bool written_ = false;
+  int64_t begin_ = -1;  // in the file, of what was written here; -1: none, or no way back
 };
 
 // Whether a Write failed because nobody reads the other end of a pipe: the reader has had enough,

@@ -43,12 +43,17 @@ std::vector<Growing> SamplesOf(const v1::GenerateRequest& request) {
   return samples;
 }
 
+uint64_t PromptTokens(const v1::GenerateRequest& request) {
+  const v1::Sequence& prompt = request.prompt();
+  return prompt.has_ids() ? static_cast<uint64_t>(prompt.ids().ids_size()) : prompt.raw().size();
+}
+
 bool IsRightResume(const v1::GenerateRequest& request) {
   const v1::Resume& resume = request.resume();
   const std::string& generated = resume.generated().raw();
   return request.sampling().has_seed() && resume.model_fingerprint() == "f1" &&
          generated == FakeTokens(request.sampling().seed(), resume.sample_index(),
-                                 request.prompt().raw().size(), generated.size());
+                                 PromptTokens(request), generated.size());
 }
 
 }  // namespace
@@ -68,7 +73,7 @@ grpc::Status StreamFakeModel(const v1::GenerateRequest& request,
   if (request.has_resume() && !IsRightResume(request)) {
     return {grpc::StatusCode::INVALID_ARGUMENT, "not a resume of that stream"};
   }
-  const uint64_t prompt_tokens = request.prompt().raw().size();
+  const uint64_t prompt_tokens = PromptTokens(request);
   const uint64_t length = request.sampling().max_new_tokens();
   v1::GenerateResponse started =
       StartedMessage(std::max(1U, request.sampling().samples()), prompt_tokens);

@@ -12,6 +12,7 @@ int main(int argc, char** argv) {
     return EXIT_FAILURE;
   }
   strided::v1::GenerateRequest request;
+  request.set_model("text");
   request.mutable_prompt()->set_raw("The history of ");
   request.mutable_sampling()->set_max_new_tokens(200);
   request.mutable_sampling()->set_temperature(0.8F);

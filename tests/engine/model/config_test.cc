@@ -89,6 +89,7 @@ TEST(ConfigTest, ConditionsKeepTheirOrderAndMayBeAbsent) {
   EXPECT_EQ(config.conditions[0].name, "rotation");
   EXPECT_EQ(config.conditions[0].values, 4);
   EXPECT_EQ(config.conditions[1].name, "class_2");
+  EXPECT_THAT(config.conditions[1].labels, SizeIs(0));
   EXPECT_OK(Parse(SmallConfigTextWithout("conditions")));
 }
 
@@ -160,6 +161,12 @@ TEST(ConfigTest, EverySizeIsNamedWithItsValueAndRange) {
         StatusIs(kInvalid, absl::StrCat("c: ", size.name,
                                         " is missing; expected an integer from 1 to ", size.most)));
   }
+}
+
+TEST(ConfigTest, TheValuesOfAConditionMayHaveLabels) {
+  const ModelConfig config = SmallConfig(
+      R"({"conditions": [{"name": "class", "values": 2, "labels": ["any", "golden retriever"]}]})");
+  EXPECT_THAT(config.conditions[0].labels, ElementsAre("any", "golden retriever"));
 }
 
 TEST(ConfigTest, EveryFieldButConditionsIsRequired) {
@@ -349,7 +356,20 @@ TEST(ConfigTest, ConditionsHaveDistinctPlainNames) {
       {conditions(R"([{"name": "a", "values": 4}, {"name": "a", "values": 4}])"),
        "conditions[1].name is \"a\"; expected a name that no earlier condition has"},
       {conditions(R"([{"name": "a", "values": 4, "default": 1}])"),
-       "conditions[0].default is an unknown field; expected only name, values"},
+       "conditions[0].default is an unknown field; expected only name, values, labels"},
+      {conditions(R"([{"name": "a", "values": 2, "labels": ["x"]}])"),
+       "conditions[0].labels is [\"x\"]; expected a list of 2 elements"},
+      {conditions(R"([{"name": "a", "values": 2, "labels": ["x", 3]}])"),
+       "conditions[0].labels[1] is 3; expected 1 to 64 bytes of printable ASCII that are no whole "
+       "number"},
+      {conditions(R"([{"name": "a", "values": 2, "labels": ["x", "12"]}])"),
+       "conditions[0].labels[1] is \"12\"; expected 1 to 64 bytes of printable ASCII that are no "
+       "whole number"},
+      {conditions(R"([{"name": "a", "values": 1, "labels": [""]}])"),
+       "conditions[0].labels[0] is \"\"; expected 1 to 64 bytes of printable ASCII that are no "
+       "whole number"},
+      {conditions(R"([{"name": "a", "values": 2, "labels": ["x", "x"]}])"),
+       "conditions[0].labels[1] is \"x\"; expected a label that no earlier value has"},
   });
 }
 

@@ -62,7 +62,7 @@ TEST(MutationTest, AMutatedConfigIsReadOrRefused) {
   std::mt19937_64 random(20190423);
   const std::string original = SmallConfigText(
       R"({"modality": "image", "image": {"height": 2, "width": 4, "channels": 3},
-          "conditions": [{"name": "a", "values": 4}]})");
+          "conditions": [{"name": "a", "values": 4, "labels": ["any", "x", "y", "z"]}]})");
   int refused = 0;
   for (int round = 0; round < 4000; ++round) {
     const std::string text = Mutated(original, original.size(), random);

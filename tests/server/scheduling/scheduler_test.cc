@@ -235,6 +235,22 @@ TEST(SchedulerTest, DestructionCancelsWhatRunsWaitsAndWasJustSubmitted) {
   }
 }
 
+TEST(SchedulerTest, APlaceIsFreeBeforeItsJobsEndIsSeen) {
+  SchedulerBench bench;
+  const Job too_long = GenerateJob(0, FakeExecutor::kContextLength + 1);
+  Job late = GenerateJob(0, 5);
+  late.time_limit = bench.clock.Now();
+  for (const Job& job : {GenerateJob(0, 5), ScoreJob(4), too_long, late}) {
+    RecordingSink& sink = bench.NewSink();
+    int held_at_the_end = -1;
+    sink.on_finish = [&] { held_at_the_end = bench.admission.tickets_out(); };
+    bench.Submit(job, sink);
+    EXPECT_EQ(bench.admission.tickets_out(), 1);
+    bench.Run();
+    EXPECT_EQ(held_at_the_end, 0);
+  }
+}
+
 TEST(SchedulerTest, AFailedStepEndsAllJobsAndTheEngineIsUnhealthyForGood) {
   SchedulerBench bench({.max_slots = 1});
   RecordingSink& running = bench.NewSink();

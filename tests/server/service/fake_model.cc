@@ -24,7 +24,7 @@ ModelConfig SmallModel(Modality modality, int context_length) {
 
 ModelConfig TextConfig() {
   ModelConfig config = SmallModel(Modality::kText, 64);
-  config.conditions = {{"mood", 3}};
+  config.conditions = {{"mood", 3, {"any", "happy", "sad"}}};
   return config;
 }
 

@@ -59,7 +59,7 @@ TEST(ModelServiceTest, AModelIsDescribedInFull) {
                             repetition_penalty: 1 presence_penalty: 0 frequency_penalty: 0
                             samples: 1 include_stop: false min_new_tokens: 0 }
          device: "fake" load_time { seconds: 2 } loaded_at { seconds: 1700000000 }
-         weight_format: "float32" conditions { name: "mood" values: 3 })",
+         weight_format: "float32" conditions { name: "mood" values: 3 labels: ["any", "happy", "sad"] })",
       &expected));
   EXPECT_EQ(response.model().ShortDebugString(), expected.ShortDebugString());
 }

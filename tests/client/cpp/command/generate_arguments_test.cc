@@ -94,18 +94,16 @@ TEST(GenerateArgumentsTest, ScalarsAreParsedByTheTypeOfTheirField) {
 }
 
 TEST(GenerateArgumentsTest, ListsAreRepeatedFlags) {
-  ASSERT_OK_AND_ASSIGN(
-      const v1::GenerateRequest request,
-      RequestOf({"--stop", R"(\n\n)", "--stop", "[end, of]", "--stop-id", "3", "--stop-id", "4",
-                 "--include-stop", "--logit-bias", "65=-100", "--logit-bias", "66=2.5",
-                 "--allowed-ids", "65-67,10", "--condition", "class=3", "--condition", "size=0"}));
+  ASSERT_OK_AND_ASSIGN(const v1::GenerateRequest request,
+                       RequestOf({"--stop", R"(\n\n)", "--stop", "[end, of]", "--stop-id", "3",
+                                  "--stop-id", "4", "--include-stop", "--logit-bias", "65=-100",
+                                  "--logit-bias", "66=2.5", "--allowed-ids", "65-67,10"}));
   const v1::SamplingParams& sampling = request.sampling();
   EXPECT_THAT(sampling.stop_sequences(), ElementsAre("\n\n", "[end, of]"));
   EXPECT_THAT(sampling.stop_ids(), ElementsAre(3, 4));
   EXPECT_TRUE(sampling.include_stop());
   EXPECT_THAT(sampling.logit_bias(), UnorderedElementsAre(Pair(65, -100), Pair(66, 2.5F)));
   EXPECT_THAT(sampling.allowed_ids().ids(), ElementsAre(65, 66, 67, 10));
-  EXPECT_THAT(request.conditions(), UnorderedElementsAre(Pair("class", 3), Pair("size", 0)));
 }
 
 TEST(GenerateArgumentsTest, TheRestOfTheRequest) {

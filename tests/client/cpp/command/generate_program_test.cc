@@ -4,11 +4,13 @@
 #include <gtest/gtest.h>
 
 #include <csignal>
+#include <map>
 
 #include "absl/strings/str_split.h"
 #include "client/cpp/media/png.h"
 #include "client/cpp/output/byte_sink.h"
 #include "client/cpp/output/json.h"
+#include "client/cpp/window_plan.h"
 #include "tests/client/cpp/command/run_stride.h"
 #include "tests/client/cpp/fake_model.h"
 #include "tests/client/cpp/messages.h"
@@ -125,6 +127,83 @@ TEST(GenerateProgramTest, AnImageIsCompletedFromItsTopRows) {
   ASSERT_OK_AND_ASSIGN(const std::string png, ReadInput(output));
   ASSERT_OK_AND_ASSIGN(const Image image, DecodePng(png, 1));
   EXPECT_EQ(image.samples, (std::vector<uint8_t>{1, 2, 7, 7, 7, 7, 7, 7}));
+}
+
+TEST(GenerateProgramTest, AConditionMayBeGivenByItsLabel) {
+  Script script = FakeModelScript();
+  script.models = {TextModel("text", 100)};
+  v1::Condition* condition = script.models[0].add_conditions();
+  condition->set_name("mood");
+  condition->set_values(2);
+  condition->add_labels("any");
+  condition->add_labels("happy");
+  const ScriptedServer server(script);
+  const Ran ran = Generate(server, {"--condition", "mood=happy", "--max-new-tokens", "3"});
+  EXPECT_EQ(ran.exit_code, 0) << ran.error;
+  EXPECT_EQ(server.generate_requests()[0].conditions().at("mood"), 1U);
+  const Ran refused = Generate(server, {"--condition", "mood=sad"});
+  EXPECT_EQ(refused.exit_code, 2);
+  EXPECT_EQ(refused.error,
+            "stride: --condition: 'sad' is no mood of the model 'text', which has any, happy\n");
+}
+
+Script LongTextScript() {
+  Script script = FakeModelScript();
+  script.models = {TextModel("bytes", 10)};
+  return script;
+}
+
+TEST(GenerateProgramTest, ALengthGoesBeyondTheContext) {
+  const ScriptedServer server(LongTextScript());
+  const Ran ran = Generate(server, {"--length", "1000", "--hop", "0.2", "--seed", "3"});
+  EXPECT_EQ(ran.exit_code, 0) << ran.error;
+  EXPECT_EQ(ran.out.size(), 1000U);
+  EXPECT_EQ(ran.out.substr(0, 10), FakeTokens(3, 0, 0, 10));
+  EXPECT_EQ(ran.out.substr(10, 2), FakeTokens(WindowSeed(3, 1), 0, 8, 2));
+  EXPECT_THAT(ran.error, HasSubstr("1,000 tokens"));
+  EXPECT_THAT(ran.error, EndsWith("ended by LENGTH, seed 3\n"));
+  EXPECT_EQ(server.generate_requests().size(), 1U + 990 / 2);
+  EXPECT_EQ(Generate(server, {"--length", "1000", "--hop", "2", "--seed", "3"}).out, ran.out);
+}
+
+TEST(GenerateProgramTest, JsonOfALongGenerationIsOneStream) {
+  const ScriptedServer server(LongTextScript());
+  const Ran ran = Generate(server, {"--length", "25", "--samples", "2", "--json"});
+  EXPECT_EQ(ran.exit_code, 0) << ran.error;
+  std::map<std::string, int> events;
+  std::map<int, std::string> text;
+  for (const auto line : absl::StrSplit(ran.out, '\n', absl::SkipEmpty())) {
+    const Json object = Json::parse(std::string(line), nullptr, /*allow_exceptions=*/false);
+    ++events[object["event"]];
+    if (object["event"] != "delta") continue;
+    const int sample = object["sample_index"];
+    EXPECT_EQ(object["first_position"], text[sample].size());
+    text[sample] += object["text"];
+  }
+  EXPECT_EQ(events, (std::map<std::string, int>{
+                        {"started", 1}, {"delta", 50}, {"finished", 2}, {"summary", 1}}));
+  EXPECT_EQ(text[0].size(), 25U);
+  EXPECT_NE(text[0], text[1]);
+}
+
+TEST(GenerateProgramTest, ALengthBeyondAnImageIsRefused) {
+  const ScriptedServer server({.models = {ImageModel(4, 2, 1)}});
+  const Ran ran = Generate(server, {"--length", "100"});
+  EXPECT_EQ(ran.exit_code, 2);
+  EXPECT_EQ(ran.error,
+            "stride: an image ends with its last pixel: the model 'image' cannot go on beyond it, "
+            "as text and audio can\n");
+}
+
+TEST(GenerateProgramTest, CtrlCInALaterWindowLeavesWhatHasCome) {
+  const ScriptedServer server(LongTextScript());
+  RunningProgram program(CommandLine(server, {"--length", "4000000000"}));
+  program.AwaitOutput();
+  program.Signal(SIGINT);
+  const Ran ran = program.Wait();
+  EXPECT_EQ(ran.exit_code, 130) << ran.error;
+  EXPECT_THAT(ran.error, HasSubstr("incomplete"));
+  EXPECT_THAT(ran.error, EndsWith("stride: interrupted\n"));
 }
 
 TEST(GenerateProgramTest, ARefusalIsOneLineAndExitCodeOne) {

@@ -43,6 +43,19 @@ TEST(ModelsCommandTest, WhyAModelFailedStandsBeneathIt) {
               HasSubstr("cpu int8\n  config.json: no field n_head\ntext"));
 }
 
+TEST(ModelsCommandTest, WhatAModelMayBeToldStandsBeneathIt) {
+  v1::Model model = Described();
+  v1::Condition* turn = model.add_conditions();
+  turn->set_name("turn");
+  turn->set_values(4);
+  v1::Condition* animal = model.add_conditions();
+  animal->set_name("animal");
+  animal->set_values(3);
+  for (const char* label : {"any", "cat", "dog"}) animal->add_labels(label);
+  EXPECT_THAT(ModelTable({model}), HasSubstr("cpu int8\n  --condition turn=0 to 3\n"
+                                             "  --condition animal=0 to 2: any, cat, dog\n"));
+}
+
 TEST(ModelsCommandTest, EveryModelIsALineOfJson) {
   v1::Model model = Described();
   model.mutable_image()->set_height(32);
@@ -54,7 +67,8 @@ TEST(ModelsCommandTest, EveryModelIsALineOfJson) {
   EXPECT_EQ(line["state"], "READY");
   EXPECT_EQ(line["dense_cache_bytes_per_sequence"], 754974720);
   EXPECT_EQ(line["image"]["height"], 32);
-  EXPECT_EQ(line["conditions"]["class"], 10);
+  EXPECT_EQ(line["conditions"]["class"]["values"], 10);
+  EXPECT_EQ(line["conditions"]["class"]["labels"], Json::array());
 }
 
 }  // namespace

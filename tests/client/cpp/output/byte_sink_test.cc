@@ -48,6 +48,49 @@ TEST(ByteSinkTest, AnOlderFileIsReplacedWhole) {
   EXPECT_EQ(*ReadInput(path), "new");
 }
 
+TEST(ByteSinkTest, WhatWasWrittenCanBeOverwrittenInFilesAndStrings) {
+  const TemporaryDirectory directory;
+  const std::string path = directory.path() + "/out";
+  ASSERT_OK_AND_ASSIGN(const auto sink, FileSink::Create(path));
+  EXPECT_OK(sink->Write("abcdef"));
+  EXPECT_THAT(sink->Overwrite(1, "XY"), IsOkAndHolds(true));
+  EXPECT_OK(sink->Write("g"));
+  EXPECT_EQ(*ReadInput(path), "aXYdefg");
+
+  std::string text = "before ";
+  StringSink string(&text);
+  EXPECT_OK(string.Write("abc"));
+  EXPECT_THAT(string.Overwrite(1, "X"), IsOkAndHolds(true));
+  EXPECT_EQ(text, "before aXc");
+}
+
+TEST(ByteSinkTest, AStandardStreamIsOverwrittenFromWhereItBeganOrNotAtAll) {
+  const TemporaryDirectory directory;
+  const std::string path = directory.Write("out", "head ");
+  const int file = open(path.c_str(), O_WRONLY);
+  ASSERT_EQ(lseek(file, 0, SEEK_END), 5);
+  FileSink sink(file, "standard output");
+  EXPECT_OK(sink.Write("abc"));
+  EXPECT_THAT(sink.Overwrite(0, "X"), IsOkAndHolds(true));
+  EXPECT_EQ(*ReadInput(path), "head Xbc");
+  close(file);
+
+  const int appending = open(path.c_str(), O_WRONLY | O_APPEND);
+  FileSink appended(appending, "standard output");
+  EXPECT_OK(appended.Write("def"));
+  EXPECT_THAT(appended.Overwrite(0, "X"), IsOkAndHolds(false));
+  EXPECT_EQ(*ReadInput(path), "head Xbcdef");
+  close(appending);
+
+  int ends[2] = {};
+  ASSERT_EQ(pipe(ends), 0);
+  FileSink piped(ends[1], "a pipe");
+  EXPECT_OK(piped.Write("a"));
+  EXPECT_THAT(piped.Overwrite(0, "b"), IsOkAndHolds(false));
+  close(ends[0]);
+  close(ends[1]);
+}
+
 TEST(ByteSinkTest, AFileThatCannotBeOpenedIsNamedWithTheCause) {
   EXPECT_THAT(FileSink::Create("/no/such/folder/x.png"),
               StatusIs(absl::StatusCode::kInvalidArgument,
