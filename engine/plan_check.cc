@@ -13,11 +13,13 @@ absl::Status RowError(size_t row, const Parts&... parts) {
   return absl::InvalidArgumentError(absl::StrCat("plan row ", row, ": ", parts...));
 }
 
-absl::Status CheckTokens(const StepRow& row, size_t index, int vocab_size) {
-  if (row.position == 0 && row.input != kStartInput) {
+absl::Status CheckTokens(const StepRow& row, size_t index, const PlanLimits& limits) {
+  const int vocab_size = limits.vocab_size;
+  const bool starts = row.position == 0 && limits.has_start_vector;
+  if (starts && row.input != kStartInput) {
     return RowError(index, "position 0 takes the start input, not token ", row.input);
   }
-  if (row.position > 0 && (row.input < 0 || row.input >= vocab_size)) {
+  if (!starts && (row.input < 0 || row.input >= vocab_size)) {
     return RowError(index, "input ", row.input, " is not a token; the vocabulary has ", vocab_size);
   }
   if (row.output == RowOutput::kScore && (row.target < 0 || row.target >= vocab_size)) {
@@ -65,7 +67,7 @@ absl::Status CheckPlan(const StepPlan& plan, const PlanLimits& limits, uint64_t 
     if (expected > sequence->max_length) {
       return RowError(i, "slot ", row.slot, " was started for ", sequence->max_length, " steps");
     }
-    RETURN_IF_ERROR(CheckTokens(row, i, limits.vocab_size));
+    RETURN_IF_ERROR(CheckTokens(row, i, limits));
   }
   return absl::OkStatus();
 }

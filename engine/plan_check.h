@@ -22,6 +22,7 @@ struct PlanLimits {
   int max_rows = 0;
   int max_steps = 1;  // of one row
   int vocab_size = 0;
+  bool has_start_vector = true;  // ModelConfig's
 };
 
 // InvalidArgument with the row and what is wrong with it. `find` gives the progress of a slot's

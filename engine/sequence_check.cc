@@ -33,6 +33,10 @@ absl::Status CheckSequenceSpec(const SequenceSpec& spec, const ModelConfig& conf
   return ValidateSampling(spec.sampling, config.vocab_size);
 }
 
+int32_t FirstInput(const ModelConfig& config) {
+  return config.has_start_vector ? kStartInput : config.start_token.value_or(0);
+}
+
 absl::Status CheckFork(const SequenceSpec& spec, const SequenceSpec& parent) {
   if (spec.max_length == parent.max_length && spec.prompt_length == parent.prompt_length &&
       spec.condition_values == parent.condition_values) {

@@ -12,7 +12,8 @@
 
 namespace strided {
 
-// The input of step 0: the model's start vector instead of a token.
+// The input of step 0: the model's start vector instead of a token. A model without one
+// (ModelConfig::has_start_vector) reads a token at step 0, too.
 inline constexpr int32_t kStartInput = -1;
 
 enum class RowOutput : uint8_t {
@@ -21,7 +22,8 @@ enum class RowOutput : uint8_t {
   kScore,   // the log-probability of `target` as x(position)
 };
 
-// One position of one sequence. Step t reads x(t-1) and predicts x(t).
+// One position of one sequence. Step t reads x(t-1) and predicts x(t); x(-1) is the start vector
+// or, without one, the token that the sequence begins with.
 struct StepRow {
   int slot = 0;
   int position = 0;             // t, from 0; each sequence's rows come in order, without gaps

@@ -124,7 +124,8 @@ class CpuExecutor final : public Executor {
       Sequence* const sequence = slots_.Find(slot);
       return sequence == nullptr ? nullptr : &sequence->progress;
     };
-    const PlanLimits limits{info_.max_rows, info_.max_steps, config_.vocab_size};
+    const PlanLimits limits{info_.max_rows, info_.max_steps, config_.vocab_size,
+                            config_.has_start_vector};
     RETURN_IF_ERROR(CheckPlan(plan, limits, ++plan_number_, progress_of));
     Prepare(plan);
     const Batch batch{plan.rows, runs_, outputs_};
@@ -172,6 +173,7 @@ absl::StatusOr<std::unique_ptr<Sequence>> CpuExecutor::MakeSequence(const Sequen
                    SequenceCache::Create(config_, spec.max_length, element_bytes_));
   auto sequence = std::make_unique<Sequence>(spec, std::move(cache), config_.vocab_size);
   sequence->start = transformer_->StartVector(spec.condition_values);
+  sequence->observed = config_.has_start_vector ? 0 : -1;
   const auto entries = static_cast<size_t>(spec.top_logprobs);
   const size_t room = larger_top_ != nullptr ? larger_top_->per_row : top_.per_row;
   if (entries > room) larger_top_ = std::make_unique<TopBuffers>(info_.max_rows, spec.top_logprobs);

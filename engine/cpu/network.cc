@@ -17,7 +17,10 @@ class Packer {
       : config_(config), weights_(weights), form_(form), arena_(arena) {}
 
   NormWeights Norm(const std::string& name, double epsilon) const {
-    return {Vector(absl::StrCat(name, ".weight")), Vector(absl::StrCat(name, ".bias")),
+    const bool biased = config_.norm == Norm::kLayer;
+    return {Vector(absl::StrCat(name, ".weight")),
+            biased ? Vector(absl::StrCat(name, ".bias"))
+                   : AlignedArray<float>::Zeros(static_cast<size_t>(config_.d_model)),
             static_cast<float>(epsilon)};
   }
 
@@ -153,7 +156,7 @@ absl::StatusOr<Network> PackNetwork(const ModelConfig& config, const Weights& we
     network.position_embedding.push_back(
         packer.Table(absl::StrCat("position_embedding.", axis, ".weight")));
   }
-  if (config.conditions.empty()) network.start = packer.Table("start");
+  if (config.has_start_vector && config.conditions.empty()) network.start = packer.Table("start");
   for (const Condition& condition : config.conditions) {
     network.conditions.push_back(
         packer.Table(absl::StrCat("condition.", condition.name, ".weight")));

@@ -33,7 +33,7 @@ class RowTable {
 
 struct NormWeights {
   AlignedArray<float> weight;  // [d_model]
-  AlignedArray<float> bias;    // [d_model]
+  AlignedArray<float> bias;    // [d_model]; zeros by Norm::kScale
   float epsilon = 0;
 };
 
@@ -52,7 +52,7 @@ struct LayerWeights {
 struct Network {
   RowTable token_embedding;                  // [vocab][d_model]
   std::vector<RowTable> position_embedding;  // one per axis
-  RowTable start;                            // [1][d_model]; unused with conditions
+  RowTable start;                            // [1][d_model]; empty with conditions, or without one
   std::vector<RowTable> conditions;          // [values][d_model] each
   std::vector<LayerWeights> layers;
   std::optional<NormWeights> final_norm;

@@ -29,7 +29,8 @@ struct Sequence {
   Sampler sampler;
   std::vector<float> start;  // [d_model]
   SequenceProgress progress;
-  int observed = 0;  // tokens that the sampler has seen: x(0) to x(observed - 1)
+  // The first position whose token the sampler has not seen; -1 where x(-1) is one.
+  int observed = 0;
 };
 
 }  // namespace strided

@@ -84,6 +84,7 @@ bool Transformer::Allocate() {
 
 std::vector<float> Transformer::StartVector(std::span<const int> condition_values) const {
   std::vector<float> start(static_cast<size_t>(config_.d_model));
+  if (!config_.has_start_vector) return start;  // never read
   if (config_.conditions.empty()) network_.start.AddRow(0, start.data());
   for (size_t i = 0; i < config_.conditions.size(); ++i) {
     network_.conditions[i].AddRow(condition_values[i], start.data());
@@ -208,6 +209,7 @@ const float* Transformer::Normed(Member& member, const NormWeights& norm, const 
   task.bias = norm.bias.data();
   task.width = config_.d_model;
   task.epsilon = norm.epsilon;
+  task.norm = config_.norm;
   task.out = member.row.data();
   kernels_.normalise(task);
   return member.row.data();

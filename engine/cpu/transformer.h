@@ -57,7 +57,8 @@ class Transformer {
   Transformer(Passkey, const ModelConfig& config, Network network, const Kernels& kernels,
               const Options& options);
 
-  // The start vector [d_model] of a sequence: `start`, or the sum of one row per condition.
+  // The start vector [d_model] of a sequence: `start`, or the sum of one row per condition; zeros
+  // where the model has none.
   // Requires one value for each condition, within its range. Allocates, so it is no part of a step.
   std::vector<float> StartVector(std::span<const int> condition_values) const;
 

@@ -230,7 +230,8 @@ absl::StatusOr<StepResult> DeviceExecutor::Run(const StepPlan& plan) {
     cuda::Sequence* const sequence = sequences_->Find(slot);
     return sequence == nullptr ? nullptr : &sequence->progress;
   };
-  const PlanLimits limits{info_.max_rows, info_.max_steps, config_.vocab_size};
+  const PlanLimits limits{info_.max_rows, info_.max_steps, config_.vocab_size,
+                          config_.has_start_vector};
   RETURN_IF_ERROR(CheckPlan(plan, limits, ++plan_number_, progress_of));
   RETURN_IF_ERROR(CheckPrompts(plan));
   PrepareResults(plan);

@@ -79,7 +79,9 @@ class NetworkLoader {
       ASSIGN_OR_RETURN(tables.position_embedding[axis],
                        Table(absl::StrCat("position_embedding.", axis, ".weight")));
     }
-    if (config_.conditions.empty()) network_.starts_.push_back(ReadTable(weights_.Get("start")));
+    if (config_.has_start_vector && config_.conditions.empty()) {
+      network_.starts_.push_back(ReadTable(weights_.Get("start")));
+    }
     for (const Condition& condition : config_.conditions) {
       network_.starts_.push_back(
           ReadTable(weights_.Get(absl::StrCat("condition.", condition.name, ".weight"))));
@@ -96,8 +98,13 @@ class NetworkLoader {
   absl::StatusOr<DeviceNorm> Norm(absl::string_view name, double epsilon) {
     DeviceNorm norm;
     ASSIGN_OR_RETURN(norm.weight, Table(absl::StrCat(name, ".weight")));
-    ASSIGN_OR_RETURN(norm.bias, Table(absl::StrCat(name, ".bias")));
     norm.epsilon = static_cast<float>(epsilon);
+    if (config_.norm == Norm::kLayer) {
+      ASSIGN_OR_RETURN(norm.bias, Table(absl::StrCat(name, ".bias")));
+    } else {
+      norm.mean_share = 0;
+      ASSIGN_OR_RETURN(norm.bias, PlaceFloats(std::vector<float>(network_.width_)));
+    }
     return norm;
   }
 

@@ -28,7 +28,8 @@ class LoadedNetwork {
   const DeviceNetwork& view() const { return view_; }
   // Of device memory, whole blocks.
   int64_t bytes() const;
-  // The input of step 0, in host memory: the start vector, or the sum of one row per condition.
+  // The input of step 0, in host memory: the start vector, or the sum of one row per condition;
+  // zeros where the model has none.
   std::vector<float> StartVector(std::span<const int> condition_values) const;
 
  private:
@@ -37,7 +38,7 @@ class LoadedNetwork {
 
   DeviceNetwork view_;
   std::vector<DeviceBuffer<std::byte>> blocks_;
-  std::vector<std::vector<float>> starts_;  // one table per condition; without conditions one row
+  std::vector<std::vector<float>> starts_;  // as StartVector says; none: it is never read
   size_t width_ = 0;                        // d_model
 };
 

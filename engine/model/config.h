@@ -36,6 +36,12 @@ enum class Activation {
   kRelu,       // max(x, 0)
 };
 
+// What is done to a row before its products (section 5.2).
+enum class Norm {
+  kLayer,  // (x - mean) / sqrt(variance + epsilon) * weight + bias
+  kScale,  // x / sqrt(mean of squares + epsilon) * weight: Image GPT's, without mean and bias
+};
+
 // What a query's products with its keys are multiplied by.
 enum class AttentionScale {
   kInverseSqrt,  // 1 / sqrt(d_key)
@@ -85,11 +91,16 @@ struct ModelConfig {
   int d_key = 0;                     // width of one head's query and key; heads * d_key <= 2^16
   int d_value = 0;                   // width of one head's value; heads * d_value <= 2^16
   Activation activation = Activation::kQuickGelu;
+  Norm norm = Norm::kLayer;
   double norm_epsilon = 0;                   // (0, 1]; added to the variance of a layer's norms
   std::optional<double> final_norm_epsilon;  // (0, 1]; none: the model has no final norm
   AttentionScale attention_scale = AttentionScale::kInverseSqrt;
   std::vector<int> position_axes;  // learned tables, C order, 1 to 8; n <= product <= 2^30
   PositionRule position_rule = PositionRule::kPrevious;
+  // False: step 0 reads a token as every other step does (step.h), a prompt's first or, where a
+  // request brings none, `start_token`. The position rule is then kCurrent, without conditions.
+  bool has_start_vector = true;
+  std::optional<int> start_token;  // [0, vocab_size); none: every request brings a prompt
   // [n_layer][n_head], the cycled list of config.json written out.
   std::vector<std::vector<AttentionPattern>> attention;
   std::vector<Condition> conditions;  // at most 64; empty: one unconditional start vector

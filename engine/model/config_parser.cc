@@ -37,6 +37,8 @@ constexpr std::array<NamedValue<Activation>, 4> kActivations = {
      {"relu", Activation::kRelu}}};
 constexpr std::array<NamedValue<AttentionScale>, 2> kAttentionScales = {
     {{"inverse_sqrt", AttentionScale::kInverseSqrt}, {"none", AttentionScale::kNone}}};
+constexpr std::array<NamedValue<Norm>, 2> kNorms = {
+    {{"layer", Norm::kLayer}, {"scale", Norm::kScale}}};
 constexpr std::array<NamedValue<PositionRule>, 2> kPositionRules = {
     {{"previous", PositionRule::kPrevious}, {"current", PositionRule::kCurrent}}};
 
@@ -102,6 +104,7 @@ absl::StatusOr<ModelConfig> ConfigParser::Parse() && {
   RETURN_IF_ERROR(ReadPositions());
   ASSIGN_OR_RETURN(config_.attention, ParseAttention(root_, config_.n_layer, config_.n_head));
   RETURN_IF_ERROR(ReadConditions());
+  RETURN_IF_ERROR(ReadStartToken());
   ASSIGN_OR_RETURN(config_.tied_head, root_.Boolean("tied_head"));
   ASSIGN_OR_RETURN(config_.head_bias, root_.Boolean("head_bias"));
   RETURN_IF_ERROR(ReadImage());
@@ -137,6 +140,9 @@ absl::Status ConfigParser::ReadSizes() {
 
 absl::Status ConfigParser::ReadArithmetic() {
   ASSIGN_OR_RETURN(config_.activation, root_.OneOf<Activation>("activation", kActivations));
+  if (root_.Find("norm") != nullptr) {
+    ASSIGN_OR_RETURN(config_.norm, root_.OneOf<Norm>("norm", kNorms));
+  }
   ASSIGN_OR_RETURN(config_.norm_epsilon, root_.Fraction("norm_epsilon"));
   ASSIGN_OR_RETURN(config_.final_norm_epsilon, root_.FractionOrNull("final_norm_epsilon"));
   ASSIGN_OR_RETURN(config_.attention_scale,
@@ -216,6 +222,23 @@ absl::Status ConfigParser::ReadConditions() {
     config_.conditions.push_back(std::move(condition));
   }
   return absl::OkStatus();
+}
+
+absl::Status ConfigParser::ReadStartToken() {
+  const Json* const value = root_.Find("start_token");
+  if (value == nullptr) return absl::OkStatus();
+  config_.has_start_vector = false;
+  if (!value->is_null()) {
+    ASSIGN_OR_RETURN(const int64_t token,
+                     root_.Integer("start_token", {0, config_.vocab_size - 1}));
+    config_.start_token = static_cast<int>(token);
+  }
+  if (config_.position_rule != PositionRule::kCurrent) {
+    return JsonError("position_rule", root_.Find("position_rule"),
+                     "\"current\" with a start_token");
+  }
+  if (config_.conditions.empty()) return absl::OkStatus();
+  return JsonError("conditions", root_.Find("conditions"), "none with a start_token");
 }
 
 absl::StatusOr<Condition> ConfigParser::ReadCondition(const Json* value) const {

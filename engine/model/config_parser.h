@@ -48,6 +48,7 @@ class ConfigParser {
   absl::Status ReadImage();
   absl::Status ReadAudio();
   absl::Status ReadConditions();
+  absl::Status ReadStartToken();
   absl::StatusOr<Condition> ReadCondition(const nlohmann::json* value) const;
 
   // The field `name` of the document, an integer in [1, most].

@@ -22,7 +22,7 @@ class CatalogBuilder {
       Matrix(absl::StrCat("position_embedding.", axis, ".weight"), config_.position_axes[axis],
              config_.d_model);
     }
-    if (config_.conditions.empty()) Vector("start", config_.d_model);
+    if (config_.has_start_vector && config_.conditions.empty()) Vector("start", config_.d_model);
     for (const Condition& condition : config_.conditions) {
       Matrix(absl::StrCat("condition.", condition.name, ".weight"), condition.values,
              config_.d_model);
@@ -61,7 +61,7 @@ class CatalogBuilder {
   }
   void Norm(absl::string_view name) {
     Vector(absl::StrCat(name, ".weight"), config_.d_model);
-    Vector(absl::StrCat(name, ".bias"), config_.d_model);
+    if (config_.norm == Norm::kLayer) Vector(absl::StrCat(name, ".bias"), config_.d_model);
   }
   // Some relatives (GPT-Neo) have no bias here.
   void Projection(absl::string_view name, int64_t out, int64_t in) {

@@ -119,6 +119,12 @@ CASES = {
         {"conditions": [{"name": "label", "values": 4}], "position_rule": "current"},
         {"conditions": [[3], [1]]},
     ),
+    "scale_norm": ({"norm": "scale"} | pattern("local", window=7), {}),
+    "start_token": ({"start_token": 5, "position_rule": "current"} | pattern("strided", stride=6), {}),
+    "start_token_tied_head_scale_norm": (
+        {"start_token": 16, "position_rule": "current", "tied_head": True, "norm": "scale"},
+        {},
+    ),
     "image": (
         IMAGE
         | {"context_length": 48, "position_axes": [4, 4, 3], "n_layer": 4, "vocab_size": 32}
@@ -174,6 +180,11 @@ CASES = {
 }
 
 
+def norm_shapes(config, name):
+    parts = ["weight"] if config.get("norm") == "scale" else ["weight", "bias"]
+    return {f"{name}.{part}": (config["d_model"],) for part in parts}
+
+
 def tensor_shapes(config):
     """{name: shape} in the order of computation."""
     d, heads = config["d_model"], config["n_head"]
@@ -182,7 +193,7 @@ def tensor_shapes(config):
         shapes[f"position_embedding.{axis}.weight"] = (size, d)
     for condition in config.get("conditions", []):
         shapes[f"condition.{condition['name']}.weight"] = (condition["values"], d)
-    if not config.get("conditions"):
+    if not config.get("conditions") and "start_token" not in config:
         shapes["start"] = (d,)
     for layer in range(config["n_layer"]):
         matrices = {
@@ -194,14 +205,13 @@ def tensor_shapes(config):
             "mlp.down": (d, config["d_ff"]),
         }
         for norm in ("attn", "mlp"):
-            shapes[f"layers.{layer}.{norm}_norm.weight"] = (d,)
-            shapes[f"layers.{layer}.{norm}_norm.bias"] = (d,)
+            shapes |= norm_shapes(config, f"layers.{layer}.{norm}_norm")
             for name, shape in matrices.items():
                 if name.startswith(norm):
                     shapes[f"layers.{layer}.{name}.weight"] = shape
                     shapes[f"layers.{layer}.{name}.bias"] = shape[:1]
     if config["final_norm_epsilon"] is not None:
-        shapes["final_norm.weight"] = shapes["final_norm.bias"] = (d,)
+        shapes |= norm_shapes(config, "final_norm")
     if not config["tied_head"]:
         shapes["head.weight"] = (config["vocab_size"], d)
     if config["head_bias"]:

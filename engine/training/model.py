@@ -52,14 +52,32 @@ class FeedForward(nn.Module):
         return self.down(self.activation(self.up(x)))
 
 
+class ScaleNorm(nn.Module):
+    """x / sqrt(mean of squares + eps) * weight."""
+
+    def __init__(self, d, eps):
+        super().__init__()
+        self.weight, self.eps = nn.Parameter(torch.ones(d)), eps
+
+    def forward(self, x):
+        return F.rms_norm(x, self.weight.shape, self.weight, self.eps)
+
+
+def make_norm(config, epsilon):
+    if epsilon is None:
+        return nn.Identity()
+    kind = ScaleNorm if config.get("norm", "layer") == "scale" else nn.LayerNorm
+    return kind(config["d_model"], eps=epsilon)
+
+
 class Layer(nn.Module):
     """h += O attend(norm(h)), then h += down(f(up(norm(h)))); dropout ends each residual."""
 
     def __init__(self, config, dropout):
         super().__init__()
-        self.attn_norm = nn.LayerNorm(config["d_model"], eps=config["norm_epsilon"])
+        self.attn_norm = make_norm(config, config["norm_epsilon"])
         self.attn = Attention(config)
-        self.mlp_norm = nn.LayerNorm(config["d_model"], eps=config["norm_epsilon"])
+        self.mlp_norm = make_norm(config, config["norm_epsilon"])
         self.mlp = FeedForward(config)
         self.dropout = dropout
 
@@ -95,11 +113,10 @@ class SparseTransformer(nn.Module):
         if self.conditions:
             tables = {entry["name"]: nn.Embedding(entry["values"], d) for entry in config["conditions"]}
             self.condition = nn.ModuleDict(tables)
-        else:
+        elif "start_token" not in config:
             self.start = nn.Parameter(torch.empty(d))
         self.layers = nn.ModuleList(Layer(config, dropout) for _ in range(config["n_layer"]))
-        epsilon = config["final_norm_epsilon"]
-        self.final_norm = nn.Identity() if epsilon is None else nn.LayerNorm(d, eps=epsilon)
+        self.final_norm = make_norm(config, config["final_norm_epsilon"])
         self.head = Head(config)
         self.attends = []
         self._prepared = {}
@@ -146,6 +163,8 @@ class SparseTransformer(nn.Module):
 
     def start_vectors(self, batch, conditions=None):
         """[batch, d_model]; conditions as for `forward`."""
+        if "start_token" in self.config:
+            return self.token_embedding.weight[self.config["start_token"]].expand(batch, -1)
         if not self.conditions:
             return self.start.expand(batch, -1)
         if conditions is None:

@@ -76,7 +76,9 @@ class Oracle:
         self.tensors = {name: array.astype(np.float64) for name, array in tensors.items()}
 
     def log_probs(self, tokens, condition_values=()):
-        """[n, vocab]: row t is the natural log-softmax that predicts tokens[t] from tokens[:t]."""
+        """[n, vocab]: row t is the natural log-softmax that predicts tokens[t] from tokens[:t].
+
+        A model without a start vector reads its start token before tokens[0]."""
         h = self._inputs(list(tokens), condition_values)
         for layer in range(self.config["n_layer"]):
             name = f"layers.{layer}"
@@ -90,6 +92,8 @@ class Oracle:
         return logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
 
     def _start(self, condition_values):
+        if "start_token" in self.config:
+            return self.tensors["token_embedding.weight"][self.config["start_token"]]
         conditions = self.config.get("conditions") or []
         if not conditions:
             return self.tensors["start"]
@@ -124,7 +128,8 @@ class Oracle:
         return y + self.tensors.get(f"{name}.bias", 0.0)
 
     def _norm(self, x, name, epsilon_field):
-        x = x - x.mean(axis=1, keepdims=True)
+        if self.config.get("norm", "layer") == "layer":
+            x = x - x.mean(axis=1, keepdims=True)
         x = x / np.sqrt((x * x).mean(axis=1, keepdims=True) + self.config[epsilon_field])
         return x * self.tensors[f"{name}.weight"] + self.tensors.get(f"{name}.bias", 0.0)
 

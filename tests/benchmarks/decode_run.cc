@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_format.h"
 #include "engine/cache/cache_layout.h"
+#include "engine/sequence_check.h"
 
 namespace strided {
 namespace {
@@ -53,7 +54,8 @@ Slot StartedAt(Executor& executor, int position) {
       StepRow row;
       row.slot = slot.index();
       row.position = t;
-      row.input = t == 0 ? kStartInput : PrefixToken(t - 1, executor.config().vocab_size);
+      row.input =
+          t == 0 ? FirstInput(executor.config()) : PrefixToken(t - 1, executor.config().vocab_size);
       plan.rows.push_back(row);
     }
     Require(executor.Run(plan));

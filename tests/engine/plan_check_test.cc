@@ -5,6 +5,7 @@
 #include <map>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "tests/testing/status_matchers.h"
 
 namespace strided {
@@ -133,6 +134,21 @@ TEST(PlanCheckTest, SeveralStepsComeAfterTheRowsOfTheirSlot) {
 TEST(PlanCheckTest, NothingFollowsSeveralStepsInTheirSlot) {
   ExpectRefusal({Draw(0, 4, 2), Row(0, 6)},
                 "plan row 1: slot 0 takes several steps, so no row may follow in it");
+}
+
+TEST(PlanCheckTest, WithoutAStartVectorPositionZeroTakesAToken) {
+  SequenceProgress sequence{.max_length = 10};
+  const PlanLimits limits{.max_rows = 6, .vocab_size = 16, .has_start_vector = false};
+  const auto find = [&](int) { return &sequence; };
+  StepRow row = Row(0, 0);
+  row.input = 15;
+  EXPECT_OK(CheckPlan({{row}}, limits, 1, find));
+  for (const int32_t wrong : {kStartInput, 16}) {
+    row.input = wrong;
+    EXPECT_THAT(CheckPlan({{row}}, limits, static_cast<uint64_t>(wrong + 3), find),
+                StatusIs(kInvalid, absl::StrCat("plan row 0: input ", wrong,
+                                                " is not a token; the vocabulary has 16")));
+  }
 }
 
 }  // namespace

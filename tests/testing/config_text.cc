@@ -91,6 +91,10 @@ void AddOptionalFields(const ModelConfig& config, Json& document) {
     document["audio"] = {{"sample_rate_hz", config.audio->sample_rate_hz},
                          {"encoding", mulaw ? "mulaw" : "linear8"}};
   }
+  if (config.norm == Norm::kScale) document["norm"] = "scale";
+  if (!config.has_start_vector) {
+    document["start_token"] = config.start_token ? Json(*config.start_token) : Json();
+  }
   for (const Condition& condition : config.conditions) {
     document["conditions"].push_back({{"name", condition.name}, {"values", condition.values}});
   }

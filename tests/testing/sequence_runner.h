@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <bit>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <utility>
@@ -16,6 +17,7 @@
 #include "engine/executor.h"
 #include "engine/model/config.h"
 #include "engine/model/weights.h"
+#include "engine/sequence_check.h"
 
 namespace strided {
 
@@ -45,11 +47,12 @@ inline StepRow ScoreRow(const Slot& slot, int position, std::span<const int32_t>
 
 // [position][token]: the log-probabilities of every token, as the steps report them, when the
 // sequence is run in pieces that end before each of `cuts` (ascending) and at its end. Its first
-// `prompt_length` tokens are a prompt.
+// `prompt_length` tokens are a prompt. Step 0 reads `first`, or FirstInput.
 inline std::vector<std::vector<float>> AllLogProbs(Executor& executor,
                                                    std::span<const int32_t> tokens,
                                                    const std::vector<int>& condition_values,
-                                                   std::vector<int> cuts, int prompt_length = 0) {
+                                                   std::vector<int> cuts, int prompt_length = 0,
+                                                   std::optional<int32_t> first = std::nullopt) {
   const int vocab_size = executor.config().vocab_size;
   SequenceSpec spec;
   spec.max_length = static_cast<int>(tokens.size());
@@ -63,7 +66,12 @@ inline std::vector<std::vector<float>> AllLogProbs(Executor& executor,
   int position = 0;
   for (const int cut : cuts) {
     StepPlan plan;
-    for (; position < cut; ++position) plan.rows.push_back(ScoreRow(*slot, position, tokens));
+    for (; position < cut; ++position) {
+      plan.rows.push_back(ScoreRow(*slot, position, tokens));
+      if (position == 0) {
+        plan.rows.back().input = first.value_or(FirstInput(executor.config()));
+      }
+    }
     if (plan.rows.empty()) continue;
     const absl::StatusOr<StepResult> results = executor.Run(plan);
     EXPECT_TRUE(results.ok()) << results.status();

@@ -95,6 +95,7 @@ struct NormTask {
   const float* bias = nullptr;
   int width = 0;
   float epsilon = 0;
+  Norm norm = Norm::kLayer;
   float* out = nullptr;  // [width]; not `in`
 };
 
@@ -115,7 +116,7 @@ struct Kernels {
   Encode encode[kProductForms] = {};
   Attend attend_float32 = nullptr;
   Attend attend_bfloat16 = nullptr;
-  void (*normalise)(const NormTask&) = nullptr;                      // layer norm of one row
+  void (*normalise)(const NormTask&) = nullptr;                      // of one row
   void (*activate)(Activation, float* values, int count) = nullptr;  // in place
   void (*to_bfloat16)(const float* in, int count, uint16_t* out) = nullptr;
 };

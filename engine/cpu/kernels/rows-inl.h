@@ -105,13 +105,14 @@ void Activate(Activation activation, float* values, int count) {
   }
 }
 
-// (x - mean) / sqrt(variance + epsilon) * weight + bias, the variance about the mean.
+// (x - mean) / sqrt(variance + epsilon) * weight + bias, the variance about the mean, which is
+// taken as 0 by Norm::kScale.
 void Normalise(const NormTask& task) {
   const auto width = static_cast<size_t>(task.width);
   const auto count = static_cast<float>(task.width);
   Sixteen sum = Zero();
   for (size_t i = 0; i < width; i += kLanes) sum = sum + KeepFirst(Load(task.in + i), width - i);
-  const Sixteen mean = Fill(SumOf(sum) / count);
+  const Sixteen mean = Fill(task.norm == Norm::kLayer ? SumOf(sum) / count : 0.0f);
   Sixteen squares = Zero();
   for (size_t i = 0; i < width; i += kLanes) {
     const Sixteen centred = KeepFirst(Load(task.in + i) - mean, width - i);

@@ -35,6 +35,7 @@ struct DeviceNorm {
   const float* weight = nullptr;  // [d_model]; null: the model has no such norm
   const float* bias = nullptr;    // [d_model]
   float epsilon = 0;
+  float mean_share = 1;  // of the mean that is subtracted: 0 by Norm::kScale, else 1
 };
 
 // Section 5.2's residual block, pre-norm.

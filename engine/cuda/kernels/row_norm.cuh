@@ -1,5 +1,6 @@
 // Layer norm of rows by one warp (Ba et al. 2016), in float32: mean, then the variance around it,
-// then (x - mean) / sqrt(variance + epsilon) * weight + bias.
+// then (x - mean) / sqrt(variance + epsilon) * weight + bias; with a mean_share of 0 as if the mean
+// were 0.
 
 #ifndef STRIDED_ENGINE_CUDA_KERNELS_ROW_NORM_CUH_
 #define STRIDED_ENGINE_CUDA_KERNELS_ROW_NORM_CUH_
@@ -55,7 +56,7 @@ __device__ __forceinline__ void NormaliseHeld(const float* rows, int64_t stride,
     float sum = 0;
 #pragma unroll
     for (int v = 0; v < kVectors; ++v) sum += (x[r][v].x + x[r][v].y) + (x[r][v].z + x[r][v].w);
-    mean[r] = WarpSum(sum) * inverse_width;
+    mean[r] = WarpSum(sum) * inverse_width * norm.mean_share;
   }
   float factor[kRows];
 #pragma unroll
@@ -96,7 +97,7 @@ __device__ __forceinline__ void NormaliseRead(const float* row, int width, const
   float sum = 0;
 #pragma unroll 1
   for (int i = lane; i < width; i += 32) sum += __ldcg(row + i);
-  const float mean = WarpSum(sum) / static_cast<float>(width);
+  const float mean = WarpSum(sum) / static_cast<float>(width) * norm.mean_share;
   float squares = 0;
 #pragma unroll 1
   for (int i = lane; i < width; i += 32) {

@@ -455,5 +455,35 @@ TEST(ConfigTest, TheTextOfAConfigurationReadsAsTheSame) {
   EXPECT_EQ(again.attention, config.attention);
 }
 
+TEST(ConfigTest, ANormIsOfLayersUnlessItSaysScale) {
+  EXPECT_EQ(SmallConfig().norm, Norm::kLayer);
+  EXPECT_EQ(SmallConfig(R"({"norm": "scale"})").norm, Norm::kScale);
+  EXPECT_THAT(ModelConfig::FromJson(SmallConfigText(R"({"norm": "batch"})"), "c"),
+              StatusIs(kInvalid, HasSubstr("norm is \"batch\"; expected")));
+}
+
+TEST(ConfigTest, AStartTokenTakesThePlaceOfTheStartVector) {
+  EXPECT_TRUE(SmallConfig().has_start_vector);
+  const ModelConfig config = SmallConfig(R"({"position_rule": "current", "start_token": 3})");
+  EXPECT_FALSE(config.has_start_vector);
+  EXPECT_EQ(config.start_token, 3);
+  const ModelConfig open = SmallConfig(R"({"position_rule": "current", "start_token": null})");
+  EXPECT_FALSE(open.has_start_vector);
+  EXPECT_EQ(open.start_token, std::nullopt);
+}
+
+TEST(ConfigTest, AStartTokenNeedsItsOwnPositionAndNoConditions) {
+  const auto refuses = [](absl::string_view overrides, absl::string_view text) {
+    EXPECT_THAT(ModelConfig::FromJson(SmallConfigText(overrides), "c"),
+                StatusIs(kInvalid, HasSubstr(text)));
+  };
+  refuses(R"({"position_rule": "current", "start_token": -1})", "start_token is -1");
+  refuses(R"({"position_rule": "current", "start_token": 99999999})", "start_token is 99999999");
+  refuses(R"({"position_rule": "previous", "start_token": 0})", "position_rule is \"previous\"");
+  refuses(R"({"position_rule": "current", "start_token": 0,
+              "conditions": [{"name": "label", "values": 2}]})",
+          "conditions is");
+}
+
 }  // namespace
 }  // namespace strided
