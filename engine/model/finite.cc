@@ -32,18 +32,32 @@ std::optional<int64_t> FirstWithFullExponent(std::span<const std::byte> data) {
   return std::nullopt;
 }
 
+std::optional<int64_t> FirstIn(DType dtype, std::span<const std::byte> data) {
+  switch (dtype) {
+    case DType::kFloat32:
+      return FirstWithFullExponent<uint32_t, 0x7f800000>(data);
+    case DType::kFloat16:
+      return FirstWithFullExponent<uint16_t, 0x7c00>(data);
+    case DType::kBfloat16:
+      return FirstWithFullExponent<uint16_t, 0x7f80>(data);
+    case DType::kInt8:
+      return std::nullopt;
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 std::optional<int64_t> FirstNonFinite(const Tensor& tensor) {
-  switch (tensor.dtype) {
-    case DType::kFloat32:
-      return FirstWithFullExponent<uint32_t, 0x7f800000>(tensor.data);
-    case DType::kFloat16:
-      return FirstWithFullExponent<uint16_t, 0x7c00>(tensor.data);
-    case DType::kBfloat16:
-      return FirstWithFullExponent<uint16_t, 0x7f80>(tensor.data);
-    case DType::kInt8:
-      return std::nullopt;
+  if (tensor.column_pitch == 0) return FirstIn(tensor.dtype, tensor.data);
+  const auto element_bytes = static_cast<size_t>(DTypeSize(tensor.dtype));
+  const size_t column_bytes = static_cast<size_t>(tensor.rows()) * element_bytes;
+  const size_t pitch_bytes = static_cast<size_t>(tensor.column_pitch) * element_bytes;
+  for (int64_t column = 0; column < tensor.columns(); ++column) {
+    const auto begin = static_cast<size_t>(column) * pitch_bytes;
+    const std::optional<int64_t> row =
+        FirstIn(tensor.dtype, tensor.data.subspan(begin, column_bytes));
+    if (row.has_value()) return *row * tensor.columns() + column;
   }
   return std::nullopt;
 }

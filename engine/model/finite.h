@@ -11,7 +11,7 @@
 namespace strided {
 
 // The row-major index of the first element of `tensor` that is a NaN or an infinity; none where all
-// are finite, as int8 always is. Scales are not looked at. Reads each byte once, at the speed of
+// are finite, as int8 always is. Scales are not looked at. Reads each element once, at the speed of
 // memory.
 std::optional<int64_t> FirstNonFinite(const Tensor& tensor);
 

@@ -7,7 +7,6 @@
 #include "absl/strings/str_cat.h"
 #include "engine/base/file.h"
 #include "engine/base/status_macros.h"
-#include "engine/model/safetensors.h"
 
 namespace strided {
 namespace {
@@ -20,14 +19,16 @@ absl::Status WithPath(const absl::Status& status, absl::string_view path) {
   return absl::Status(status.code(), absl::StrCat(path, " ", status.message()));
 }
 
-absl::StatusOr<std::vector<Tensor>> TensorsOf(const MappedFile& file, absl::string_view path) {
-  absl::StatusOr<std::vector<Tensor>> tensors = ParseSafetensors(file.bytes());
+absl::StatusOr<std::vector<Tensor>> TensorsOf(const MappedFile& file, absl::string_view path,
+                                              TensorNameTest skipped) {
+  absl::StatusOr<std::vector<Tensor>> tensors = ParseSafetensors(file.bytes(), skipped);
   if (!tensors.ok()) return WithPath(tensors.status(), absl::StrCat(path, ":"));
   return tensors;
 }
 
-absl::StatusOr<ModelFiles> OpenSingle(MappedFile file, const std::string& path) {
-  ASSIGN_OR_RETURN(std::vector<Tensor> tensors, TensorsOf(file, path));
+absl::StatusOr<ModelFiles> OpenSingle(MappedFile file, const std::string& path,
+                                      TensorNameTest skipped) {
+  ASSIGN_OR_RETURN(std::vector<Tensor> tensors, TensorsOf(file, path, skipped));
   ModelFiles model;
   for (Tensor& tensor : tensors) model.tensors.emplace(tensor.name, std::move(tensor));
   model.files.push_back(std::move(file));
@@ -36,14 +37,15 @@ absl::StatusOr<ModelFiles> OpenSingle(MappedFile file, const std::string& path) 
 
 // Index and shards must agree on every tensor, in both directions.
 absl::StatusOr<ModelFiles> OpenShards(const std::string& directory,
-                                      const std::map<std::string, std::string>& shard_of) {
+                                      const std::map<std::string, std::string>& shard_of,
+                                      TensorNameTest skipped) {
   std::set<std::string> shards;
   for (const auto& [tensor, shard] : shard_of) shards.insert(shard);
   ModelFiles model;
   for (const std::string& shard : shards) {
     const std::string path = absl::StrCat(directory, "/", shard);
     ASSIGN_OR_RETURN(MappedFile file, MappedFile::Open(path));
-    ASSIGN_OR_RETURN(std::vector<Tensor> tensors, TensorsOf(file, path));
+    ASSIGN_OR_RETURN(std::vector<Tensor> tensors, TensorsOf(file, path, skipped));
     for (Tensor& tensor : tensors) {
       const auto planned = shard_of.find(tensor.name);
       if (planned == shard_of.end() || planned->second != shard) {
@@ -57,7 +59,7 @@ absl::StatusOr<ModelFiles> OpenShards(const std::string& directory,
     model.files.push_back(std::move(file));
   }
   for (const auto& [tensor, shard] : shard_of) {
-    if (!model.tensors.contains(tensor)) {
+    if (!model.tensors.contains(tensor) && !skipped(tensor)) {
       return absl::InvalidArgumentError(absl::StrCat(directory, "/", shard, ": ", tensor,
                                                      " is missing; the index places it here"));
     }
@@ -67,10 +69,10 @@ absl::StatusOr<ModelFiles> OpenShards(const std::string& directory,
 
 }  // namespace
 
-absl::StatusOr<ModelFiles> OpenModelFiles(const std::string& directory) {
+absl::StatusOr<ModelFiles> OpenModelFiles(const std::string& directory, TensorNameTest skipped) {
   const std::string single_path = absl::StrCat(directory, "/", kSingleFile);
   absl::StatusOr<MappedFile> single = MappedFile::Open(single_path);
-  if (single.ok()) return OpenSingle(*std::move(single), single_path);
+  if (single.ok()) return OpenSingle(*std::move(single), single_path, skipped);
   if (!absl::IsNotFound(single.status())) return single.status();
 
   const std::string index_path = absl::StrCat(directory, "/", kIndexFile);
@@ -82,7 +84,7 @@ absl::StatusOr<ModelFiles> OpenModelFiles(const std::string& directory) {
   if (!index.ok()) return index.status();
   const absl::StatusOr<std::map<std::string, std::string>> shard_of = ParseShardIndex(*index);
   if (!shard_of.ok()) return WithPath(shard_of.status(), absl::StrCat(index_path, ":"));
-  return OpenShards(directory, *shard_of);
+  return OpenShards(directory, *shard_of, skipped);
 }
 
 }  // namespace strided

@@ -10,6 +10,7 @@
 
 #include "absl/status/statusor.h"
 #include "engine/model/mapped_file.h"
+#include "engine/model/safetensors.h"
 #include "engine/model/tensor.h"
 
 namespace strided {
@@ -24,8 +25,11 @@ struct ModelFiles {
 // Maps `model.safetensors`, or else the shards of `model.safetensors.index.json`, in `directory`.
 // NotFound where there is neither, or a shard is missing; InvalidArgument where a file is not of
 // its format (safetensors.h), or index and shards do not hold the same tensors. Texts start with
-// the file's path.
-absl::StatusOr<ModelFiles> OpenModelFiles(const std::string& directory);
+// the file's path. Tensors that `skipped` takes are left out, as ParseSafetensors says.
+absl::StatusOr<ModelFiles> OpenModelFiles(const std::string& directory, TensorNameTest skipped);
+inline absl::StatusOr<ModelFiles> OpenModelFiles(const std::string& directory) {
+  return OpenModelFiles(directory, [](absl::string_view) { return false; });
+}
 
 }  // namespace strided
 

@@ -63,10 +63,30 @@ int64_t ByteSize(DType dtype, const std::vector<int64_t>& shape) {
 
 // One entry of the header, with its place in `data`.
 struct Entry {
-  Tensor tensor;
+  Tensor tensor;  // of a skipped entry the name alone
+  bool skipped = false;
   int64_t begin = 0;
   int64_t end = 0;
 };
+
+absl::StatusOr<std::vector<int64_t>> ParseOffsets(JsonObject& object,
+                                                  std::span<const std::byte> data) {
+  return object.Integers("data_offsets", {2, 2}, {0, static_cast<int64_t>(data.size())});
+}
+
+// An entry of which only the place counts.
+absl::StatusOr<Entry> PassOver(const std::string& name, const Json& value,
+                               std::span<const std::byte> data) {
+  ASSIGN_OR_RETURN(JsonObject object, JsonObject::Create(&value, name));
+  ASSIGN_OR_RETURN(const std::vector<int64_t> offsets, ParseOffsets(object, data));
+  Entry entry;
+  entry.skipped = true;
+  entry.tensor.name = name;
+  entry.begin = offsets[0];
+  entry.end = offsets[1];
+  if (entry.begin <= entry.end) return entry;
+  return JsonError(object.PathOf("data_offsets"), object.Find("data_offsets"), "ascending offsets");
+}
 
 absl::StatusOr<Entry> ParseEntry(const std::string& name, const Json& value,
                                  std::span<const std::byte> data) {
@@ -79,8 +99,7 @@ absl::StatusOr<Entry> ParseEntry(const std::string& name, const Json& value,
   entry.tensor.name = name;
   ASSIGN_OR_RETURN(entry.tensor.dtype, object.OneOf<DType>("dtype", kDTypes));
   ASSIGN_OR_RETURN(entry.tensor.shape, object.Integers("shape", {1, 2}, {1, kMaxDimension}));
-  ASSIGN_OR_RETURN(const std::vector<int64_t> offsets,
-                   object.Integers("data_offsets", {2, 2}, {0, static_cast<int64_t>(data.size())}));
+  ASSIGN_OR_RETURN(const std::vector<int64_t> offsets, ParseOffsets(object, data));
   RETURN_IF_ERROR(object.RefuseOthers());
   entry.begin = offsets[0];
   entry.end = offsets[1];
@@ -118,7 +137,8 @@ bool IsShardName(absl::string_view name) {
 
 }  // namespace
 
-absl::StatusOr<std::vector<Tensor>> ParseSafetensors(std::span<const std::byte> file) {
+absl::StatusOr<std::vector<Tensor>> ParseSafetensors(std::span<const std::byte> file,
+                                                     TensorNameTest skipped) {
   ASSIGN_OR_RETURN(const Parts parts, Split(file));
   const absl::StatusOr<Json> header = ParseStrictJson(parts.header);
   if (!header.ok()) {
@@ -129,15 +149,20 @@ absl::StatusOr<std::vector<Tensor>> ParseSafetensors(std::span<const std::byte> 
   std::vector<Entry> entries;
   for (const auto& [name, value] : header->items()) {
     if (name == "__metadata__") continue;  // free text about the file
-    ASSIGN_OR_RETURN(Entry entry, ParseEntry(name, value, parts.data));
+    ASSIGN_OR_RETURN(Entry entry, skipped(name) ? PassOver(name, value, parts.data)
+                                                : ParseEntry(name, value, parts.data));
     entries.push_back(std::move(entry));
   }
-  std::stable_sort(entries.begin(), entries.end(),
-                   [](const Entry& a, const Entry& b) { return a.begin < b.begin; });
+  // An empty tensor lies before what begins where it does.
+  std::stable_sort(entries.begin(), entries.end(), [](const Entry& a, const Entry& b) {
+    return std::pair(a.begin, a.end) < std::pair(b.begin, b.end);
+  });
   RETURN_IF_ERROR(CheckCover(entries, static_cast<int64_t>(parts.data.size())));
   std::vector<Tensor> tensors;
   tensors.reserve(entries.size());
-  for (Entry& entry : entries) tensors.push_back(std::move(entry.tensor));
+  for (Entry& entry : entries) {
+    if (!entry.skipped) tensors.push_back(std::move(entry.tensor));
+  }
   return tensors;
 }
 

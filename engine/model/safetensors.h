@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "engine/model/tensor.h"
@@ -27,8 +28,14 @@ inline constexpr int64_t kMaxHeaderBytes = int64_t{16} << 20;
 //   data_offsets that hold just that many bytes;
 // - the tensors cover the rest of the file, each byte once.
 // The text of an error starts with a predicate or a tensor, so that the caller puts the file's name
-// before it.
-absl::StatusOr<std::vector<Tensor>> ParseSafetensors(std::span<const std::byte> file);
+// before it. A tensor whose name `skipped` takes is left out, and only its data_offsets count: it
+// may be of any dtype and shape.
+using TensorNameTest = absl::FunctionRef<bool(absl::string_view name)>;
+absl::StatusOr<std::vector<Tensor>> ParseSafetensors(std::span<const std::byte> file,
+                                                     TensorNameTest skipped);
+inline absl::StatusOr<std::vector<Tensor>> ParseSafetensors(std::span<const std::byte> file) {
+  return ParseSafetensors(file, [](absl::string_view) { return false; });
+}
 
 // Which shard holds each tensor, from the text of a model.safetensors.index.json. InvalidArgument
 // where it is not of that form, or names a file that is not a plain name ending in .safetensors.

@@ -58,8 +58,32 @@ absl::string_view DTypeName(DType dtype) {
   return "";
 }
 
+void Tensor::ReadPitchedRow(int64_t row, std::span<float> out) const {
+  const size_t element_bytes = static_cast<size_t>(DTypeSize(dtype));
+  const size_t pitch_bytes = static_cast<size_t>(column_pitch) * element_bytes;
+  const std::byte* source = data.data() + static_cast<size_t>(row) * element_bytes;
+  for (float& value : out) {
+    switch (dtype) {
+      case DType::kFloat32:
+        value = ElementAt<float>(source, 0);
+        break;
+      case DType::kFloat16:
+        value = FromFloat16(ElementAt<uint16_t>(source, 0));
+        break;
+      case DType::kBfloat16:
+        value = FromBfloat16(ElementAt<uint16_t>(source, 0));
+        break;
+      case DType::kInt8:
+        assert(false && "int8 matrices have their rows one after the other");
+        break;
+    }
+    source += pitch_bytes;
+  }
+}
+
 void Tensor::ReadRow(int64_t row, std::span<float> out) const {
   assert(0 <= row && row < rows() && static_cast<int64_t>(out.size()) == columns());
+  if (column_pitch != 0) return ReadPitchedRow(row, out);
   const size_t width = out.size();
   const size_t row_index = static_cast<size_t>(row);
   const std::byte* source = data.data() + row_index * width * static_cast<size_t>(DTypeSize(dtype));

@@ -34,6 +34,9 @@ struct Tensor {
   std::vector<int64_t> shape;
   std::span<const std::byte> data;    // little-endian; alignment is not promised
   std::span<const std::byte> scales;  // float32 [shape[0]], for kInt8 alone; else empty
+  // 0: the rows lie one after the other. Else a matrix of a foreign file that has its columns so
+  // ([in, out]), this many elements from one to the next; `data` ends with the last. Never kInt8.
+  int64_t column_pitch = 0;
 
   // A vector is one row.
   int64_t rows() const { return shape.size() == 2 ? shape[0] : 1; }
@@ -42,6 +45,9 @@ struct Tensor {
   // Row `row` as float32, exactly (every dtype widens without rounding, int8 by one product).
   // Requires 0 <= row < rows() and out.size() == columns().
   void ReadRow(int64_t row, std::span<float> out) const;
+
+ private:
+  void ReadPitchedRow(int64_t row, std::span<float> out) const;
 };
 
 }  // namespace strided

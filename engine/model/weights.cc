@@ -131,6 +131,7 @@ absl::StatusOr<std::string> Fingerprint(const TensorMap& tensors) {
   std::vector<std::string> labels;
   for (const auto& [name, tensor] : tensors) {
     labels.push_back(absl::StrCat(name, " ", Described(tensor), "\n"));
+    if (tensor.column_pitch != 0) absl::StrAppend(&labels.back(), "by columns\n");
   }
   std::vector<std::span<const std::byte>> parts;
   size_t index = 0;
@@ -146,7 +147,7 @@ absl::StatusOr<std::string> Fingerprint(const TensorMap& tensors) {
 int64_t CountParameters(const TensorMap& tensors) {
   int64_t count = 0;
   for (const auto& [name, tensor] : tensors) {
-    count += static_cast<int64_t>(tensor.data.size()) / DTypeSize(tensor.dtype);
+    count += tensor.rows() * tensor.columns();
   }
   return count;
 }
@@ -159,15 +160,17 @@ Weights& Weights::operator=(Weights&&) noexcept = default;
 Weights::~Weights() = default;
 
 absl::StatusOr<Weights> Weights::Load(const std::string& directory, const ModelConfig& config) {
-  ASSIGN_OR_RETURN(ModelFiles model, OpenModelFiles(directory));
-  absl::StatusOr<TensorMap> tensors = TakeTensors(config, model.tensors);
-  if (!tensors.ok()) {
-    return absl::Status(tensors.status().code(),
-                        absl::StrCat(directory, ": ", tensors.status().message()));
-  }
+  ASSIGN_OR_RETURN(ModelFiles files, OpenModelFiles(directory));
+  absl::StatusOr<Weights> weights = FromFiles(std::move(files), config);
+  if (weights.ok()) return weights;
+  return absl::Status(weights.status().code(),
+                      absl::StrCat(directory, ": ", weights.status().message()));
+}
+
+absl::StatusOr<Weights> Weights::FromFiles(ModelFiles files, const ModelConfig& config) {
   Weights weights;
-  weights.files_ = std::move(model.files);
-  weights.tensors_ = *std::move(tensors);
+  ASSIGN_OR_RETURN(weights.tensors_, TakeTensors(config, files.tensors));
+  weights.files_ = std::move(files.files);
   weights.parameter_count_ = CountParameters(weights.tensors_);
   ASSIGN_OR_RETURN(weights.fingerprint_, Fingerprint(weights.tensors_));
   return weights;

@@ -20,6 +20,7 @@
 namespace strided {
 
 class MappedFile;
+struct ModelFiles;
 
 // One tensor that a configuration asks for. A matrix [out, in] maps a vector [in] to [out]; a table
 // (embeddings, positions, conditions) is a matrix whose rows are looked up. Matrices may be
@@ -42,6 +43,10 @@ class Weights {
   // tensor, what was found and what was expected: a missing, superfluous or misshapen tensor, a
   // dtype that does not fit, a value that is not finite; NotFound where there is no such file.
   static absl::StatusOr<Weights> Load(const std::string& directory, const ModelConfig& config);
+
+  // The same of files that are open, e.g. foreign ones whose tensors have been named as the catalog
+  // names them. A text starts with the tensor, by Tensor::name.
+  static absl::StatusOr<Weights> FromFiles(ModelFiles files, const ModelConfig& config);
 
   Weights(Weights&&) noexcept;
   Weights& operator=(Weights&&) noexcept;

@@ -3,40 +3,26 @@
 #include <algorithm>
 #include <array>
 #include <cstddef>
-#include <nlohmann/json.hpp>
 #include <span>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "engine/base/file.h"
 #include "engine/base/sha256.h"
 #include "engine/base/status_macros.h"
 #include "engine/cpu/cpu_executor.h"
 #include "engine/cpu/kernels/kernels.h"
-#include "engine/model/strict_json.h"
+#include "engine/sequence_check.h"
 #include "engine/step.h"
 #include "server/repository/weight_format_choice.h"
 
 namespace strided {
 namespace {
 
-constexpr int64_t kMaxConfigBytes = int64_t{1} << 20;
-
 bool HasBfloat16Dot() {
   return AvailableKernels().back().bfloat16_form == ProductForm::kBfloat16Dot;
 }
 
 }  // namespace
-
-absl::StatusOr<StoredModel> ReadModel(const std::string& directory) {
-  const std::string path = directory + "/config.json";
-  ASSIGN_OR_RETURN(const std::string text, ReadSmallFile(path, kMaxConfigBytes));
-  ASSIGN_OR_RETURN(ModelConfig config, ModelConfig::FromJson(text, path));
-  ASSIGN_OR_RETURN(const nlohmann::json document, ParseStrictJson(text));
-  ASSIGN_OR_RETURN(Weights weights, Weights::Load(directory, config));
-  return StoredModel{
-      .config = std::move(config), .config_text = document.dump(), .weights = std::move(weights)};
-}
 
 SchedulerOptions SchedulingOn(const ModelOptions& options, DeviceKind device) {
   const DeviceDefaults defaults = DefaultsOf(device);
@@ -52,7 +38,7 @@ double MemoryFraction(double fraction, int models, int index) {
   return std::min(part / (1 - part * index), 1.0);  // rounding may carry the last beyond 1
 }
 
-absl::StatusOr<PlacedModel> PlaceModel(const StoredModel& model, const ModelOptions& options,
+absl::StatusOr<PlacedModel> PlaceModel(const ModelDirectory& model, const ModelOptions& options,
                                        const Device& device, double memory_fraction) {
   const WeightFormat weight_format = ChooseWeightFormat(
       options.weight_format, FormatsOf(model.config, model.weights), device.kind, HasBfloat16Dot());
@@ -104,7 +90,7 @@ absl::Status WarmUp(Executor& executor) {
   StepPlan plan;
   plan.rows.push_back({.slot = slot.index(),
                        .position = 0,
-                       .input = kStartInput,
+                       .input = FirstInput(executor.config()),
                        .output = RowOutput::kSample,
                        .target = 0});
   ASSIGN_OR_RETURN(const StepResult result, executor.Run(plan));
@@ -112,7 +98,7 @@ absl::Status WarmUp(Executor& executor) {
   return absl::InternalError("the first step gave logits that are not finite");
 }
 
-absl::StatusOr<std::string> Fingerprint(const StoredModel& model, const Executor& executor) {
+absl::StatusOr<std::string> Fingerprint(const ModelDirectory& model, const Executor& executor) {
   constexpr size_t kDigits = 32;
   const auto bytes = [](const std::string& text) {
     return std::as_bytes(std::span<const char>(text.data(), text.size()));

@@ -12,10 +12,9 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "engine/checkpoint/model_directory.h"
 #include "engine/cuda/cuda_executor.h"
 #include "engine/executor.h"
-#include "engine/model/config.h"
-#include "engine/model/weights.h"
 #include "server/repository/device.h"
 #include "server/scheduling/scheduler_options.h"
 
@@ -34,13 +33,6 @@ struct ModelOptions {
   SchedulerOptions scheduling = {};  // for the last two, see SchedulingOn
 };
 
-// A version directory, read and checked.
-struct StoredModel {
-  ModelConfig config;
-  std::string config_text;  // normalised: equal configurations written apart are equal here
-  Weights weights;
-};
-
 // The scheduler's options on a device: options.scheduling, with max_sequences and
 // prefill_rows_per_step as options say or, where they do not, as suits the device.
 SchedulerOptions SchedulingOn(const ModelOptions& options, DeviceKind device);
@@ -50,9 +42,6 @@ SchedulerOptions SchedulingOn(const ModelOptions& options, DeviceKind device);
 // Requires 0 <= index < models and 0 < fraction <= 1. In (0, 1].
 double MemoryFraction(double fraction, int models, int index);
 
-// Errors as ModelConfig::Load and Weights::Load.
-absl::StatusOr<StoredModel> ReadModel(const std::string& directory);
-
 // A model on a device.
 struct PlacedModel {
   std::unique_ptr<Executor> executor;
@@ -61,7 +50,7 @@ struct PlacedModel {
 
 // An executor with the model's weights on `device`, with `memory_fraction` of a GPU's free memory.
 // Errors as CreateCpuExecutor and CreateCudaExecutor.
-absl::StatusOr<PlacedModel> PlaceModel(const StoredModel& model, const ModelOptions& options,
+absl::StatusOr<PlacedModel> PlaceModel(const ModelDirectory& model, const ModelOptions& options,
                                        const Device& device, double memory_fraction);
 
 // FailedPrecondition unless the executors of one model compute the same bits (ExecutorInfo): what a
@@ -75,7 +64,7 @@ absl::Status WarmUp(Executor& executor);
 
 // 32 hexadecimal digits of SHA-256 over configuration, weights and the executor's numerics: equal
 // fingerprints give equal bits.
-absl::StatusOr<std::string> Fingerprint(const StoredModel& model, const Executor& executor);
+absl::StatusOr<std::string> Fingerprint(const ModelDirectory& model, const Executor& executor);
 
 }  // namespace strided
 

@@ -37,7 +37,7 @@ absl::string_view StateLabel(ModelState state) {
 
 // What the series of a model whose configuration cannot be read say is "unknown".
 std::string ModalityLabel(const FoundModel& found) {
-  const absl::StatusOr<ModelConfig> config = ModelConfig::Load(found.directory + "/config.json");
+  const absl::StatusOr<ModelConfig> config = ReadModelConfig(found.directory);
   return config.ok() ? std::string(ModalityName(config->modality)) : "unknown";
 }
 
@@ -135,7 +135,7 @@ absl::Status ModelRepository::LoadOne(const Candidate& candidate) {
 absl::StatusOr<std::shared_ptr<const ServedModel>> ModelRepository::BringUp(
     const Candidate& candidate) {
   const absl::Time start = clock_->Now();
-  ASSIGN_OR_RETURN(const StoredModel stored, ReadModel(candidate.found.directory));
+  ASSIGN_OR_RETURN(const ModelDirectory stored, ReadModelDirectory(candidate.found.directory));
   auto model = std::make_shared<ServedModel>();
   model->name = candidate.found.name;
   model->version = VersionText(candidate.found.version);

@@ -24,7 +24,7 @@ const ModelOptions kSmallOptions = {.threads = 1, .cache_bytes = 1 << 20, .max_s
 std::string FingerprintOf(const std::string& directory,
                           const ModelOptions& options = kSmallOptions) {
   const auto fingerprint = [&]() -> absl::StatusOr<std::string> {
-    ASSIGN_OR_RETURN(const StoredModel model, ReadModel(directory));
+    ASSIGN_OR_RETURN(const ModelDirectory model, ReadModelDirectory(directory));
     ASSIGN_OR_RETURN(const PlacedModel placed, PlaceModel(model, options, Device(), 1));
     return Fingerprint(model, *placed.executor);
   }();
@@ -60,7 +60,7 @@ TEST(FingerprintTest, TheLayoutOfTheConfigurationsTextDoesNotCount) {
 TEST(PlaceModelTest, AFormatThatTheDeviceDoesNotHaveIsNamed) {
   const TemporaryDirectory root;
   WriteModel(root, "a");
-  ASSERT_OK_AND_ASSIGN(const StoredModel model, ReadModel(root.path() + "/a"));
+  ASSERT_OK_AND_ASSIGN(const ModelDirectory model, ReadModelDirectory(root.path() + "/a"));
   ModelOptions options = kSmallOptions;
   options.weight_format = "float8";
   EXPECT_THAT(PlaceModel(model, options, Device(), 1),
@@ -105,7 +105,7 @@ TEST(MemoryFractionTest, ModelsGetEqualPartsOfWhatWasFreeBeforeTheFirst) {
 TEST(WarmUpTest, AFirstStepLeavesNoSlotBehind) {
   const TemporaryDirectory root;
   WriteModel(root, "a", R"({"conditions": [{"name": "class", "values": 3}]})");
-  ASSERT_OK_AND_ASSIGN(const StoredModel model, ReadModel(root.path() + "/a"));
+  ASSERT_OK_AND_ASSIGN(const ModelDirectory model, ReadModelDirectory(root.path() + "/a"));
   ASSERT_OK_AND_ASSIGN(const PlacedModel placed, PlaceModel(model, kSmallOptions, Device(), 1));
   EXPECT_OK(WarmUp(*placed.executor));
   EXPECT_EQ(placed.executor->cache_usage().slots_in_use, 0);
@@ -115,11 +115,11 @@ TEST(ReadModelTest, WhatIsWrongIsNamedWithItsFile) {
   const TemporaryDirectory root;
   WriteModel(root, "a");
   root.Write("a/config.json", SmallConfigText(R"({"n_head": 0})"));
-  EXPECT_THAT(ReadModel(root.path() + "/a"),
+  EXPECT_THAT(ReadModelDirectory(root.path() + "/a"),
               StatusIs(absl::StatusCode::kInvalidArgument,
                        AllOf(HasSubstr(root.path() + "/a/config.json"), HasSubstr("n_head"))));
   root.Write("b/config.json", SmallConfigText());
-  EXPECT_THAT(ReadModel(root.path() + "/b"),
+  EXPECT_THAT(ReadModelDirectory(root.path() + "/b"),
               StatusIs(absl::StatusCode::kNotFound, HasSubstr(root.path() + "/b")));
 }
 

@@ -1,0 +1,341 @@
+#include "engine/checkpoint/hugging_face_config.h"
+
+#include <array>
+#include <cmath>
+#include <cstdint>
+#include <nlohmann/json.hpp>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "engine/base/status_macros.h"
+#include "engine/model/config_parser.h"
+#include "engine/model/json_object.h"
+#include "engine/model/strict_json.h"
+
+namespace strided {
+namespace {
+
+using Json = nlohmann::json;
+using OrderedJson = nlohmann::ordered_json;
+
+constexpr std::array<NamedValue<HuggingFaceFamily>, 4> kFamilies = {
+    {{"gpt2", HuggingFaceFamily::kGpt2},
+     {"gpt_neo", HuggingFaceFamily::kGptNeo},
+     {"imagegpt", HuggingFaceFamily::kImageGpt},
+     {"rugpt3xl", HuggingFaceFamily::kRuGpt3Xl}}};
+
+// transformers' names of activations, and ours.
+constexpr std::array<NamedValue<absl::string_view>, 6> kActivations = {
+    {{"gelu_new", "gelu_tanh"},
+     {"gelu_pytorch_tanh", "gelu_tanh"},
+     {"gelu_fast", "gelu_tanh"},
+     {"gelu", "gelu"},
+     {"quick_gelu", "quick_gelu"},
+     {"relu", "relu"}}};
+
+// What a family calls its fields, and what it takes where one is not written.
+struct FieldNames {
+  absl::string_view width;
+  absl::string_view layers;
+  absl::string_view heads;
+  absl::string_view positions;
+  absl::string_view inner;
+  absl::string_view epsilon;
+  absl::string_view activation;
+  absl::string_view usual_activation;
+  bool usually_tied;
+};
+
+FieldNames NamesOf(HuggingFaceFamily family) {
+  switch (family) {
+    case HuggingFaceFamily::kGpt2:
+      return {"n_embd",
+              "n_layer",
+              "n_head",
+              "n_positions",
+              "n_inner",
+              "layer_norm_epsilon",
+              "activation_function",
+              "gelu_new",
+              true};
+    case HuggingFaceFamily::kGptNeo:
+      return {"hidden_size",
+              "num_layers",
+              "num_heads",
+              "max_position_embeddings",
+              "intermediate_size",
+              "layer_norm_epsilon",
+              "activation_function",
+              "gelu_new",
+              true};
+    case HuggingFaceFamily::kImageGpt:
+      return {"n_embd",
+              "n_layer",
+              "n_head",
+              "n_positions",
+              "n_inner",
+              "layer_norm_epsilon",
+              "activation_function",
+              "quick_gelu",
+              false};
+    case HuggingFaceFamily::kRuGpt3Xl:
+      break;
+  }
+  return {"hidden_size",
+          "num_hidden_layers",
+          "num_attention_heads",
+          "max_position_embeddings",
+          "intermediate_size",
+          "layer_norm_eps",
+          "hidden_act",
+          "gelu_new",
+          true};
+}
+
+// Writes our config.json, field by field. Use: once.
+class Translator {
+ public:
+  Translator(HuggingFaceFamily family, JsonObject source)
+      : family_(family), names_(NamesOf(family)), source_(std::move(source)) {}
+
+  absl::StatusOr<OrderedJson> Translate() && {
+    ours_["architecture"] = "sparse_transformer";
+    ours_["modality"] = IsImage() ? "image" : "text";
+    RETURN_IF_ERROR(Sizes());
+    RETURN_IF_ERROR(Arithmetic());
+    RETURN_IF_ERROR(Attention());
+    RETURN_IF_ERROR(Ends());
+    return std::move(ours_);
+  }
+
+ private:
+  bool IsImage() const { return family_ == HuggingFaceFamily::kImageGpt; }
+
+  bool IsGiven(absl::string_view name) {
+    const Json* const value = source_.Find(name);
+    return value != nullptr && !value->is_null();
+  }
+  absl::StatusOr<int64_t> Size(absl::string_view name, int64_t most) {
+    return source_.Integer(name, {1, most});
+  }
+  absl::StatusOr<int64_t> SizeOr(absl::string_view name, int64_t most, int64_t otherwise) {
+    if (!IsGiven(name)) return otherwise;
+    return Size(name, most);
+  }
+  absl::StatusOr<bool> BooleanOr(absl::string_view name, bool otherwise) {
+    if (!IsGiven(name)) return otherwise;
+    return source_.Boolean(name);
+  }
+  absl::Status Refuse(absl::string_view name, bool value) {
+    ASSIGN_OR_RETURN(const bool found, BooleanOr(name, !value));
+    if (found != value) return absl::OkStatus();
+    return JsonError(name, source_.Find(name), value ? "false" : "true");
+  }
+
+  absl::Status Sizes() {
+    ASSIGN_OR_RETURN(vocab_size_, Size("vocab_size", kMaxVocabSize));
+    ASSIGN_OR_RETURN(positions_, Size(names_.positions, kMaxContextLength));
+    ASSIGN_OR_RETURN(const int64_t width, Size(names_.width, kMaxWidth));
+    ASSIGN_OR_RETURN(layers_, Size(names_.layers, kMaxLayers));
+    ASSIGN_OR_RETURN(const int64_t heads, Size(names_.heads, kMaxHeads));
+    ASSIGN_OR_RETURN(const int64_t inner, SizeOr(names_.inner, kMaxFeedForward, 4 * width));
+    if (width % heads != 0) {
+      return JsonError(names_.heads, source_.Find(names_.heads),
+                       absl::StrCat("a divisor of ", names_.width, ", ", width));
+    }
+    ours_["vocab_size"] = IsImage() ? vocab_size_ - 1 : vocab_size_;
+    ours_["context_length"] = positions_;
+    ours_["n_layer"] = layers_;
+    ours_["n_head"] = heads;
+    ours_["d_model"] = width;
+    ours_["d_ff"] = inner;
+    ours_["d_key"] = width / heads;
+    ours_["d_value"] = width / heads;
+    return absl::OkStatus();
+  }
+
+  absl::Status Arithmetic() {
+    absl::string_view activation = names_.usual_activation;
+    if (IsGiven(names_.activation)) activation = names_.activation;
+    if (activation == names_.activation) {
+      ASSIGN_OR_RETURN(activation,
+                       source_.OneOf<absl::string_view>(names_.activation, kActivations));
+    } else {
+      for (const auto& [theirs, ours] : kActivations) {
+        if (theirs == names_.usual_activation) activation = ours;
+      }
+    }
+    double epsilon = 1e-5;
+    if (IsGiven(names_.epsilon)) {
+      ASSIGN_OR_RETURN(epsilon, source_.Fraction(names_.epsilon));
+    }
+    ours_["activation"] = std::string(activation);
+    ours_["norm"] = IsImage() ? "scale" : "layer";
+    ours_["norm_epsilon"] = epsilon;
+    ours_["final_norm_epsilon"] = epsilon;
+    RETURN_IF_ERROR(Refuse("scale_attn_by_inverse_layer_idx", true));
+    RETURN_IF_ERROR(Refuse("add_cross_attention", true));
+    ASSIGN_OR_RETURN(const bool scaled, BooleanOr("scale_attn_weights", true));
+    const bool neo = family_ == HuggingFaceFamily::kGptNeo;
+    ours_["attention_scale"] = scaled && !neo ? "inverse_sqrt" : "none";
+    return absl::OkStatus();
+  }
+
+  absl::Status Attention() {
+    ours_["position_axes"] = {positions_};
+    ours_["position_rule"] = "current";
+    ours_["attention"] = OrderedJson::array();
+    if (family_ == HuggingFaceFamily::kGptNeo) return LocalAndGlobal();
+    if (family_ == HuggingFaceFamily::kRuGpt3Xl) return FixedAndDense();
+    Dense();
+    return absl::OkStatus();
+  }
+
+  void Dense() { ours_["attention"].push_back({{"pattern", "dense"}}); }
+
+  // attention_layers, a kind for each; or attention_types, a list of [[kind, ...], times].
+  absl::Status LocalAndGlobal() {
+    std::vector<const Json*> kinds;
+    if (IsGiven("attention_layers")) {
+      ASSIGN_OR_RETURN(kinds, source_.List("attention_layers", {layers_, layers_}));
+    } else {
+      ASSIGN_OR_RETURN(kinds, RepeatedKinds());
+    }
+    ASSIGN_OR_RETURN(const int64_t window, SizeOr("window_size", kMaxContextLength, 256));
+    for (const Json* const kind : kinds) {
+      if (*kind == "global") {
+        Dense();
+      } else if (*kind == "local") {
+        ours_["attention"].push_back({{"pattern", "local"}, {"window", window}});
+      } else {
+        return JsonError("attention_layers", kind, "\"global\" or \"local\" for each layer");
+      }
+    }
+    return absl::OkStatus();
+  }
+
+  absl::StatusOr<std::vector<const Json*>> RepeatedKinds() {
+    constexpr absl::string_view kName = "attention_types";
+    const auto error = [&] {
+      return JsonError(
+          kName, source_.Find(kName),
+          absl::StrCat("[[[\"global\", \"local\"], times], ...] of ", layers_, " layers"));
+    };
+    ASSIGN_OR_RETURN(const std::vector<const Json*> groups, source_.List(kName, {1, layers_}));
+    std::vector<const Json*> kinds;
+    for (const Json* const group : groups) {
+      const bool shaped = group->is_array() && group->size() == 2 && (*group)[0].is_array() &&
+                          (*group)[1].is_number_unsigned();
+      if (!shaped) return error();
+      const auto times = (*group)[1].get<uint64_t>();
+      for (uint64_t i = 0; i < times; ++i) {
+        for (const Json& kind : (*group)[0]) kinds.push_back(&kind);
+        if ((*group)[0].empty() || kinds.size() > static_cast<size_t>(layers_)) return error();
+      }
+    }
+    if (kinds.size() != static_cast<size_t>(layers_)) return error();
+    return kinds;
+  }
+
+  // DeepSpeed's FixedSparsityConfig, unidirectional, in blocks of sparse_block_size positions.
+  absl::Status FixedAndDense() {
+    constexpr std::array<NamedValue<int>, 3> kModes = {
+        {{"alternating", 2}, {"all", 1}, {"none", 0}}};
+    ASSIGN_OR_RETURN(const int mode, source_.OneOf<int>("sparse_mode", kModes));
+    if (mode == 0) {
+      Dense();
+      return absl::OkStatus();
+    }
+    ASSIGN_OR_RETURN(const int64_t block, SizeOr("sparse_block_size", kMaxContextLength, 16));
+    ASSIGN_OR_RETURN(const int64_t local, SizeOr("sparse_num_local_blocks", kMaxContextLength, 8));
+    ASSIGN_OR_RETURN(const int64_t global,
+                     SizeOr("sparse_num_global_blocks", kMaxContextLength, 1));
+    ASSIGN_OR_RETURN(const int64_t spread,
+                     SizeOr("sparse_num_different_global_patterns", kMaxContextLength, 8));
+    const int64_t stride = block * local;
+    if (positions_ % stride != 0) {
+      return JsonError(
+          names_.positions, source_.Find(names_.positions),
+          absl::StrCat("a multiple of sparse_block_size * sparse_num_local_blocks, ", stride));
+    }
+    ours_["attention"].push_back(
+        {{"pattern", "fixed"}, {"stride", stride}, {"cells", block * global}, {"spread", spread}});
+    if (mode == 2) Dense();
+    return absl::OkStatus();
+  }
+
+  // How a sequence begins, and the output matrix.
+  absl::Status Ends() {
+    ASSIGN_OR_RETURN(const bool tied, BooleanOr("tie_word_embeddings", names_.usually_tied));
+    if (IsImage()) {
+      if (tied)
+        return JsonError("tie_word_embeddings", source_.Find("tie_word_embeddings"), "false");
+      RETURN_IF_ERROR(Square());
+    } else {
+      ours_["start_token"] = StartToken();
+    }
+    ours_["tied_head"] = tied;
+    ours_["head_bias"] = false;
+    return absl::OkStatus();
+  }
+
+  absl::Status Square() {
+    const auto side = static_cast<int64_t>(std::lround(std::sqrt(static_cast<double>(positions_))));
+    if (side * side != positions_ || vocab_size_ < 2) {
+      return JsonError(names_.positions, source_.Find(names_.positions),
+                       "a square number of pixels, and a vocab_size of at least 2");
+    }
+    ours_["image"] = {{"height", side}, {"width", side}, {"channels", 1}};
+    return absl::OkStatus();
+  }
+
+  // Small models keep GPT-2's bos_token_id with a smaller vocabulary; they then have none.
+  OrderedJson StartToken() {
+    for (const absl::string_view name : {"bos_token_id", "eos_token_id"}) {
+      const Json* const value = source_.Find(name);
+      if (value != nullptr && value->is_number_unsigned() &&
+          value->get<uint64_t>() < static_cast<uint64_t>(vocab_size_)) {
+        return value->get<int64_t>();
+      }
+    }
+    return nullptr;
+  }
+
+  const HuggingFaceFamily family_;
+  const FieldNames names_;
+  JsonObject source_;
+  OrderedJson ours_;
+  int64_t vocab_size_ = 0;  // theirs
+  int64_t positions_ = 0;
+  int64_t layers_ = 0;
+};
+
+absl::StatusOr<HuggingFaceConfig> Parse(absl::string_view text) {
+  ASSIGN_OR_RETURN(const Json document, ParseStrictJson(text));
+  ASSIGN_OR_RETURN(JsonObject source, JsonObject::Create(&document, ""));
+  HuggingFaceConfig parsed;
+  ASSIGN_OR_RETURN(parsed.family, source.OneOf<HuggingFaceFamily>("model_type", kFamilies));
+  ASSIGN_OR_RETURN(const OrderedJson ours,
+                   Translator(parsed.family, std::move(source)).Translate());
+  parsed.text = absl::StrCat(ours.dump(2), "\n");
+  ASSIGN_OR_RETURN(parsed.config, ModelConfig::FromJson(parsed.text, "as config.json of ours"));
+  return parsed;
+}
+
+}  // namespace
+
+bool IsHuggingFaceConfig(absl::string_view text) {
+  const absl::StatusOr<Json> document = ParseStrictJson(text);
+  return document.ok() && document->is_object() && document->contains("model_type");
+}
+
+absl::StatusOr<HuggingFaceConfig> ParseHuggingFaceConfig(absl::string_view text,
+                                                         absl::string_view source) {
+  absl::StatusOr<HuggingFaceConfig> parsed = Parse(text);
+  if (parsed.ok()) return parsed;
+  return absl::InvalidArgumentError(absl::StrCat(source, ": ", parsed.status().message()));
+}
+
+}  // namespace strided
