@@ -5,7 +5,7 @@
 build_packages=(
   g++ cmake ninja-build ccache pkg-config ca-certificates
   libgrpc++-dev libprotobuf-dev protobuf-compiler protobuf-compiler-grpc libabsl-dev
-  prometheus-cpp-dev libcurl4-openssl-dev nlohmann-json3-dev libcli11-dev libhwy-dev libpng-dev libssl-dev zlib1g-dev
+  prometheus-cpp-dev libcurl4-openssl-dev nlohmann-json3-dev libcli11-dev libhwy-dev libpng-dev libre2-dev libssl-dev zlib1g-dev
 )
 
 # To build and run the tests, beside the above.
