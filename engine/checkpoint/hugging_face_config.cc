@@ -274,7 +274,9 @@ class Translator {
         return JsonError("tie_word_embeddings", source_.Find("tie_word_embeddings"), "false");
       RETURN_IF_ERROR(Square());
     } else {
-      ours_["start_token"] = StartToken();
+      ours_["start_token"] = TokenOf({"bos_token_id", "eos_token_id"});
+      OrderedJson end = TokenOf({"eos_token_id"});
+      if (!end.is_null()) ours_["end_token"] = std::move(end);
     }
     ours_["tied_head"] = tied;
     ours_["head_bias"] = false;
@@ -291,9 +293,10 @@ class Translator {
     return absl::OkStatus();
   }
 
-  // Small models keep GPT-2's bos_token_id with a smaller vocabulary; they then have none.
-  OrderedJson StartToken() {
-    for (const absl::string_view name : {"bos_token_id", "eos_token_id"}) {
+  // The first of the fields that is a token, else null: small models keep GPT-2's bos_token_id with
+  // a smaller vocabulary.
+  OrderedJson TokenOf(std::initializer_list<absl::string_view> names) {
+    for (const absl::string_view name : names) {
       const Json* const value = source_.Find(name);
       if (value != nullptr && value->is_number_unsigned() &&
           value->get<uint64_t>() < static_cast<uint64_t>(vocab_size_)) {

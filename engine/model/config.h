@@ -101,6 +101,7 @@ struct ModelConfig {
   // request brings none, `start_token`. The position rule is then kCurrent, without conditions.
   bool has_start_vector = true;
   std::optional<int> start_token;  // [0, vocab_size); none: every request brings a prompt
+  std::optional<int> end_token;    // [0, vocab_size); a sequence ends when it is drawn
   // [n_layer][n_head], the cycled list of config.json written out.
   std::vector<std::vector<AttentionPattern>> attention;
   std::vector<Condition> conditions;  // at most 64; empty: one unconditional start vector

@@ -105,6 +105,7 @@ absl::StatusOr<ModelConfig> ConfigParser::Parse() && {
   ASSIGN_OR_RETURN(config_.attention, ParseAttention(root_, config_.n_layer, config_.n_head));
   RETURN_IF_ERROR(ReadConditions());
   RETURN_IF_ERROR(ReadStartToken());
+  RETURN_IF_ERROR(ReadEndToken());
   ASSIGN_OR_RETURN(config_.tied_head, root_.Boolean("tied_head"));
   ASSIGN_OR_RETURN(config_.head_bias, root_.Boolean("head_bias"));
   RETURN_IF_ERROR(ReadImage());
@@ -239,6 +240,13 @@ absl::Status ConfigParser::ReadStartToken() {
   }
   if (config_.conditions.empty()) return absl::OkStatus();
   return JsonError("conditions", root_.Find("conditions"), "none with a start_token");
+}
+
+absl::Status ConfigParser::ReadEndToken() {
+  if (root_.Find("end_token") == nullptr) return absl::OkStatus();
+  ASSIGN_OR_RETURN(const int64_t token, root_.Integer("end_token", {0, config_.vocab_size - 1}));
+  config_.end_token = static_cast<int>(token);
+  return absl::OkStatus();
 }
 
 absl::StatusOr<Condition> ConfigParser::ReadCondition(const Json* value) const {

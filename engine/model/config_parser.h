@@ -49,6 +49,7 @@ class ConfigParser {
   absl::Status ReadAudio();
   absl::Status ReadConditions();
   absl::Status ReadStartToken();
+  absl::Status ReadEndToken();
   absl::StatusOr<Condition> ReadCondition(const nlohmann::json* value) const;
 
   // The field `name` of the document, an integer in [1, most].

@@ -1,6 +1,7 @@
 #include "engine/text/pre_tokenizer.h"
 
 #include <re2/re2.h>
+#include <re2/stringpiece.h>
 
 #include <array>
 #include <cstddef>

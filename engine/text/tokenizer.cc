@@ -1,6 +1,7 @@
 #include "engine/text/tokenizer.h"
 
 #include <re2/re2.h>
+#include <re2/stringpiece.h>
 
 #include <algorithm>
 #include <array>

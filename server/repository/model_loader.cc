@@ -98,15 +98,27 @@ absl::Status WarmUp(Executor& executor) {
   return absl::InternalError("the first step gave logits that are not finite");
 }
 
-absl::StatusOr<std::string> Fingerprint(const ModelDirectory& model, const Executor& executor) {
+absl::StatusOr<std::optional<Tokenizer>> LoadTokenizer(const std::string& directory,
+                                                       const ModelConfig& config) {
+  absl::StatusOr<Tokenizer> tokenizer =
+      Tokenizer::Load(absl::StrCat(directory, "/tokenizer.json"), config.vocab_size);
+  if (absl::IsNotFound(tokenizer.status())) return std::nullopt;
+  if (!tokenizer.ok()) return tokenizer.status();
+  return *std::move(tokenizer);
+}
+
+absl::StatusOr<std::string> Fingerprint(const ModelDirectory& model, const Executor& executor,
+                                        const Tokenizer* tokenizer) {
   constexpr size_t kDigits = 32;
   const auto bytes = [](const std::string& text) {
     return std::as_bytes(std::span<const char>(text.data(), text.size()));
   };
-  // The weights' part has a fixed length, and JSON ends where it ends: no two triples agree.
-  const std::array<std::span<const std::byte>, 3> parts = {bytes(model.config_text),
-                                                           bytes(model.weights.fingerprint()),
-                                                           bytes(executor.info().numerics)};
+  // The weights' and the tokenizer's parts have fixed lengths, JSON ends where it ends, and
+  // numerics are no digits: no two lists agree.
+  const std::string none;
+  const std::array<std::span<const std::byte>, 4> parts = {
+      bytes(model.config_text), bytes(model.weights.fingerprint()), bytes(executor.info().numerics),
+      bytes(tokenizer != nullptr ? tokenizer->digest() : none)};
   ASSIGN_OR_RETURN(const std::string digest, Sha256Hex(parts));
   return digest.substr(0, kDigits);
 }

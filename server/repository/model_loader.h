@@ -15,6 +15,7 @@
 #include "engine/checkpoint/model_directory.h"
 #include "engine/cuda/cuda_executor.h"
 #include "engine/executor.h"
+#include "engine/text/tokenizer.h"
 #include "server/repository/device.h"
 #include "server/scheduling/scheduler_options.h"
 
@@ -62,9 +63,15 @@ absl::Status CheckSameNumerics(std::span<const std::unique_ptr<Executor>> execut
 // else. To be called before a scheduler has the executor.
 absl::Status WarmUp(Executor& executor);
 
-// 32 hexadecimal digits of SHA-256 over configuration, weights and the executor's numerics: equal
-// fingerprints give equal bits.
-absl::StatusOr<std::string> Fingerprint(const ModelDirectory& model, const Executor& executor);
+// The tokenizer of the model in `directory`; none where it has no tokenizer.json. Errors as
+// Tokenizer::Load.
+absl::StatusOr<std::optional<Tokenizer>> LoadTokenizer(const std::string& directory,
+                                                       const ModelConfig& config);
+
+// 32 hexadecimal digits of SHA-256 over configuration, weights, the executor's numerics and, where
+// there is one, the tokenizer's file: equal fingerprints give equal bits.
+absl::StatusOr<std::string> Fingerprint(const ModelDirectory& model, const Executor& executor,
+                                        const Tokenizer* tokenizer = nullptr);
 
 }  // namespace strided
 

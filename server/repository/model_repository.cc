@@ -147,7 +147,9 @@ absl::StatusOr<std::shared_ptr<const ServedModel>> ModelRepository::BringUp(
     model->executors.push_back(std::move(placed.executor));
   }
   RETURN_IF_ERROR(CheckSameNumerics(model->executors));
-  ASSIGN_OR_RETURN(model->fingerprint, Fingerprint(stored, model->executor()));
+  ASSIGN_OR_RETURN(model->tokenizer, LoadTokenizer(candidate.found.directory, stored.config));
+  const Tokenizer* const tokenizer = model->tokenizer.has_value() ? &*model->tokenizer : nullptr;
+  ASSIGN_OR_RETURN(model->fingerprint, Fingerprint(stored, model->executor(), tokenizer));
   Publish(candidate, ModelState::kWarming, "");
   for (const auto& executor : model->executors) RETURN_IF_ERROR(WarmUp(*executor));
   model->scheduler =

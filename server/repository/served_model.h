@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -14,6 +15,7 @@
 #include "engine/cache/cache_bytes.h"
 #include "engine/executor.h"
 #include "engine/model/config.h"
+#include "engine/text/tokenizer.h"
 #include "server/observability/metrics.h"
 #include "server/scheduling/scheduler_group.h"
 
@@ -32,7 +34,8 @@ struct ServedModel {
   std::string fingerprint;  // of weights, configuration and numerics: equal ones give equal bits
   absl::Duration load_time;
   absl::Time loaded_at;
-  ModelMetrics* metrics = nullptr;  // not owned
+  ModelMetrics* metrics = nullptr;     // not owned
+  std::optional<Tokenizer> tokenizer;  // of models with a tokenizer.json
   // One for each device, with the same weights and numerics; at least one.
   std::vector<std::unique_ptr<Executor>> executors;
   std::unique_ptr<SchedulerGroup> scheduler;  // last: joined before the executors go

@@ -4,12 +4,15 @@
 #define STRIDED_SERVER_SCHEDULING_JOB_H_
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "engine/sampling/parameters.h"
+#include "engine/step.h"
 
 namespace strided {
 
@@ -26,10 +29,15 @@ struct StopConditions {
   // Whether max_new_tokens was cut to the end of the image or of the context, and so which reason
   // (kLength, kEndOfSequence for a complete image, kContextFull) a full length reports.
   FinishReason full_length_reason = FinishReason::kLength;
-  int min_new_tokens = 0;                       // no stop before so many
-  std::vector<std::vector<int32_t>> sequences;  // of tokens; each at least 1 long
-  std::vector<int32_t> ids;                     // ascending
-  bool include_stop = false;                    // push the matched tokens too
+  int min_new_tokens = 0;  // no stop before so many
+  // Of tokens or, with `text_of`, of the bytes that tokens stand for; each at least 1 long.
+  std::vector<std::vector<int32_t>> sequences;
+  std::vector<int32_t> ids;  // ascending
+  // The one of `ids` that is the model's own end, and ends with kEndOfSequence.
+  std::optional<int32_t> end_id = std::nullopt;
+  bool include_stop = false;  // push the matched tokens too
+  // The bytes of a token. Not owned; what it reads outlives the job.
+  std::function<absl::string_view(int32_t token)> text_of = {};
 };
 
 struct Job {
@@ -37,6 +45,9 @@ struct Job {
   std::string request_id;
   std::string tenant;  // empty: anonymous
   int priority = 0;    // higher first
+  // What step 0 reads: of a model without a start vector the token that the sequence begins with,
+  // which then is no part of the prompt.
+  int32_t first_input = kStartInput;
   // For kScore: the whole sequence, each position of which from score_from on is pushed.
   std::vector<int32_t> prompt;
   std::vector<int> condition_values;  // one per ModelConfig::conditions

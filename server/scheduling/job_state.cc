@@ -25,7 +25,7 @@ JobState::JobState(Submission submission, int64_t cache_bytes, const SchedulingM
     : submission_(std::move(submission)),
       cache_bytes_(cache_bytes),
       metrics_(metrics),
-      stops_(StopsOf(job())),
+      stops_(StopsOf(job().stop)),
       waiting_(job().samples),
       last_progress_time_(submission_.when) {
   samples_.reserve(static_cast<size_t>(waiting_));
@@ -123,7 +123,7 @@ StepRow JobState::RowAt(const SequenceState& sample, int position) const {
   StepRow row;
   row.slot = sample.slot().index();
   row.position = position;
-  if (position > 0) row.input = sample.TokenAt(position - 1);
+  row.input = position > 0 ? sample.TokenAt(position - 1) : job().first_input;
   if (position >= prompt_length()) {
     row.output = sample.OutputAt(position);
   } else if (WantsScore(position)) {

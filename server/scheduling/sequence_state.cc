@@ -11,25 +11,18 @@ int PromptLength(const Job& job) { return static_cast<int>(job.prompt.size()); }
 
 size_t TopCount(const Job& job) { return static_cast<size_t>(job.top_logprobs.value_or(0)); }
 
-// What a matcher may withhold, the match itself included.
-size_t LongestStop(const Job& job) {
-  size_t longest = 1;
-  for (const std::vector<int32_t>& stop : job.stop.sequences) {
-    longest = std::max(longest, stop.size());
-  }
-  return longest;
+// A stop id as it is told: the id or, over text, its bytes.
+std::vector<int32_t> StopOfId(const StopConditions& stop, int32_t id) {
+  if (!stop.text_of) return {id};
+  std::vector<int32_t> bytes;
+  for (const char c : stop.text_of(id)) bytes.push_back(static_cast<uint8_t>(c));
+  return bytes;
 }
 
 }  // namespace
 
 int MaxLength(const Job& job) {
   return PromptLength(job) + (job.kind == JobKind::kScore ? 0 : job.stop.max_new_tokens);
-}
-
-std::vector<std::vector<int32_t>> StopsOf(const Job& job) {
-  std::vector<std::vector<int32_t>> stops = job.stop.sequences;
-  for (const int32_t id : job.stop.ids) stops.push_back({id});
-  return stops;
 }
 
 SequenceState::SequenceState(const Job* job, uint32_t sample_index, const StopAutomaton* stops,
@@ -39,8 +32,8 @@ SequenceState::SequenceState(const Job* job, uint32_t sample_index, const StopAu
       sample_index_(sample_index),
       count_(metrics->Count(LiveObject::kSequence)),
       tokens_(job->resumed),
-      matcher_(stops),
-      withheld_(LongestStop(*job), TopCount(*job)) {}
+      stops_(&job->stop, stops),
+      withheld_(LongestStop(job->stop), TopCount(*job)) {}
 
 SequenceSpec SequenceState::Spec() const {
   SequenceSpec spec;
@@ -96,16 +89,17 @@ void SequenceState::Accept(const TokenResult& result, TokenSink* sink) {
   }
   ++accepted_;
   const StopConditions& stop = job_->stop;
-  const StopVerdict verdict = matcher_.Feed(result.token, accepted_ >= stop.min_new_tokens);
+  StopReading reading = stops_.Feed(result.token, accepted_ >= stop.min_new_tokens);
   const PushedToken token = MakePush(position, result);
-  if (withheld_.empty() && verdict.released == 1) {  // the usual case: nothing is copied
+  if (withheld_.empty() && reading.released == 1 &&
+      !reading.stop.has_value()) {  // the usual case: nothing is copied
     Release(token, sink);
   } else {
     withheld_.Add(token);
-    ReleaseWithheld(verdict.released, sink);
+    ReleaseWithheld(reading.released, sink);
   }
-  if (verdict.matched.has_value()) {
-    EndByStop(*verdict.matched, sink);
+  if (reading.stop.has_value()) {
+    EndByStop(std::move(reading), sink);
   } else if (accepted_ == stop.max_new_tokens) {
     End(stop.full_length_reason, sink);
   }
@@ -116,19 +110,28 @@ void SequenceState::AcceptScore(int position, const TokenResult& result, TokenSi
 }
 
 void SequenceState::End(FinishReason reason, TokenSink* sink) {
-  ReleaseWithheld(matcher_.Flush(), sink);
-  Report({.reason = reason, .matched_stop = {}}, sink);
+  ReleaseWithheld(stops_.Flush(), sink);
+  Report({.reason = reason, .matched_stop = {}, .text_before_stop = {}}, sink);
 }
 
-void SequenceState::EndByStop(int stop, TokenSink* sink) {
-  if (job_->stop.include_stop) ReleaseWithheld(static_cast<int>(withheld_.size()), sink);
-  const auto index = static_cast<size_t>(stop);
-  const auto& sequences = job_->stop.sequences;
-  SampleEnd end{.reason = FinishReason::kStop, .matched_stop = {}};
-  if (index < sequences.size()) {
-    end.matched_stop = sequences[index];
+void SequenceState::EndByStop(StopReading reading, TokenSink* sink) {
+  const StopConditions& stop = job_->stop;
+  SampleEnd end{.reason = FinishReason::kStop, .matched_stop = {}, .text_before_stop = {}};
+  if (stop.include_stop) {
+    ReleaseWithheld(static_cast<int>(withheld_.size()), sink);
   } else {
-    end.matched_stop = {job_->stop.ids[index - sequences.size()]};
+    end.text_before_stop = std::move(reading.text_before);
+  }
+  const auto index = static_cast<size_t>(*reading.stop);
+  if (index < stop.sequences.size()) {
+    end.matched_stop = stop.sequences[index];
+  } else {
+    const int32_t id = stop.ids[index - stop.sequences.size()];
+    if (id == stop.end_id) {
+      end.reason = FinishReason::kEndOfSequence;
+    } else {
+      end.matched_stop = StopOfId(stop, id);
+    }
   }
   Report(std::move(end), sink);
 }

@@ -22,10 +22,10 @@
 #include "engine/cache/slot.h"
 #include "engine/executor.h"
 #include "engine/sampling/stop_automaton.h"
-#include "engine/sampling/stop_matcher.h"
 #include "engine/step.h"
 #include "server/scheduling/job.h"
 #include "server/scheduling/scheduling_metrics.h"
+#include "server/scheduling/stop_reader.h"
 #include "server/scheduling/token_sink.h"
 #include "server/scheduling/withheld_tokens.h"
 
@@ -34,13 +34,10 @@ namespace strided {
 // Steps that a sequence of `job` may ever run: SequenceSpec::max_length.
 int MaxLength(const Job& job);
 
-// The stop sequences of `job`, then its stop ids as sequences of one token.
-std::vector<std::vector<int32_t>> StopsOf(const Job& job);
-
 // Of the scheduler thread alone.
 class SequenceState {
  public:
-  // `stops` is of StopsOf(job). The pointees outlive the state.
+  // `stops` is of StopsOf(job->stop). The pointees outlive the state.
   SequenceState(const Job* job, uint32_t sample_index, const StopAutomaton* stops,
                 const SchedulingMetrics* metrics);
 
@@ -97,7 +94,7 @@ class SequenceState {
   PushedToken MakePush(int position, const TokenResult& result) const;
   void Release(const PushedToken& token, TokenSink* sink);
   void ReleaseWithheld(int count, TokenSink* sink);
-  void EndByStop(int stop, TokenSink* sink);
+  void EndByStop(StopReading reading, TokenSink* sink);
   void Report(SampleEnd end, TokenSink* sink);
 
   const Job* job_;                    // not owned
@@ -112,7 +109,7 @@ class SequenceState {
   std::vector<int32_t> tokens_;  // past the prompt: resumed, then drawn
   int accepted_ = 0;  // of tokens_, those taken in: all but resumed ones yet to be scored
   int drawn_ = 0;
-  StopMatcher matcher_;
+  StopReader stops_;
   WithheldTokens withheld_;
   int released_ = 0;
   double sum_log_prob_ = 0;  // of the released, in their order

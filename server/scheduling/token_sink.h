@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -26,7 +27,9 @@ struct PushedToken {
 struct SampleEnd {
   uint32_t sample_index = 0;
   FinishReason reason = FinishReason::kLength;
-  std::vector<int32_t> matched_stop;  // for kStop by a sequence or an id
+  // For kStop by a sequence or an id; over text the bytes of either.
+  std::vector<int32_t> matched_stop;
+  std::string text_before_stop = {};  // StopReading's, where the stop itself is not pushed
   int generated_tokens = 0;  // drawn, resumed ones included; a stop not included is not counted
   double sum_log_prob = 0;   // over those
 };

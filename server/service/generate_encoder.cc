@@ -5,6 +5,7 @@
 #include <variant>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "server/service/audio_codec.h"
 #include "server/service/log_probs_encoding.h"
 #include "server/service/wire_time.h"
@@ -68,9 +69,9 @@ v1::Progress EncodeProgress(const JobProgress& progress) {
   return wire;
 }
 
-v1::Summary EncodeSummary(const JobSummary& summary) {
+v1::Summary EncodeSummary(const JobSummary& summary, int given) {
   v1::Summary wire;
-  wire.set_prompt_tokens(static_cast<uint64_t>(summary.prompt_tokens));
+  wire.set_prompt_tokens(static_cast<uint64_t>(given + summary.prompt_tokens));
   wire.set_generated_tokens(static_cast<uint64_t>(summary.generated_tokens));
   *wire.mutable_queue_time() = WireDuration(summary.queue_time);
   *wire.mutable_prefill_time() = WireDuration(summary.prefill_time);
@@ -78,6 +79,16 @@ v1::Summary EncodeSummary(const JobSummary& summary) {
   *wire.mutable_decode_time() = WireDuration(summary.decode_time);
   wire.set_preemptions(static_cast<uint32_t>(summary.preemptions));
   return wire;
+}
+
+// `batch` with a token before the others that nothing has predicted.
+TokenBatch WithFirst(int32_t token, TokenBatch batch) {
+  const size_t top_count = batch.top_ids.size() / batch.tokens.size();
+  batch.tokens.insert(batch.tokens.begin(), token);
+  if (!batch.log_probs.empty()) batch.log_probs.insert(batch.log_probs.begin(), 0.0f);
+  batch.top_ids.insert(batch.top_ids.begin(), top_count, token);
+  batch.top_values.insert(batch.top_values.begin(), top_count, 0.0f);
+  return batch;
 }
 
 }  // namespace
@@ -88,24 +99,29 @@ GenerateEncoder::GenerateEncoder(v1::Started started, const Options& options)
 v1::GenerateResponse GenerateEncoder::Encode(StreamEvent event) {
   v1::GenerateResponse response;
   response.set_message_index(next_index_++);
-  if (const auto* batch = std::get_if<TokenBatch>(&event)) {
-    *response.mutable_delta() = EncodeTokens(*batch);
+  if (auto* batch = std::get_if<TokenBatch>(&event)) {
+    *response.mutable_delta() = EncodeTokens(std::move(*batch));
   } else if (const auto* end = std::get_if<SampleEnd>(&event)) {
     *response.mutable_finished() = EncodeEnd(*end);
   } else if (const auto* progress = std::get_if<JobProgress>(&event)) {
     *response.mutable_progress() = EncodeProgress(*progress);
   } else if (const auto* summary = std::get_if<JobSummary>(&event)) {
-    *response.mutable_summary() = EncodeSummary(*summary);
+    *response.mutable_summary() = EncodeSummary(*summary, options_.given);
   } else {
     *response.mutable_started() = std::move(started_);
   }
   return response;
 }
 
-v1::Delta GenerateEncoder::EncodeTokens(const TokenBatch& batch) const {
+v1::Delta GenerateEncoder::EncodeTokens(TokenBatch batch) const {
   v1::Delta delta;
   delta.set_sample_index(batch.sample_index);
-  delta.set_first_position(static_cast<uint64_t>(batch.first_position));
+  int first_position = options_.given + batch.first_position;
+  if (options_.echoed.has_value() && batch.first_position == 0) {
+    batch = WithFirst(*options_.echoed, std::move(batch));
+    first_position = 0;
+  }
+  delta.set_first_position(static_cast<uint64_t>(first_position));
   switch (options_.format) {
     case TokenFormat::kRaw:
       delta.set_raw(Bytes(batch.tokens));
@@ -113,6 +129,11 @@ v1::Delta GenerateEncoder::EncodeTokens(const TokenBatch& batch) const {
     case TokenFormat::kPcm16:
       delta.set_raw(Pcm16(batch.tokens, options_.audio_encoding));
       break;
+    case TokenFormat::kText:
+      for (const int32_t token : batch.tokens) {
+        absl::StrAppend(delta.mutable_text(), options_.tokenizer->TextOf(token));
+      }
+      [[fallthrough]];
     case TokenFormat::kIds:
       delta.mutable_ids()->mutable_ids()->Add(batch.tokens.begin(), batch.tokens.end());
       break;
@@ -125,6 +146,7 @@ v1::Finished GenerateEncoder::EncodeEnd(const SampleEnd& end) const {
   v1::Finished wire;
   wire.set_sample_index(end.sample_index);
   wire.set_reason(WireReason(end.reason));
+  wire.set_text_before_stop(end.text_before_stop);
   if (options_.format != TokenFormat::kIds) wire.set_matched_stop_sequence(Bytes(end.matched_stop));
   wire.set_generated_tokens(static_cast<uint64_t>(end.generated_tokens));
   wire.set_sum_log_prob(end.sum_log_prob);

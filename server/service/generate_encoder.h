@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "engine/model/config.h"
+#include "engine/text/tokenizer.h"
 #include "server/service/stream_event.h"
 #include "server/service/token_format.h"
 #include "strided/v1/sampling.pb.h"
@@ -22,6 +23,11 @@ class GenerateEncoder {
   struct Options {
     TokenFormat format = TokenFormat::kRaw;
     AudioEncoding audio_encoding = AudioEncoding::kMulaw;  // of the model, for kPcm16
+    const Tokenizer* tokenizer = nullptr;                  // of the model, for kText; not owned
+    int given = 0;  // tokens of the prompt before the job's (SequenceStart)
+    // The one that is given, where the prompt is echoed: it goes before each sample's first tokens,
+    // with 0, the logarithm of 1, for its log-probability.
+    std::optional<int32_t> echoed = std::nullopt;
   };
   // `started` is what an Opening says.
   GenerateEncoder(v1::Started started, const Options& options);
@@ -30,7 +36,7 @@ class GenerateEncoder {
   v1::GenerateResponse Encode(StreamEvent event);
 
  private:
-  v1::Delta EncodeTokens(const TokenBatch& batch) const;
+  v1::Delta EncodeTokens(TokenBatch batch) const;
   v1::Finished EncodeEnd(const SampleEnd& end) const;
 
   v1::Started started_;

@@ -50,9 +50,11 @@ absl::StatusOr<std::vector<int32_t>> ParseResumed(const v1::GenerateRequest& req
   }
   RETURN_IF_ERROR(
       CheckRange("resume.sample_index", request.resume().sample_index(), 0, call.samples - 1));
+  // Text does not say into which tokens it was cut.
+  const bool is_text = call.output.format == TokenFormat::kText;
   ASSIGN_OR_RETURN(std::vector<int32_t> generated,
-                   ParseSequence(request.resume().generated(), "resume.generated", model.config(),
-                                 call.output.format));
+                   ParseSequence(request.resume().generated(), "resume.generated", model,
+                                 is_text ? TokenFormat::kIds : call.output.format));
   const auto limit = static_cast<size_t>(call.job.stop.max_new_tokens);
   if (generated.size() > limit) {
     return FieldError(
@@ -72,18 +74,19 @@ absl::StatusOr<GenerateCall> ParseGenerate(const v1::GenerateRequest& request,
   Job& job = call.job;
   job.kind = JobKind::kGenerate;
   ASSIGN_OR_RETURN(job.request_id, ParseRequestId(request.request_id(), arrival.request_id));
-  ASSIGN_OR_RETURN(job.prompt,
-                   ParseSequence(request.prompt(), "prompt", config, TokenFormat::kRaw));
+  ASSIGN_OR_RETURN(job.prompt, ParseSequence(request.prompt(), "prompt", model, OwnFormat(model)));
+  const int prompt_tokens = static_cast<int>(job.prompt.size());
+  ASSIGN_OR_RETURN(call.start, TakeStart("prompt", config, job.prompt));
+  job.first_input = call.start.first_input;
   ASSIGN_OR_RETURN(job.condition_values, ParseConditions(request.conditions(), config));
   ASSIGN_OR_RETURN(job.sampling, ParseDistribution(sampling, config));
-  const int prompt_tokens = static_cast<int>(job.prompt.size());
-  ASSIGN_OR_RETURN(job.stop, ParseStopConditions(sampling, config, prompt_tokens));
+  ASSIGN_OR_RETURN(job.stop, ParseStopConditions(sampling, model, prompt_tokens));
   RETURN_IF_ERROR(
       CheckFitsDevice("sampling.max_new_tokens", prompt_tokens + job.stop.max_new_tokens, model));
   job.seed = sampling.has_seed() ? sampling.seed() : arrival.seed;
   ASSIGN_OR_RETURN(call.samples, ParseSamples(sampling));
   job.samples = call.samples;
-  ASSIGN_OR_RETURN(call.output, ParseOutput(request.output(), config));
+  ASSIGN_OR_RETURN(call.output, ParseOutput(request.output(), model));
   job.top_logprobs = call.output.top_logprobs;
   job.echo_prompt = call.output.echo_prompt;
   RETURN_IF_ERROR(CheckRange("priority", request.priority(), -kMaxPriority, kMaxPriority));
@@ -109,7 +112,7 @@ v1::Started MakeStarted(const v1::GenerateRequest& request, const ServedModel& m
   started.set_model_fingerprint(model.fingerprint);
   started.set_modality(WireModality(config.modality));
   *started.mutable_resolved() = ResolvedSampling(request.sampling(), call.job, call.samples);
-  started.set_prompt_tokens(call.job.prompt.size());
+  started.set_prompt_tokens(call.job.prompt.size() + static_cast<size_t>(call.start.given));
   if (config.image.has_value()) *started.mutable_image() = WireImage(*config.image);
   if (config.audio.has_value()) {
     *started.mutable_audio() = WireAudio(*config.audio, call.output.format);

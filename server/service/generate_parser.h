@@ -8,6 +8,7 @@
 #include "server/scheduling/job.h"
 #include "server/service/output_parser.h"
 #include "server/service/request_fields.h"
+#include "server/service/sequence_parser.h"
 #include "strided/v1/sampling.pb.h"
 
 namespace strided {
@@ -16,6 +17,7 @@ struct GenerateCall {
   Job job;
   OutputPlan output;
   int samples = 1;  // that the request asked for; job.samples is 1 where one is resumed
+  SequenceStart start;
 };
 
 // Checks every field and resolves every default. InvalidArgument with the field's path, its value

@@ -23,7 +23,9 @@ absl::Status GenerateReactor::Begin(const v1::GenerateRequest& request) {
   ASSIGN_OR_RETURN(GenerateCall call,
                    ParseGenerate(request, *model, MakeArrival(*context().clock)));
   ASSIGN_OR_RETURN(Ticket ticket, context().admission->Admit());
-  GenerateEncoder::Options options{.format = call.output.format};
+  GenerateEncoder::Options options{.format = call.output.format, .given = call.start.given};
+  if (model->tokenizer.has_value()) options.tokenizer = &*model->tokenizer;
+  if (call.start.given > 0 && call.job.echo_prompt) options.echoed = call.start.first_input;
   if (model->config().audio.has_value()) options.audio_encoding = model->config().audio->encoding;
   SetEncoder(GenerateEncoder(MakeStarted(request, *model, call), options));
   Submit(std::move(call.job), std::move(ticket), {.mailbox = PaceOf(call.output)});

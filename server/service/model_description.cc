@@ -115,6 +115,7 @@ v1::Model DescribeModel(const ModelEntry& entry) {
   *wire.mutable_loaded_at() = WireTimestamp(entry.model->loaded_at);
   *wire.mutable_default_sampling() = DefaultSampling();
   wire.MergeFrom(DescribeArchitecture(entry.model->config()));
+  wire.set_has_tokenizer(entry.model->tokenizer.has_value());
   wire.MergeFrom(DescribeCost(*entry.model));
   return wire;
 }

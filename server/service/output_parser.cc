@@ -12,10 +12,10 @@
 namespace strided {
 namespace {
 
-absl::StatusOr<TokenFormat> ParseFormat(const v1::OutputOptions& output,
-                                        const ModelConfig& config) {
+absl::StatusOr<TokenFormat> ParseFormat(const v1::OutputOptions& output, const ServedModel& model) {
   constexpr absl::string_view kField = "output.audio_encoding";
-  const TokenFormat own = HasByteTokens(config) ? TokenFormat::kRaw : TokenFormat::kIds;
+  const ModelConfig& config = model.config();
+  const TokenFormat own = OwnFormat(model);
   if (!output.has_audio_encoding()) return own;
   const std::string given =
       v1::AudioEncoding_IsValid(output.audio_encoding())
@@ -46,12 +46,12 @@ absl::StatusOr<absl::Duration> ParseDelay(const google::protobuf::Duration& prot
 
 }  // namespace
 
-absl::StatusOr<OutputPlan> ParseOutput(const v1::OutputOptions& output, const ModelConfig& config) {
+absl::StatusOr<OutputPlan> ParseOutput(const v1::OutputOptions& output, const ServedModel& model) {
   OutputPlan plan;
-  ASSIGN_OR_RETURN(plan.format, ParseFormat(output, config));
+  ASSIGN_OR_RETURN(plan.format, ParseFormat(output, model));
   if (output.has_top_logprobs()) {
-    ASSIGN_OR_RETURN(plan.top_logprobs,
-                     ParseTopLogprobs("output.top_logprobs", output.top_logprobs(), config));
+    ASSIGN_OR_RETURN(plan.top_logprobs, ParseTopLogprobs("output.top_logprobs",
+                                                         output.top_logprobs(), model.config()));
   }
   if (output.has_max_tokens_per_message()) {
     if (output.max_tokens_per_message() == 0) {
@@ -62,6 +62,9 @@ absl::StatusOr<OutputPlan> ParseOutput(const v1::OutputOptions& output, const Mo
   if (output.has_max_message_delay()) {
     ASSIGN_OR_RETURN(plan.max_message_delay, ParseDelay(output.max_message_delay()));
   }
+  if (model.tokenizer.has_value()) {
+    plan.longest_text = static_cast<int>(model.tokenizer->longest_text());
+  }
   plan.echo_prompt = output.echo_prompt();
   return plan;
 }
@@ -69,6 +72,7 @@ absl::StatusOr<OutputPlan> ParseOutput(const v1::OutputOptions& output, const Mo
 MailboxOptions PaceOf(const OutputPlan& output) {
   constexpr int kFramingBytes = 256;  // tags, lengths and positions of one message, generously
   int token_bytes = output.format == TokenFormat::kIds ? 5 : 2;  // at most
+  if (output.format == TokenFormat::kText) token_bytes = 5 + output.longest_text;
   if (output.top_logprobs.has_value()) token_bytes += 4 + *output.top_logprobs * (5 + 4);
   const int message_tokens = (kMaxMessageBytes - kFramingBytes) / token_bytes;
   const uint32_t wanted = output.max_tokens_per_message.value_or(kMaxMessageBytes);

@@ -52,8 +52,14 @@ absl::StatusOr<std::map<int32_t, float>> ParseLogitBias(const v1::SamplingParams
   return biases;
 }
 
+std::vector<int32_t> SymbolsOf(absl::string_view bytes) {
+  std::vector<int32_t> symbols;
+  for (const char c : bytes) symbols.push_back(static_cast<uint8_t>(c));
+  return symbols;
+}
+
 absl::StatusOr<std::vector<std::vector<int32_t>>> ParseStopSequences(
-    const v1::SamplingParams& sampling, const ModelConfig& config) {
+    const v1::SamplingParams& sampling, const ServedModel& model) {
   constexpr absl::string_view kField = "sampling.stop_sequences";
   if (sampling.stop_sequences_size() > kMaxStopSequences) {
     return FieldError(kField, absl::StrCat("has ", sampling.stop_sequences_size(),
@@ -67,7 +73,11 @@ absl::StatusOr<std::vector<std::vector<int32_t>>> ParseStopSequences(
       return FieldError(path, absl::StrCat("has ", bytes.size(), " bytes; it must have 1 to ",
                                            kMaxStopSequenceBytes));
     }
-    ASSIGN_OR_RETURN(std::vector<int32_t> tokens, ParseBytes(bytes, path, config));
+    if (model.tokenizer.has_value()) {
+      sequences.push_back(SymbolsOf(bytes));
+      continue;
+    }
+    ASSIGN_OR_RETURN(std::vector<int32_t> tokens, ParseBytes(bytes, path, model.config()));
     sequences.push_back(std::move(tokens));
   }
   return sequences;
@@ -81,6 +91,7 @@ absl::StatusOr<std::vector<int32_t>> ParseStopIds(const v1::SamplingParams& samp
         kField, absl::StrCat("has ", sampling.stop_ids_size(), " entries; at most ", kMaxStopIds));
   }
   ASSIGN_OR_RETURN(std::vector<int32_t> ids, ParseIds(sampling.stop_ids(), kField, config));
+  if (config.end_token.has_value()) ids.push_back(*config.end_token);
   std::sort(ids.begin(), ids.end());
   ids.erase(std::unique(ids.begin(), ids.end()), ids.end());
   return ids;
@@ -164,7 +175,8 @@ absl::StatusOr<SamplingParameters> ParseDistribution(const v1::SamplingParams& s
 }
 
 absl::StatusOr<StopConditions> ParseStopConditions(const v1::SamplingParams& sampling,
-                                                   const ModelConfig& config, int prompt_tokens) {
+                                                   const ServedModel& model, int prompt_tokens) {
+  const ModelConfig& config = model.config();
   ASSIGN_OR_RETURN(const NewTokens new_tokens, ParseMaxNewTokens(sampling, config, prompt_tokens));
   StopConditions stop;
   stop.max_new_tokens = new_tokens.count;
@@ -172,8 +184,14 @@ absl::StatusOr<StopConditions> ParseStopConditions(const v1::SamplingParams& sam
   RETURN_IF_ERROR(CheckRange("sampling.min_new_tokens", sampling.min_new_tokens(), 0,
                              new_tokens.count, "(the new tokens of this request)"));
   stop.min_new_tokens = static_cast<int>(sampling.min_new_tokens());
-  ASSIGN_OR_RETURN(stop.sequences, ParseStopSequences(sampling, config));
+  ASSIGN_OR_RETURN(stop.sequences, ParseStopSequences(sampling, model));
   ASSIGN_OR_RETURN(stop.ids, ParseStopIds(sampling, config));
+  stop.end_id = config.end_token;
+  if (model.tokenizer.has_value()) {
+    stop.text_of = [&tokenizer = *model.tokenizer](int32_t token) {
+      return tokenizer.TextOf(token);
+    };
+  }
   stop.include_stop = sampling.include_stop();
   return stop;
 }

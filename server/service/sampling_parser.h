@@ -8,6 +8,7 @@
 #include "absl/status/statusor.h"
 #include "engine/model/config.h"
 #include "engine/sampling/parameters.h"
+#include "server/repository/served_model.h"
 #include "server/scheduling/job.h"
 #include "strided/v1/sampling.pb.h"
 
@@ -20,9 +21,10 @@ absl::StatusOr<SamplingParameters> ParseDistribution(const v1::SamplingParams& s
 
 // Lengths and stops, for a prompt of `prompt_tokens`. Without max_new_tokens an image is completed
 // and text and audio run to the context's end. CONTEXT_LENGTH_EXCEEDED {limit, given} where prompt
-// and new tokens are more than that; at least one new token is always wanted.
+// and new tokens are more than that; at least one new token is always wanted. Stop sequences are of
+// tokens, or of the text of models with a tokenizer, which the result reads and must not outlive.
 absl::StatusOr<StopConditions> ParseStopConditions(const v1::SamplingParams& sampling,
-                                                   const ModelConfig& config, int prompt_tokens);
+                                                   const ServedModel& model, int prompt_tokens);
 
 // samples, default 1.
 absl::StatusOr<int> ParseSamples(const v1::SamplingParams& sampling);

@@ -13,7 +13,7 @@ v1::ScoreResponse ScoreEncoder::Encode(StreamEvent event) {
   if (batch == nullptr) return EncodeTotals();
   for (const float log_prob : batch->log_probs) total_log_prob_ += log_prob;
   scored_ += static_cast<int64_t>(batch->tokens.size());
-  const auto first = static_cast<uint64_t>(batch->first_position);
+  const auto first = static_cast<uint64_t>(given_ + batch->first_position);
   next_position_ = first + batch->tokens.size();
   v1::ScoreResponse response;
   response.set_first_position(first);

@@ -16,6 +16,9 @@ class ScoreEncoder {
  public:
   using Response = v1::ScoreResponse;
 
+  // `given`: tokens of the sequence before the job's (SequenceStart).
+  explicit ScoreEncoder(int given = 0) : given_(given) {}
+
   // The scores of a TokenBatch, or, for the JobSummary, the totals: the sum of the natural
   // log-probabilities, and bits per scored token.
   v1::ScoreResponse Encode(StreamEvent event);
@@ -23,6 +26,7 @@ class ScoreEncoder {
  private:
   v1::ScoreResponse EncodeTotals() const;
 
+  int given_;
   double total_log_prob_ = 0;  // natural, of the positions passed so far, in their order
   int64_t scored_ = 0;         // positions
   uint64_t next_position_ = 0;

@@ -7,15 +7,21 @@
 #include "server/repository/served_model.h"
 #include "server/scheduling/job.h"
 #include "server/service/request_fields.h"
+#include "server/service/sequence_parser.h"
 #include "strided/v1/sampling.pb.h"
 
 namespace strided {
 
+struct ScoreCall {
+  Job job;
+  SequenceStart start;
+};
+
 // Checks every field, and resolves every default. The sequence has 1 to context_length tokens, of
 // which at least one is scored; raw bytes are read as for a prompt. Errors as ParseGenerate, but
 // for those of a resume. Pure and thread-safe; looks at no more of a request than a valid one has.
-absl::StatusOr<Job> ParseScore(const v1::ScoreRequest& request, const ServedModel& model,
-                               const Arrival& arrival);
+absl::StatusOr<ScoreCall> ParseScore(const v1::ScoreRequest& request, const ServedModel& model,
+                                     const Arrival& arrival);
 
 }  // namespace strided
 

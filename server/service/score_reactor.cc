@@ -20,12 +20,12 @@ ScoreReactor* ScoreReactor::Launch(const Site& site, const v1::ScoreRequest& req
 
 absl::Status ScoreReactor::Begin(const v1::ScoreRequest& request) {
   ASSIGN_OR_RETURN(const ServedModel* model, FindModel(request.model()));
-  ASSIGN_OR_RETURN(Job job, ParseScore(request, *model, MakeArrival(*context().clock)));
+  ASSIGN_OR_RETURN(ScoreCall call, ParseScore(request, *model, MakeArrival(*context().clock)));
   ASSIGN_OR_RETURN(Ticket ticket, context().admission->Admit());
-  SetEncoder(ScoreEncoder());
+  SetEncoder(ScoreEncoder(call.start.given));
   OutputPlan output;
-  output.top_logprobs = job.top_logprobs;
-  Submit(std::move(job), std::move(ticket), {.mailbox = PaceOf(output), .tokens_only = true});
+  output.top_logprobs = call.job.top_logprobs;
+  Submit(std::move(call.job), std::move(ticket), {.mailbox = PaceOf(output), .tokens_only = true});
   return absl::OkStatus();
 }
 

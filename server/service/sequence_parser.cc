@@ -1,5 +1,6 @@
 #include "server/service/sequence_parser.h"
 
+#include <algorithm>
 #include <cstddef>
 #include <optional>
 
@@ -11,8 +12,7 @@
 namespace strided {
 namespace {
 
-absl::Status CheckByteTokens(absl::string_view field, const ModelConfig& config) {
-  if (HasByteTokens(config)) return absl::OkStatus();
+absl::Status TakesIds(absl::string_view field, const ModelConfig& config) {
   return FieldError(field, absl::StrCat("holds bytes; this model has ", config.vocab_size,
                                         " tokens and takes ids (at most 256 fit a byte)"));
 }
@@ -23,6 +23,17 @@ absl::Status CheckLength(absl::string_view field, size_t tokens, const ModelConf
       field,
       absl::StrCat("has ", tokens, " tokens; the model takes at most ", config.context_length),
       {.limit = config.context_length, .given = static_cast<int64_t>(tokens)});
+}
+
+absl::StatusOr<std::vector<int32_t>> ParseText(absl::string_view text, absl::string_view field,
+                                               const ServedModel& model) {
+  // So that no more is encoded than could ever fit.
+  const size_t most = std::max(model.tokenizer->longest_text(), size_t{1});
+  RETURN_IF_ERROR(CheckLength(field, (text.size() + most - 1) / most, model.config()));
+  absl::StatusOr<std::vector<int32_t>> tokens = model.tokenizer->Encode(text);
+  if (!tokens.ok()) return FieldError(field, tokens.status().message());
+  RETURN_IF_ERROR(CheckLength(field, tokens->size(), model.config()));
+  return tokens;
 }
 
 absl::StatusOr<std::vector<int32_t>> ParsePcm16(absl::string_view bytes, absl::string_view field,
@@ -52,7 +63,7 @@ absl::StatusOr<std::vector<int32_t>> ParsePcm16(absl::string_view bytes, absl::s
 
 absl::StatusOr<std::vector<int32_t>> ParseBytes(absl::string_view bytes, absl::string_view field,
                                                 const ModelConfig& config) {
-  RETURN_IF_ERROR(CheckByteTokens(field, config));
+  if (!HasByteTokens(config)) return TakesIds(field, config);
   std::vector<int32_t> tokens;
   tokens.reserve(bytes.size());
   for (size_t i = 0; i < bytes.size(); ++i) {
@@ -78,9 +89,22 @@ absl::StatusOr<std::vector<int32_t>> ParseIds(const google::protobuf::RepeatedFi
   return tokens;
 }
 
+absl::StatusOr<SequenceStart> TakeStart(absl::string_view field, const ModelConfig& config,
+                                        std::vector<int32_t>& tokens) {
+  if (config.has_start_vector) return SequenceStart{};
+  if (!tokens.empty()) {
+    const SequenceStart start{.first_input = tokens.front(), .given = 1};
+    tokens.erase(tokens.begin());
+    return start;
+  }
+  if (config.start_token.has_value()) return SequenceStart{.first_input = *config.start_token};
+  return FieldError(field, "is empty; this model has no start token and needs at least 1");
+}
+
 absl::StatusOr<std::vector<int32_t>> ParseSequence(const v1::Sequence& sequence,
                                                    absl::string_view field,
-                                                   const ModelConfig& config, TokenFormat raw) {
+                                                   const ServedModel& model, TokenFormat raw) {
+  const ModelConfig& config = model.config();
   if (sequence.has_ids()) {
     const std::string path = absl::StrCat(field, ".ids.ids");
     RETURN_IF_ERROR(CheckLength(path, static_cast<size_t>(sequence.ids().ids_size()), config));
@@ -89,7 +113,8 @@ absl::StatusOr<std::vector<int32_t>> ParseSequence(const v1::Sequence& sequence,
   const std::string path = absl::StrCat(field, ".raw");
   const std::string& bytes = sequence.raw();
   if (bytes.empty()) return std::vector<int32_t>();
-  RETURN_IF_ERROR(CheckByteTokens(path, config));
+  if (raw == TokenFormat::kText) return ParseText(bytes, path, model);
+  if (raw == TokenFormat::kIds) return TakesIds(path, config);
   const bool pcm16 = raw == TokenFormat::kPcm16;
   RETURN_IF_ERROR(CheckLength(path, pcm16 ? bytes.size() / 2 : bytes.size(), config));
   return pcm16 ? ParsePcm16(bytes, path, config) : ParseBytes(bytes, path, config);

@@ -40,6 +40,7 @@ Json JsonOf(const v1::Model& model) {
                  {"modality", ModalityName(model.modality())},
                  {"context_length", model.context_length()},
                  {"vocab_size", model.vocab_size()},
+                 {"has_tokenizer", model.has_tokenizer()},
                  {"parameter_count", model.parameter_count()},
                  {"cache_bytes_per_token", model.cache_bytes_per_token()},
                  {"cache_bytes_per_sequence", model.cache_bytes_per_sequence()},

@@ -26,6 +26,11 @@ constexpr char kExamples[] = R"(Examples:
   stride score --model image photo.png more-images.raw
   stride score --model audio --json music.wav)";
 
+// Whether the model's tokens are not the bytes of a file.
+bool IsOfTokens(const v1::Model& model) {
+  return model.has_tokenizer() || model.vocab_size() > kByteCodes;
+}
+
 absl::StatusOr<std::optional<uint32_t>> ParseOptional(const char* flag,
                                                       const std::optional<std::string>& text) {
   if (!text.has_value()) return std::nullopt;
@@ -39,7 +44,7 @@ absl::StatusOr<std::optional<uint32_t>> ParseOptional(const char* flag,
 std::string TokenUnit(const v1::Model& model) {
   switch (model.modality()) {
     case v1::MODALITY_TEXT:
-      return model.vocab_size() <= kByteCodes ? "byte" : "token";
+      return IsOfTokens(model) ? "token" : "byte";
     case v1::MODALITY_IMAGE:
       return "dimension";
     case v1::MODALITY_AUDIO:
@@ -52,6 +57,15 @@ std::string TokenUnit(const v1::Model& model) {
 absl::StatusOr<std::vector<ScoreWindow>> WindowsOf(size_t length, const WindowChoice& choice,
                                                    const v1::Model& model) {
   const uint64_t context = model.context_length();
+  if (model.has_tokenizer()) {
+    if (choice.window.has_value() || choice.overlap.has_value()) {
+      return UsageError(
+          "--window and --overlap are in tokens, which the server makes of this text");
+    }
+    // About a context of English; ScoreRun cuts what turns out to be more.
+    constexpr uint64_t kBytesOfAToken = 4;
+    return CoverWithWindows(length, context * kBytesOfAToken, 0);
+  }
   if (model.has_image()) {
     const uint64_t image_length =
         uint64_t{model.image().height()} * model.image().width() * model.image().channels();
@@ -137,9 +151,10 @@ absl::StatusOr<ScoreCommand::Numbers> ScoreCommand::ParseNumbers() const {
 }
 
 absl::StatusOr<std::vector<std::string>> ScoreCommand::ReadCodes(const v1::Model& model) const {
-  if (model.vocab_size() > kByteCodes) {
-    return UsageError(absl::StrCat("the model '", model.name(), "' has ", model.vocab_size(),
-                                   " token ids; only models of bytes score files"));
+  if (IsOfTokens(model) && !model.has_tokenizer()) {
+    return UsageError(
+        absl::StrCat("the model '", model.name(), "' has ", model.vocab_size(),
+                     " token ids; only models of bytes, or with a tokenizer, score files"));
   }
   std::vector<std::string> codes;
   for (const std::string& path : files_) {
@@ -186,14 +201,17 @@ absl::StatusOr<ScoreTotals> ScoreCommand::Score(const Client& client, const Call
                     console.now);
   progress.SetTotal(input.tokens);
   ScoreRun run(client, options, input.base, input.codes, &progress);
-  const absl::StatusOr<std::vector<double>> log_probs = run.Run(input.pieces, input.parallel);
+  const absl::StatusOr<std::vector<PieceScore>> scores = run.Run(input.pieces, input.parallel);
   const absl::Duration elapsed = progress.elapsed();
   if (live) {
     if (absl::Status status = lines.Clear(); !status.ok()) return status;
   }
-  if (!log_probs.ok()) return log_probs.status();
-  ScoreTotals totals = {input.tokens, input.pieces.size(), 0, elapsed};
-  for (const double log_prob : *log_probs) totals.log_prob += log_prob;
+  if (!scores.ok()) return scores.status();
+  ScoreTotals totals = {0, input.pieces.size(), 0, elapsed};
+  for (const PieceScore& score : *scores) {
+    totals.tokens += score.tokens;
+    totals.log_prob += score.log_prob;
+  }
   return totals;
 }
 

@@ -17,10 +17,15 @@
 
 namespace strided::client {
 
-// A piece of one of the files.
+// A piece of one of the files. Of text for a model with a tokenizer, bytes; else tokens.
 struct ScorePiece {
   size_t file = 0;  // index of its codes
   ScoreWindow window;
+};
+
+struct PieceScore {
+  double log_prob = 0;  // natural
+  size_t tokens = 0;    // that were scored
 };
 
 // Scores pieces of files, several at a time: made, run once, and done with. Run's own threads share
@@ -33,14 +38,15 @@ class ScoreRun {
            const std::vector<std::string>& codes, Progress* progress)
       : client_(client), options_(options), base_(base), codes_(codes), progress_(progress) {}
 
-  // The natural log-probability of each piece, in their order, with `parallel` calls in flight;
-  // the first error ends it. The result does not depend on `parallel`.
-  absl::StatusOr<std::vector<double>> Run(const std::vector<ScorePiece>& pieces, int parallel);
+  // The score of each piece, in their order, with `parallel` calls in flight; the first error ends
+  // it. The result does not depend on `parallel`. Text that the server finds to be more tokens than
+  // the model's context is scored in parts, cut before white space.
+  absl::StatusOr<std::vector<PieceScore>> Run(const std::vector<ScorePiece>& pieces, int parallel);
 
  private:
   // One thread's share: the next piece that nobody has, until there is none or an error.
   void Work(const std::vector<ScorePiece>& pieces) ABSL_LOCKS_EXCLUDED(mu_);
-  absl::StatusOr<double> ScorePieceOf(const ScorePiece& piece) const;
+  absl::StatusOr<PieceScore> ScorePieceOf(const ScorePiece& piece) const;
 
   const Client& client_;
   const CallOptions& options_;
@@ -50,7 +56,7 @@ class ScoreRun {
   absl::Mutex mu_;
   Progress* const progress_ ABSL_PT_GUARDED_BY(mu_);
   size_t next_ ABSL_GUARDED_BY(mu_) = 0;
-  std::vector<double> log_probs_ ABSL_GUARDED_BY(mu_);
+  std::vector<PieceScore> scores_ ABSL_GUARDED_BY(mu_);
   absl::Status status_ ABSL_GUARDED_BY(mu_);
 };
 

@@ -131,7 +131,8 @@ absl::Status JsonRenderer::RenderFinished(const v1::Finished& finished) {
     object["matched_stop_sequence"] = finished.matched_stop_sequence();
   }
   if (is_text_ && finished.sample_index() < joiners_.size()) {
-    const std::string rest = joiners_[finished.sample_index()].Finish();
+    Utf8Joiner& joiner = joiners_[finished.sample_index()];
+    const std::string rest = absl::StrCat(joiner.Add(finished.text_before_stop()), joiner.Finish());
     if (!rest.empty()) object["text"] = rest;
   }
   return out_->Write(JsonLine(object));

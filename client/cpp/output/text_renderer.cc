@@ -18,7 +18,10 @@ absl::Status TextRenderer::Render(const v1::GenerateResponse& event) {
       event.has_delta() ? event.delta().sample_index() : event.finished().sample_index();
   if (index >= samples_.size()) return absl::OkStatus();
   if (event.has_delta()) samples_[index].waiting += TextOf(event.delta());
-  if (event.has_finished()) samples_[index].finished = true;
+  if (event.has_finished()) {
+    samples_[index].waiting += event.finished().text_before_stop();
+    samples_[index].finished = true;
+  }
   return event.has_delta() || event.has_finished() ? Advance() : absl::OkStatus();
 }
 

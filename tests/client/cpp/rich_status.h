@@ -5,6 +5,7 @@
 
 #include <grpcpp/support/status.h>
 
+#include <map>
 #include <string>
 #include <utility>
 
@@ -20,11 +21,12 @@ class RichStatus {
     status_.set_message(std::move(message));
   }
 
-  RichStatus& Reason(const std::string& reason) {
+  RichStatus& Reason(const std::string& reason,
+                     const std::map<std::string, std::string>& metadata = {{"limit", "7"}}) {
     google::rpc::ErrorInfo info;
     info.set_reason(reason);
     info.set_domain("strided");
-    info.mutable_metadata()->insert({"limit", "7"});
+    for (const auto& [key, value] : metadata) (*info.mutable_metadata())[key] = value;
     return Add(info);
   }
   RichStatus& RetryIn(int milliseconds) {

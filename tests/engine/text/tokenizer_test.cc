@@ -102,7 +102,8 @@ TEST(TokenizerTest, WhatIsNotByteLevelBpeIsRefused) {
 TEST(TokenizerTest, WhatIsMalformedIsRefusedByItsPath) {
   Refuses("/model/vocab/th", 300, "model.vocab.th is 300; expected an integer from 0 to 299");
   Refuses("/model/vocab/th", -1, "model.vocab.th is -1");
-  Refuses("/model/vocab/~0", 5, "model.vocab.~ is 5; expected an id that no other token has");
+  Refuses("/model/vocab/the", 256,
+          "model.vocab.the is 256; expected an id that no other token has");
   Refuses("/model/vocab", Json::array(), "model.vocab is");
   Refuses("/model/merges/1", "th x", "model.merges[1] is");
   Refuses("/model/merges/1", "the", "model.merges[1] is");

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <string>
 #include <vector>
 
 #include "tests/server/scheduling/scheduler_bench.h"
@@ -33,6 +34,8 @@ Ran RunScripted(std::vector<int32_t> drawn, const StopConditions& stop) {
   Job job = GenerateJob(0, static_cast<int>(drawn.size()));
   job.stop.sequences = stop.sequences;
   job.stop.ids = stop.ids;
+  job.stop.end_id = stop.end_id;
+  job.stop.text_of = stop.text_of;
   job.stop.min_new_tokens = stop.min_new_tokens;
   job.stop.include_stop = stop.include_stop;
   bench.Submit(job, sink);
@@ -170,6 +173,78 @@ TEST(StopTest, AResumeAfterAnIncludedStopEndsWithoutDrawing) {
   EXPECT_EQ(sink.samples[0].end->reason, FinishReason::kStop);
   EXPECT_EQ(sink.samples[0].end->generated_tokens, 3);
   EXPECT_THAT(sink.samples[0].end->matched_stop, ElementsAre(4, 5));
+}
+
+// Over text: token 0 is nothing, 1 "a", 2 "ab", 3 "abc", and so on.
+StopConditions TextStops(const std::vector<std::string>& sequences) {
+  StopConditions stop;
+  for (const std::string& sequence : sequences) {
+    stop.sequences.emplace_back(sequence.begin(), sequence.end());
+  }
+  stop.text_of = [](int32_t token) {
+    return absl::string_view("abcdefghijklmnop").substr(0, static_cast<size_t>(token));
+  };
+  return stop;
+}
+
+TEST(StopTest, AStopSequenceOfTextMayBeginAndEndInsideOfTokens) {
+  const Ran ran =
+      RunScripted({1, 3, 2, 5, 6}, TextStops({"cab"}));  // a abc ab: the second begins it
+  EXPECT_THAT(ran.tokens, ElementsAre(1));
+  EXPECT_EQ(ran.end.reason, FinishReason::kStop);
+  EXPECT_THAT(ran.end.matched_stop, ElementsAre('c', 'a', 'b'));
+  EXPECT_EQ(ran.end.text_before_stop, "ab");
+}
+
+TEST(StopTest, WhatOnlyBeganAStopOfTextIsReleased) {
+  const Ran ran = RunScripted({3, 3, 1, 3, 2, 2}, TextStops({"cax"}));
+  EXPECT_THAT(ran.tokens, ElementsAre(3, 3, 1, 3, 2, 2));
+  EXPECT_EQ(ran.end.reason, FinishReason::kLength);
+  EXPECT_EQ(ran.end.text_before_stop, "");
+}
+
+TEST(StopTest, AStopOfTextWithinOneTokenIsCutOutOfIt) {
+  const Ran ran = RunScripted({2, 6, 1}, TextStops({"cd"}));
+  EXPECT_THAT(ran.tokens, ElementsAre(2));
+  EXPECT_EQ(ran.end.text_before_stop, "ab");
+}
+
+TEST(StopTest, AnIncludedStopOfTextKeepsItsTokensWhole) {
+  StopConditions stop = TextStops({"cd"});
+  stop.include_stop = true;
+  const Ran ran = RunScripted({2, 6, 1}, stop);
+  EXPECT_THAT(ran.tokens, ElementsAre(2, 6));
+  EXPECT_EQ(ran.end.text_before_stop, "");
+}
+
+TEST(StopTest, ATokenWithoutTextEndsWhatMayBecomeAStop) {
+  const Ran ran = RunScripted({3, 0, 2, 1}, TextStops({"cab"}));
+  EXPECT_THAT(ran.tokens, ElementsAre(3, 0, 2, 1));
+  EXPECT_EQ(ran.end.reason, FinishReason::kLength);
+}
+
+TEST(StopTest, AStopIdBesideTextReleasesWhatIsWithheldBeforeIt) {
+  StopConditions stop = TextStops({"cax"});
+  stop.ids = {2};
+  const Ran ran = RunScripted({3, 1, 2, 1}, stop);
+  EXPECT_THAT(ran.tokens, ElementsAre(3, 1));
+  EXPECT_EQ(ran.end.reason, FinishReason::kStop);
+  EXPECT_THAT(ran.end.matched_stop, ElementsAre('a', 'b'));
+}
+
+TEST(StopTest, NoStopOfTextComesBeforeTheLeastNumberOfTokens) {
+  StopConditions stop = TextStops({"bc"});
+  stop.min_new_tokens = 3;
+  const Ran ran = RunScripted({3, 3, 3, 1}, stop);
+  EXPECT_THAT(ran.tokens, ElementsAre(3, 3));
+  EXPECT_EQ(ran.end.text_before_stop, "a");
+}
+
+TEST(StopTest, TheModelsOwnEndIsTheEndOfTheSequence) {
+  const Ran ran = RunScripted({1, 2, 9, 3}, {.sequences = {}, .ids = {7, 9}, .end_id = 9});
+  EXPECT_THAT(ran.tokens, ElementsAre(1, 2));
+  EXPECT_EQ(ran.end.reason, FinishReason::kEndOfSequence);
+  EXPECT_THAT(ran.end.matched_stop, IsEmpty());
 }
 
 }  // namespace

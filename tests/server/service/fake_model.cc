@@ -152,6 +152,10 @@ FakeModel MakeFakeModel(ModelConfig config, const FakeModelOptions& options) {
   model->load_time = absl::Seconds(2);
   model->loaded_at = absl::FromUnixSeconds(1'700'000'000);
   model->metrics = options.metrics;
+  if (!options.tokenizer.empty()) {
+    const int vocab_size = executor->config().vocab_size;
+    model->tokenizer = *Tokenizer::FromJson(options.tokenizer, "tokenizer.json", vocab_size);
+  }
   model->executors.push_back(std::move(executor));
   model->scheduler = std::make_unique<SchedulerGroup>(
       options.scheduling, model->executors,

@@ -80,11 +80,12 @@ struct FakeModel {
 struct FakeModelOptions {
   std::string name = "fake";
   std::string version = "1";
-  SchedulerOptions scheduling;
+  SchedulerOptions scheduling = {};
   const Clock* clock = nullptr;     // null: the system's
   ModelMetrics* metrics = nullptr;  // may be null
   Metrics* objects = nullptr;       // may be null
   bool running = false;
+  std::string tokenizer = {};  // the text of a tokenizer.json; empty: none
 };
 FakeModel MakeFakeModel(ModelConfig config, const FakeModelOptions& options = {});
 

@@ -82,10 +82,10 @@ std::string BrokenClaim(const v1::GenerateRequest& request) {
 
 std::string BrokenClaim(const v1::ScoreRequest& request) {
   for (const FakeModel& model : Models()) {
-    const absl::StatusOr<Job> job = ParseScore(request, *model.served, {});
+    const absl::StatusOr<ScoreCall> call = ParseScore(request, *model.served, {});
     std::string broken =
-        job.ok() ? BrokenByJob(*job, model.served->config()) : BrokenByError(job.status());
-    if (job.ok() && job->score_from >= static_cast<int>(job->prompt.size())) {
+        call.ok() ? BrokenByJob(call->job, model.served->config()) : BrokenByError(call.status());
+    if (call.ok() && call->job.score_from >= static_cast<int>(call->job.prompt.size())) {
       broken = "something is scored";
     }
     if (!broken.empty()) return InModel(broken, model.served->config());

@@ -9,6 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "engine/base/error_detail.h"
+#include "engine/base/status_macros.h"
 #include "tests/server/service/fake_model.h"
 #include "tests/testing/status_matchers.h"
 
@@ -20,8 +21,9 @@ using ::testing::ElementsAre;
 absl::StatusOr<Job> Parse(const std::string& text) {
   v1::ScoreRequest request;
   EXPECT_TRUE(google::protobuf::TextFormat::ParseFromString(text, &request)) << text;
-  return ParseScore(request, *MakeFakeModel(TextConfig()).served,
-                    Arrival{.time = {}, .request_id = "made"});
+  ASSIGN_OR_RETURN(ScoreCall call, ParseScore(request, *MakeFakeModel(TextConfig()).served,
+                                              Arrival{.time = {}, .request_id = "made"}));
+  return std::move(call.job);
 }
 
 TEST(ScoreParserTest, EveryFieldReachesTheJob) {

@@ -3,8 +3,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 
+#include "absl/strings/str_cat.h"
 #include "client/cpp/media/png.h"
 #include "client/cpp/media/wav.h"
 #include "client/cpp/output/json.h"
@@ -142,6 +144,49 @@ TEST(ScoreProgramTest, AnEmptyFileHasNoScore) {
   const Ran ran = Score(server, {file});
   EXPECT_EQ(ran.error, "stride: '" + file + "' is empty\n");
   EXPECT_EQ(ran.exit_code, 2);
+}
+
+// A server whose model takes `context` tokens, each of which is a word with the space before it,
+// and scores the tokens after a sequence's first with -1.
+Script WordScript(v1::Model model) {
+  Script script = {.models = {model}};
+  script.score = [context = model.context_length()](const v1::ScoreRequest& request, int,
+                                                    Script::ScoreWriter* writer) {
+    const std::string& text = request.sequence().raw();
+    auto words = static_cast<uint64_t>(std::count(text.begin(), text.end(), ' '));
+    if (!text.starts_with(' ')) ++words;
+    if (words > context) {
+      return RichStatus(grpc::StatusCode::INVALID_ARGUMENT, "too long")
+          .Reason("CONTEXT_LENGTH_EXCEEDED",
+                  {{"limit", absl::StrCat(context)}, {"given", absl::StrCat(words)}})
+          .Build();
+    }
+    v1::ScoreResponse message;
+    message.set_first_position(1);
+    for (uint64_t word = 1; word < words; ++word) message.mutable_log_probs()->add_chosen(-1);
+    message.set_total_log_prob(1 - static_cast<double>(words));
+    writer->Write(message);
+    return grpc::Status::OK;
+  };
+  return script;
+}
+
+TEST(ScoreProgramTest, TextForATokenizerIsCutWhereTheContextEnds) {
+  v1::Model model = TextModel("words", 10);
+  model.set_vocab_size(50257);
+  model.set_has_tokenizer(true);
+  const ScriptedServer server(WordScript(model));
+  std::string text = "w";
+  for (int i = 1; i < 100; ++i) text += i % 3 == 0 ? " longer" : " w";
+  const TemporaryDirectory directory;
+  const std::string path = directory.Write("words.txt", text);
+  const Json result = Result(Score(server, {"--json", path}));
+  // Each piece reads its first word and scores the others: fewer than 100, by one a piece.
+  const int scored = result["tokens"];
+  EXPECT_GT(scored, 75);
+  EXPECT_LT(scored, 91);
+  EXPECT_EQ(result["total_log_prob"], -scored);
+  EXPECT_EQ(result["unit"], "token");
 }
 
 }  // namespace
