@@ -44,6 +44,8 @@ void ReadAll(const std::vector<Tensor>& tensors) {
 }
 
 void Fuzz(std::span<const std::byte> file) {
+  const auto skipped = [](absl::string_view name) { return name.size() % 2 == 1; };
+  if (const auto some = ParseSafetensors(file, skipped); some.ok()) ReadAll(*some);
   const absl::StatusOr<std::vector<Tensor>> tensors = ParseSafetensors(file);
   if (!tensors.ok()) {
     Require(tensors.status().code() == absl::StatusCode::kInvalidArgument, "InvalidArgument");
