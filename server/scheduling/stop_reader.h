@@ -3,6 +3,8 @@
 //
 // As StopMatcher, it counts tokens that the caller keeps in a queue. Over bytes a stop may begin
 // and end inside of tokens: those that hold a byte of it are the match.
+// A token without text, such as the ids that pad a vocabulary, interrupts a stop: so no more tokens
+// are withheld than a stop has bytes.
 
 #ifndef STRIDED_SERVER_SCHEDULING_STOP_READER_H_
 #define STRIDED_SERVER_SCHEDULING_STOP_READER_H_
