@@ -64,6 +64,8 @@ absl::Status DecodeStep::Allocate() {
                                              sequences_, stream_));
   ASSIGN_OR_RETURN(hidden_,
                    DeviceBuffer<float>::Create(rows * static_cast<size_t>(config_.d_model)));
+  ASSIGN_OR_RETURN(normed_, DeviceBuffer<std::byte>::Create(
+                                rows * static_cast<size_t>(config_.d_model) * element));
   ASSIGN_OR_RETURN(queries_,
                    DeviceBuffer<float>::Create(rows * heads * static_cast<size_t>(config_.d_key)));
   ASSIGN_OR_RETURN(mixed_, DeviceBuffer<std::byte>::Create(rows * heads * value * element));
@@ -139,6 +141,7 @@ absl::Status DecodeStep::EnqueueLayer(int index, int rows, int chunks) {
   product.format = network_.format;
   product.rows = rows;
   product.hidden = hidden_.data();
+  product.normed_rows = normed_.data();
   product.activation = config_.activation;
   product.matrix = layer.qkv;
   product.next_weights = next_layer.qkv.weights;
@@ -224,7 +227,7 @@ absl::Status DecodeStep::EnqueueHead(int rows) {
 }
 
 int64_t DecodeStep::workspace_bytes() const {
-  return outputs_->bytes() + hidden_.bytes() + queries_.bytes() + mixed_.bytes() +
+  return outputs_->bytes() + hidden_.bytes() + normed_.bytes() + queries_.bytes() + mixed_.bytes() +
          expanded_.bytes() + partials_.bytes() + arrivals_.bytes();
 }
 

@@ -95,6 +95,7 @@ class DecodeStep {
 
   std::unique_ptr<Outputs> outputs_;
   DeviceBuffer<float> hidden_;        // [max_rows][d_model]
+  DeviceBuffer<std::byte> normed_;    // [max_rows][d_model] operand: of many rows' products
   DeviceBuffer<float> queries_;       // [max_rows][n_head][d_key]
   DeviceBuffer<std::byte> mixed_;     // [max_rows][n_head][d_value] operand
   DeviceBuffer<std::byte> expanded_;  // [max_rows][d_ff] operand

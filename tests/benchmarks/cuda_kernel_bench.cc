@@ -84,6 +84,8 @@ class Kernels {
     states_ = Require(DeviceBuffer<DecodeRow>::Create(count));
     Require(states_.CopyFrom(states, stream));
     hidden_ = Require(DeviceBuffer<float>::Create(count * static_cast<size_t>(config.d_model)));
+    normed_ =
+        Require(DeviceBuffer<std::byte>::Create(count * static_cast<size_t>(config.d_model) * 2));
     queries_ =
         Require(DeviceBuffer<float>::Create(count * heads * static_cast<size_t>(config.d_key)));
     wide_ = Require(DeviceBuffer<std::byte>::Create(count * widest * 2));
@@ -161,6 +163,7 @@ class Kernels {
     product.matrix = matrix;
     product.rows = rows_;
     product.hidden = hidden_.data();
+    product.normed_rows = normed_.data();
     product.activation = config_.activation;
     product.output = output;
     return product;
@@ -180,6 +183,7 @@ class Kernels {
   std::unique_ptr<SequenceStore> store_;
   DeviceBuffer<DecodeRow> states_;
   DeviceBuffer<float> hidden_;
+  DeviceBuffer<std::byte> normed_;
   DeviceBuffer<float> queries_;
   DeviceBuffer<std::byte> wide_;
   DeviceBuffer<float> partials_;

@@ -2,6 +2,7 @@
 //
 //   cuda_step_bench tests/benchmarks/shapes/*          random weights of each shape
 //   cuda_step_bench --batches=1,64 --json=FILE DIR...  JSON lines for compare.py too
+//   cuda_step_bench --dense --places=0.5,1 DIR...      the same network over the whole past
 //
 // The floor of a step is the bytes of weights and caches that it reads and writes over the
 // device's memory bandwidth (a copy, read and written bytes counted), measured in the same run.
@@ -38,6 +39,7 @@ struct BenchOptions {
   int steps = 64;
   int steps_per_call = 16;
   int max_rows = 4096;
+  bool dense = false;
   std::string json;  // file
 };
 
@@ -73,6 +75,13 @@ int64_t MatrixElements(const ModelConfig& config) {
   const int64_t attention =
       int64_t{config.n_head} * (2 * config.d_key + 2 * config.d_value) * width;
   return config.n_layer * (attention + 2 * width * config.d_ff) + config.vocab_size * width;
+}
+
+// The network with every head over the whole past.
+ModelConfig Dense(ModelConfig config) {
+  const auto pattern = Require(AttentionPattern::Create({.kind = PatternKind::kDense}));
+  for (auto& layer : config.attention) std::fill(layer.begin(), layer.end(), pattern);
+  return config;
 }
 
 nlohmann::json Measure(const std::string& shape, CudaExecutor& executor,
@@ -117,6 +126,7 @@ int Main(int argc, char** argv) {
   app.add_option("--steps", options.steps, "timed steps of a run");
   app.add_option("--steps-per-call", options.steps_per_call, "steps that the host does not see");
   app.add_option("--max-rows", options.max_rows, "of a prefill step");
+  app.add_flag("--dense", options.dense, "every head reads all; the shape's name gets -dense");
   app.add_option("--json", options.json, "append JSON lines to this file");
   CLI11_PARSE(app, argc, argv);
   cudaDeviceProp properties;
@@ -126,8 +136,12 @@ int Main(int argc, char** argv) {
                                properties.name, bandwidth / 1e12, "shape", "batch", "position",
                                "us/step", "best", "tokens/s", "floor us", "share", "tokens");
   for (const std::string& directory : options.shapes) {
-    const std::string shape = std::filesystem::path(directory).filename();
-    const ModelConfig config = Require(ModelConfig::Load(directory + "/config.json"));
+    std::string shape = std::filesystem::path(directory).filename();
+    ModelConfig config = Require(ModelConfig::Load(directory + "/config.json"));
+    if (options.dense) {
+      config = Dense(std::move(config));
+      shape += "-dense";
+    }
     const RandomModel model = MakeRandomModel(config, /*seed=*/1, DType::kBfloat16);
     CudaOptions cuda;
     cuda.weight_format = *WeightFormatFromName(options.format);

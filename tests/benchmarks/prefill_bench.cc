@@ -2,13 +2,16 @@
 //
 //   prefill_bench                                   the four shapes of tests/benchmarks/shapes
 //   prefill_bench --shapes=cifar10-59m --rows=3072  of them, and rows of one call
+//   prefill_bench --contexts_only --json=FILE       whole contexts alone; JSON lines for compare.py
 //
 // Weights are random: times alone. A product's arithmetic is 2 outputs inputs rows; attention's is
 // 2 (d_key + d_value) for each key of each query, so that what a tile masks counts as waste.
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <fstream>
 #include <iostream>
+#include <nlohmann/json.hpp>
 #include <span>
 #include <string>
 #include <utility>
@@ -34,6 +37,8 @@ struct BenchOptions {
   std::string format = "bfloat16";
   double peak_tflops = 800;
   int times = 30;
+  bool contexts_only = false;
+  std::string json;  // file
 };
 
 void PrintLine(const std::string& what, double microseconds, double flop, double peak_tflops) {
@@ -46,8 +51,9 @@ void PrintLine(const std::string& what, double microseconds, double flop, double
 // One shape's network, and memory for the rows of one call.
 class ShapeBench {
  public:
-  ShapeBench(ModelConfig config, const BenchOptions& options)
-      : config_(std::move(config)),
+  ShapeBench(std::string name, ModelConfig config, const BenchOptions& options)
+      : name_(std::move(name)),
+        config_(std::move(config)),
         options_(options),
         format_(*WeightFormatFromName(options.format)),
         operand_(OperandOf(format_)),
@@ -66,8 +72,10 @@ class ShapeBench {
 
   void Run() {
     for (const int rows : options_.rows) {
-      TimeProducts(rows);
-      TimeAttention(std::min(rows, config_.context_length));
+      if (!options_.contexts_only) {
+        TimeProducts(rows);
+        TimeAttention(std::min(rows, config_.context_length));
+      }
       TimeContext(rows);
     }
   }
@@ -178,8 +186,15 @@ class ShapeBench {
                                  config_.context_length, rows, time / 1e3,
                                  config_.context_length / time * 1e6)
               << std::flush;
+    if (options_.json.empty()) return;
+    const nlohmann::json line = {{"shape", name_},
+                                 {"path", "strided prefill " + options_.format},
+                                 {"rows", rows},
+                                 {"prefill_ms", time / 1e3}};
+    std::ofstream(options_.json, std::ios::app) << line << "\n";
   }
 
+  const std::string name_;
   const ModelConfig config_;
   const BenchOptions& options_;
   const WeightFormat format_;
@@ -201,6 +216,8 @@ int Main(int argc, char** argv) {
   app.add_option("--format", options.format, "bfloat16 or float16");
   app.add_option("--peak_tflops", options.peak_tflops, "what shares are of");
   app.add_option("--times", options.times, "of which the median counts");
+  app.add_flag("--contexts_only", options.contexts_only, "no single products and layers");
+  app.add_option("--json", options.json, "append JSON lines of the contexts to this file");
   CLI11_PARSE(app, argc, argv);
   if (CudaDeviceCount() == 0) {
     std::cout << "no CUDA device\n";
@@ -210,7 +227,7 @@ int Main(int argc, char** argv) {
     std::cout << shape << ", " << options.format << ", shares of " << options.peak_tflops
               << " TFLOP/s\n";
     const std::string path = absl::StrCat(options.folder, "/", shape, "/config.json");
-    ShapeBench(Require(ModelConfig::Load(path)), options).Run();
+    ShapeBench(shape, Require(ModelConfig::Load(path)), options).Run();
   }
   return 0;
 }

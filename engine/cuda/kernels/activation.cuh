@@ -10,7 +10,7 @@ namespace strided::cuda {
 __device__ __forceinline__ float Activate(Activation activation, float x) {
   switch (activation) {
     case Activation::kQuickGelu:
-      return x / (1.0f + __expf(-1.702f * x));
+      return __fdividef(x, 1.0f + __expf(-1.702f * x));
     case Activation::kGelu:
       return 0.5f * x * (1.0f + erff(x * 0.70710678f));
     case Activation::kGeluTanh:

@@ -32,6 +32,16 @@ __device__ __forceinline__ void WaitForCopies() {
   asm volatile("cp.async.wait_group %0;" ::"n"(kGroups) : "memory");
 }
 
+// 16 bytes of shared memory.
+__device__ __forceinline__ uint4 ReadShared(uint32_t from) {
+  uint4 vector;
+  asm volatile("ld.shared.v4.u32 {%0,%1,%2,%3}, [%4];"
+               : "=r"(vector.x), "=r"(vector.y), "=r"(vector.z), "=r"(vector.w)
+               : "r"(from)
+               : "memory");
+  return vector;
+}
+
 // Four matrices of 8 rows of 16 bytes. Lane l gives the address of row l % 8 of matrix l / 8; lane
 // 4 g + t gets elements 2t, 2t+1 of row g of each.
 __device__ __forceinline__ void LoadMatrices(uint32_t (&matrices)[4], uint32_t address) {

@@ -8,14 +8,13 @@
 #include <cstdint>
 
 #include "engine/cuda/kernels/decode_attention.h"
+#include "engine/cuda/kernels/exponential.cuh"
 #include "engine/cuda/kernels/fragments.cuh"
 
 namespace strided::cuda::attention {
 
 inline constexpr int kVector = 8;      // 16-bit elements of 16 bytes
 inline constexpr int kMaxWidth = 256;  // of a head that is read in vectors
-inline constexpr int kMaxBatch = 8;    // vectors that a lane has in flight
-inline constexpr float kLog2E = 1.44269504f;
 
 // The largest over the warp's lanes, in every lane.
 __device__ __forceinline__ float WarpMax(float value) {
@@ -26,47 +25,51 @@ __device__ __forceinline__ float WarpMax(float value) {
   return __int_as_float(largest ^ ((largest >> 31) & 0x7FFFFFFF));
 }
 
-// What a block works on.
-struct Chunk {
+// Whose keys a block reads.
+struct Query {
   int row = 0;
   int head = 0;
-  int query = 0;   // position
+  int position = 0;
   int length = 0;  // N
-  int first = 0;   // of the query's keys
-  int keys = 0;    // of this chunk; at most kAttentionChunk
-  int chunks = 0;  // of the query; 0: it reads nothing
+  int keys = 0;
+  int chunks = 0;  // 0: it reads nothing
   HeadRows layout;
   const std::byte* keys_at = nullptr;
   const std::byte* values_at = nullptr;
+
+  __device__ __forceinline__ int KeysOf(int chunk) const {
+    return min(keys - chunk * kAttentionChunk, kAttentionChunk);
+  }
+  // Its place among all rows' queries.
+  __device__ __forceinline__ int64_t IndexIn(const DecodeAttention& a) const {
+    return static_cast<int64_t>(row) * a.n_head + head;
+  }
 };
 
-// False where the block has nothing to do: the row is idle, or its query has fewer chunks. Chunk 0
-// of a query that reads nothing has `keys` 0.
-__device__ bool FindChunk(const DecodeAttention& a, int element_bytes, Chunk& chunk) {
-  chunk.head = blockIdx.y;
-  chunk.row = blockIdx.z;
-  const DecodeRow& state = a.row_states[chunk.row];
+// The query of blockIdx.y and z; false where its row is idle.
+__device__ __forceinline__ bool FindQuery(const DecodeAttention& a, int element_bytes,
+                                          Query& query) {
+  query.head = blockIdx.y;
+  query.row = blockIdx.z;
+  const DecodeRow& state = a.row_states[query.row];
   if (state.slot < 0) return false;
   const DeviceSequence& sequence = a.sequences[state.slot];
-  chunk.layout = a.heads[chunk.head];
-  chunk.query = state.position;
-  chunk.length = sequence.max_length;
-  const int keys = chunk.layout.KeyCount(chunk.query);
-  chunk.chunks = (keys + kAttentionChunk - 1) / kAttentionChunk;
-  chunk.first = blockIdx.x * kAttentionChunk;
-  chunk.keys = min(keys - chunk.first, kAttentionChunk);
-  if (chunk.keys <= 0 && blockIdx.x > 0) return false;
-  chunk.keys_at = sequence.cache + sequence.head_offsets[a.first_head + chunk.head];
-  chunk.values_at = chunk.keys_at +
-                    static_cast<int64_t>(chunk.layout.Rows(chunk.length)) * a.d_key * element_bytes;
+  query.layout = a.heads[query.head];
+  query.position = state.position;
+  query.length = sequence.max_length;
+  query.keys = query.layout.KeyCount(query.position);
+  query.chunks = (query.keys + kAttentionChunk - 1) / kAttentionChunk;
+  query.keys_at = sequence.cache + sequence.head_offsets[a.first_head + query.head];
+  query.values_at = query.keys_at +
+                    static_cast<int64_t>(query.layout.Rows(query.length)) * a.d_key * element_bytes;
   return true;
 }
 
-// The rows of the chunk's keys, one per thread: a block has at least kAttentionChunk threads.
-__device__ __forceinline__ void ListRows(const Chunk& chunk, int* rows) {
+// The rows of a chunk's keys, one per thread: a block has at least kAttentionChunk threads.
+__device__ __forceinline__ void ListRows(const Query& query, int chunk, int* rows) {
   const int k = threadIdx.x;
-  if (k < chunk.keys) {
-    rows[k] = chunk.layout.KeyRow(chunk.query, chunk.first + k, chunk.length);
+  if (k < query.KeysOf(chunk)) {
+    rows[k] = query.layout.KeyRow(query.position, chunk * kAttentionChunk + k, query.length);
   }
 }
 
@@ -81,17 +84,18 @@ __device__ __forceinline__ float LargestScore(const float* scores, int keys) {
   return WarpMax(largest);
 }
 
-// Asks the second-level cache for what the same block reads in the next layer: a row per thread.
-__device__ __forceinline__ void PrefetchNext(const DecodeAttention& a, const Chunk& chunk) {
-  const HeadRows layout = a.next_heads[chunk.head];
-  const int k = chunk.first + static_cast<int>(threadIdx.x);
-  if (threadIdx.x >= kAttentionChunk || k >= layout.KeyCount(chunk.query)) return;
-  const DeviceSequence& sequence = a.sequences[a.row_states[chunk.row].slot];
-  const int64_t row = layout.KeyRow(chunk.query, k, chunk.length);
+// Asks the second-level cache for what the next layer reads of the same chunk: a row per thread.
+__device__ __forceinline__ void PrefetchNext(const DecodeAttention& a, const Query& query,
+                                             int chunk) {
+  const HeadRows layout = a.next_heads[query.head];
+  const int k = chunk * kAttentionChunk + static_cast<int>(threadIdx.x);
+  if (threadIdx.x >= kAttentionChunk || k >= layout.KeyCount(query.position)) return;
+  const DeviceSequence& sequence = a.sequences[a.row_states[query.row].slot];
+  const int64_t row = layout.KeyRow(query.position, k, query.length);
   const std::byte* const keys =
-      sequence.cache + sequence.head_offsets[a.next_first_head + chunk.head];
+      sequence.cache + sequence.head_offsets[a.next_first_head + query.head];
   const std::byte* const values =
-      keys + static_cast<int64_t>(layout.Rows(chunk.length)) * a.d_key * 2;
+      keys + static_cast<int64_t>(layout.Rows(query.length)) * a.d_key * 2;
   constexpr int kLine = 128;
 #pragma unroll 1
   for (int i = 0; i < a.d_key * 2; i += kLine) {
@@ -103,72 +107,85 @@ __device__ __forceinline__ void PrefetchNext(const DecodeAttention& a, const Chu
   }
 }
 
-// A chunk's share of a query's output.
-struct Share {
-  float largest;  // score, in units of log2
-  float sum;      // of 2^(score - largest)
-};
+// -- Shares of chunks: [d_value] sums of values weighted by 2^(score - largest), then the largest
+// score in units of log2, then the sum of those weights.
 
-// The query's output from the chunks' shares, in their order. By the whole block.
+__device__ __forceinline__ int ShareStride(const DecodeAttention& a) { return a.d_value + 2; }
+
 template <Operand kOperand>
-__device__ void Combine(const DecodeAttention& a, const Chunk& chunk, const float* partials,
-                        typename OperandTraits<kOperand>::Type* out) {
-  const int stride = a.d_value + 2;
+__device__ __forceinline__ auto* OutputOf(const DecodeAttention& a, const Query& query) {
+  using Type = typename OperandTraits<kOperand>::Type;
+  return reinterpret_cast<Type*>(a.out) + query.IndexIn(a) * a.d_value;
+}
+
+// The query's output from its chunks' shares, in their order; `read(i)` is their i-th float. By the
+// whole block.
+template <Operand kOperand, typename Read>
+__device__ __forceinline__ void Combine(const DecodeAttention& a, const Query& query, Read&& read) {
+  const int stride = ShareStride(a);
   float largest = -INFINITY;
-  for (int c = 0; c < chunk.chunks; ++c) {
-    largest = fmaxf(largest, __ldcg(partials + c * stride + a.d_value));
+  for (int c = 0; c < query.chunks; ++c) {
+    largest = fmaxf(largest, read(c * stride + a.d_value));
   }
 #pragma unroll 1
   for (int i = threadIdx.x; i < a.d_value; i += blockDim.x) {
     float sum = 0;
     float value = 0;
 #pragma unroll 4
-    for (int c = 0; c < chunk.chunks; ++c) {
-      const float* const share = partials + c * stride;
-      const float weight = exp2f(__ldcg(share + a.d_value) - largest);
-      sum += weight * __ldcg(share + a.d_value + 1);
-      value += weight * __ldcg(share + i);
+    for (int c = 0; c < query.chunks; ++c) {
+      const float weight = Exp2(read(c * stride + a.d_value) - largest);
+      sum = fmaf(weight, read(c * stride + a.d_value + 1), sum);
+      value = fmaf(weight, read(c * stride + i), value);
     }
-    out[i] = OperandTraits<kOperand>::From(value / sum);
+    OutputOf<kOperand>(a, query)[i] = OperandTraits<kOperand>::From(value / sum);
   }
 }
 
-// Writes the chunk's weighted values, of which `value_of(i)` is the i-th: to `out` where the query
-// has one chunk, else to the partials, from which the last block to arrive makes the output.
-template <Operand kOperand, typename ValueOf>
-__device__ __forceinline__ void Conclude(const DecodeAttention& a, const Chunk& chunk,
-                                         const Share& share, ValueOf&& value_of) {
-  using Traits = OperandTraits<kOperand>;
-  const int64_t query = static_cast<int64_t>(chunk.row) * a.n_head + chunk.head;
-  auto* const out = reinterpret_cast<typename Traits::Type*>(a.out) + query * a.d_value;
-  if (chunk.chunks <= 1) {
-    const float inverse = chunk.keys > 0 ? 1.0f / share.sum : 0.0f;
-#pragma unroll 1
-    for (int i = threadIdx.x; i < a.d_value; i += blockDim.x) {
-      out[i] = Traits::From(value_of(i) * inverse);
-    }
-    return;
-  }
-  const int stride = a.d_value + 2;
-  float* const partials = a.partials + query * a.chunks * stride;
-  float* const mine = partials + blockIdx.x * stride;
-#pragma unroll 1
-  for (int i = threadIdx.x; i < a.d_value; i += blockDim.x) __stcg(mine + i, value_of(i));
-  if (threadIdx.x == 0) {
-    __stcg(mine + a.d_value, share.largest);
-    __stcg(mine + a.d_value + 1, share.sum);
-  }
+// Where the shares of a query of several blocks lie.
+__device__ __forceinline__ float* SharesOf(const DecodeAttention& a, const Query& query) {
+  return a.partials + query.IndexIn(a) * a.chunks * ShareStride(a);
+}
+
+// Counts the block among the `blocks` of its query; the last of them combines all shares. By the
+// whole block, after it has written its own.
+template <Operand kOperand>
+__device__ __forceinline__ void Arrive(const DecodeAttention& a, const Query& query, int blocks) {
   __threadfence();
   __shared__ bool last;
   __syncthreads();
   if (threadIdx.x == 0) {
-    last = atomicAdd(a.arrivals + query, 1) == chunk.chunks - 1;
-    if (last) a.arrivals[query] = 0;
+    int32_t* const arrivals = a.arrivals + query.IndexIn(a);
+    last = atomicAdd(arrivals, 1) == blocks - 1;
+    if (last) *arrivals = 0;
   }
   __syncthreads();
   if (!last) return;
   __threadfence();
-  Combine<kOperand>(a, chunk, partials, out);
+  const float* const shares = SharesOf(a, query);
+  Combine<kOperand>(a, query, [&](int i) { return __ldcg(shares + i); });
+}
+
+// Writes one chunk's share: to `out` where the query has no other, else to `shares`. `sum` is of
+// its weights, `value_of(i)` its i-th weighted value. By the whole block.
+template <Operand kOperand, typename ValueOf>
+__device__ __forceinline__ void WriteShare(const DecodeAttention& a, const Query& query, int chunk,
+                                           float largest, float sum, float* shares,
+                                           ValueOf&& value_of) {
+  if (query.chunks <= 1) {
+    const float inverse = query.keys > 0 ? 1.0f / sum : 0.0f;
+#pragma unroll 1
+    for (int i = threadIdx.x; i < a.d_value; i += blockDim.x) {
+      OutputOf<kOperand>(a, query)[i] = OperandTraits<kOperand>::From(value_of(i) * inverse);
+    }
+    return;
+  }
+  float* const mine = shares + chunk * ShareStride(a);
+#pragma unroll 1
+  for (int i = threadIdx.x; i < a.d_value; i += blockDim.x) mine[i] = value_of(i);
+  if (threadIdx.x == 0) {
+    mine[a.d_value] = largest;
+    mine[a.d_value + 1] = sum;
+  }
 }
 
 }  // namespace strided::cuda::attention

@@ -13,7 +13,6 @@ struct AttentionCopies {
   using Type = typename Sizes::Type;
   static constexpr int kKeys = Sizes::kKeys;
   static constexpr int kValueTiles = Sizes::kValueTiles;
-  static constexpr int kValuePitch = Sizes::kValuePitch;
   static constexpr int kLanesOfRow = 8;
 
   // Part `part` of 8 elements of a row of `width`; zeros beyond it and where not `valid`.
@@ -57,27 +56,38 @@ struct AttentionCopies {
                                                   const AttentionBlock<Type>& block, int index,
                                                   uint32_t to) {
     const AttentionTask& task = block.task;
-    const KeySource<Type> source = block.source;  // in registers, meanwhile
     const bool second = index >= task.tiles[0];
     const KeyAxis axis = second ? task.axes[1] : task.axes[0];
     const KeyLimits limits = Select(second, task.limits[0], task.limits[1]);
     const int first = task.FirstKeyOf<kKeys>(index);
+    // Keys of a call's own rows need no more than their positions.
+    if (IsAligned(a) && block.source.IsInCall(axis, max(first, limits.begin))) {
+      CopyTile(a, limits, first, to, [&](int key) { return block.source.AtInCall(axis, key); });
+    } else {
+      CopyTile(a, limits, first, to, [&](int key) { return block.source.At(axis, key); });
+    }
+  }
+
+ private:
+  // Keys first, first + 1, ...; those beyond the limits are zeros.
+  template <typename RowAt>
+  static __device__ __forceinline__ void CopyTile(const PrefillAttention& a, KeyLimits limits,
+                                                  int first, uint32_t to, RowAt&& row_at) {
     const int key_parts = Sizes::KeySteps(a.d_key) * 2;
-    const int key_pitch = Sizes::KeyPitch(a.d_key);
-    const uint32_t to_values = to + kKeys * key_pitch;
+    const bool aligned = IsAligned(a);
+#pragma unroll 1
     for (int k = threadIdx.x / kLanesOfRow; k < kKeys; k += blockDim.x / kLanesOfRow) {
       const int key = first + k;
       const bool valid = limits.Holds(key);
-      const auto row = source.At(axis, valid ? key : limits.begin);
-      for (int part = threadIdx.x % kLanesOfRow; part < key_parts + kValueTiles;
-           part += kLanesOfRow) {
-        if (part < key_parts) {
-          CopyPart(row.key, part, a.d_key, valid, IsAligned(a), to + k * key_pitch + part * 16);
-        } else {
-          const int value_part = part - key_parts;
-          CopyPart(row.value, value_part, a.d_value, valid, IsAligned(a),
-                   to_values + k * kValuePitch + value_part * 16);
-        }
+      const auto row = row_at(valid ? key : limits.begin);
+#pragma unroll
+      for (int part = threadIdx.x % kLanesOfRow; part < key_parts; part += kLanesOfRow) {
+        CopyPart(row.key, part, a.d_key, valid, aligned, to + Sizes::KeyOffset(k, part, a.d_key));
+      }
+#pragma unroll
+      for (int part = threadIdx.x % kLanesOfRow; part < kValueTiles; part += kLanesOfRow) {
+        CopyPart(row.value, part, a.d_value, valid, aligned,
+                 to + Sizes::ValueOffset(k, part, a.d_key));
       }
     }
   }

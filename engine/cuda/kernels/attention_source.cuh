@@ -51,6 +51,17 @@ class KeySource {
     return {cache_keys_ + row * d_key_, cache_values_ + row * d_value_};
   }
 
+  // The same for a key whose position is the call's.
+  __device__ __forceinline__ Row AtInCall(KeyAxis axis, int key) const {
+    const int ahead = PositionOf(rows_, axis, residue_, key) - first_position_;
+    const Type* const from = call_keys_ + ahead * call_stride_;
+    return {from, from + d_key_};
+  }
+  // Whether the positions of this key and of later ones are the call's.
+  __device__ __forceinline__ bool IsInCall(KeyAxis axis, int key) const {
+    return PositionOf(rows_, axis, residue_, key) >= first_position_;
+  }
+
   __device__ const HeadRows& rows() const { return rows_; }
 
  private:

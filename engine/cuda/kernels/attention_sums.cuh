@@ -7,15 +7,10 @@
 
 #include "engine/cuda/kernels/async_copy.cuh"
 #include "engine/cuda/kernels/attention_task.cuh"
+#include "engine/cuda/kernels/exponential.cuh"
 #include "engine/cuda/kernels/fragments.cuh"
 
 namespace strided::cuda {
-
-__device__ __forceinline__ float Exp2(float x) {
-  float y;
-  asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
-  return y;
-}
 
 template <class Sizes>
 struct AttentionSums {
@@ -113,6 +108,14 @@ struct AttentionSums {
     }
   }
 
+  static __device__ __forceinline__ void MaskWhereNeeded(bool second, int first, const State& state,
+                                                         Scores& scores) {
+    const KeyLimits low = Select(second, state.limits[0][0], state.limits[1][0]);
+    const KeyLimits high = Select(second, state.limits[0][1], state.limits[1][1]);
+    const bool all = low.Covers(first, kKeys) && high.Covers(first, kKeys);
+    if (!__all_sync(0xFFFFFFFFu, all)) Mask(low, high, first, scores);
+  }
+
   // Turns scores into weights exp(scale (score - largest)), and what is summed so far to the new
   // largest. Where that stays, the factor is exactly 1. `scale` is in powers of two.
   static __device__ __forceinline__ void Soften(float scale, State& state, Scores& scores) {
@@ -146,16 +149,23 @@ struct AttentionSums {
     }
   }
 
+  // Those of keys 16 k ... 16 k + 15, as the A operand.
+  static __device__ __forceinline__ void PackWeights(const Scores& weights, int k,
+                                                     uint32_t (&a)[4]) {
+    a[0] = Traits::Pack(weights[2 * k][0], weights[2 * k][1]);
+    a[1] = Traits::Pack(weights[2 * k][2], weights[2 * k][3]);
+    a[2] = Traits::Pack(weights[2 * k + 1][0], weights[2 * k + 1][1]);
+    a[3] = Traits::Pack(weights[2 * k + 1][2], weights[2 * k + 1][3]);
+  }
+
   static __device__ __forceinline__ void AddValues(const Scores& weights, uint32_t values,
                                                    State& state) {
     const int lane = threadIdx.x % 32;
     const uint32_t from = values + lane % 16 * kValuePitch + lane / 16 * 16;
 #pragma unroll
     for (int k = 0; k < kKeys / 16; ++k) {
-      const uint32_t a[4] = {Traits::Pack(weights[2 * k][0], weights[2 * k][1]),
-                             Traits::Pack(weights[2 * k][2], weights[2 * k][3]),
-                             Traits::Pack(weights[2 * k + 1][0], weights[2 * k + 1][1]),
-                             Traits::Pack(weights[2 * k + 1][2], weights[2 * k + 1][3])};
+      uint32_t a[4];
+      PackWeights(weights, k, a);
 #pragma unroll
       for (int pair = 0; pair < kValueTiles / 2; ++pair) {
         uint32_t b[4];
@@ -170,16 +180,14 @@ struct AttentionSums {
   static __device__ __forceinline__ void Attend(const PrefillAttention& a, const Queries& queries,
                                                 uint32_t stage, bool second, int first,
                                                 State& state) {
-    constexpr float kLog2E = 1.44269504f;
     const KeyLimits low = Select(second, state.limits[0][0], state.limits[1][0]);
     const KeyLimits high = Select(second, state.limits[0][1], state.limits[1][1]);
     if (__all_sync(0xFFFFFFFFu, low.Misses(first, kKeys) && high.Misses(first, kKeys))) return;
     Scores scores = {};
     Score(queries, stage, a.d_key, scores);
-    const bool all = low.Covers(first, kKeys) && high.Covers(first, kKeys);
-    if (!__all_sync(0xFFFFFFFFu, all)) Mask(low, high, first, scores);
-    Soften(a.scale * kLog2E, state, scores);
-    AddValues(scores, stage + kKeys * Sizes::KeyPitch(a.d_key), state);
+    MaskWhereNeeded(second, first, state, scores);
+    Soften(a.scale * kLog2OfE, state, scores);
+    AddValues(scores, stage + Sizes::ValueOffset(0, 0, a.d_key), state);
   }
 };
 

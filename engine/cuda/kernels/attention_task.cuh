@@ -11,32 +11,58 @@ namespace strided::cuda {
 inline constexpr int kWarpQueries = 16;
 inline constexpr int kMaxTileQueries = 128;
 
+// By which instructions, as WideWay: of a warp, or of a warpgroup.
+enum class AttentionWay { kWarps, kWarpgroups };
+
 // kKeySteps: steps of 16 elements of a key; 0: as many as d_key says, the queries then stay in
 // shared memory. kValueTiles: tiles of 8 elements of a value, beyond d_value zeros. kKeys: of a
-// tile.
-template <Operand kOperandType, int kKeyStepsOr0, int kValueTilesOf, int kKeysOf>
+// tile. A stage of shared memory holds a tile of keys, then their values.
+template <Operand kOperandType, int kKeyStepsOr0, int kValueTilesOf, int kKeysOf,
+          AttentionWay kWayOf = AttentionWay::kWarps>
 struct AttentionSizes {
   static constexpr Operand kOperand = kOperandType;
   static constexpr int kKeySteps = kKeyStepsOr0;
   static constexpr int kValueTiles = kValueTilesOf;
   static constexpr int kKeys = kKeysOf;
+  static constexpr AttentionWay kWay = kWayOf;
+  static constexpr bool kByWarpgroups = kWay == AttentionWay::kWarpgroups;
   static_assert(kValueTiles % 2 == 0 && kKeys % 16 == 0, "one ldmatrix serves two tiles");
+  static_assert(!kByWarpgroups || (kKeySteps > 0 && kKeySteps <= 4), "a key in 128 bytes");
   using Traits = OperandTraits<kOperand>;
   using Type = typename Traits::Type;
 
-  // Bytes from one row in shared memory to the next: an odd number of 16-byte parts.
+  // kWarps: bytes from one row to the next, an odd number of 16-byte parts.
   static constexpr int kPadding = 16;
   static constexpr int kValuePitch = kValueTiles * 16 + kPadding;
+  // kWarpgroups: rows of 128 bytes, their parts exchanged; of values as many blocks of rows as it
+  // takes. Stages start at multiples of kAlignment.
+  static constexpr int kRowBytes = 128;
+  static constexpr int kValueBlocks = (kValueTiles + 7) / 8;
+  static constexpr int kAlignment = kByWarpgroups ? 1024 : 16;
 
   static __host__ __device__ __forceinline__ int KeySteps(int d_key) {
     return kKeySteps > 0 ? kKeySteps : (d_key + 15) / 16;
   }
+  // Also of queries.
   static __host__ __device__ __forceinline__ int KeyPitch(int d_key) {
     return KeySteps(d_key) * 32 + kPadding;
   }
-  // Of a tile of keys, then of their values.
   static __host__ __device__ __forceinline__ int StageBytes(int d_key) {
+    if constexpr (kByWarpgroups) return kKeys * kRowBytes * (1 + kValueBlocks);
     return kKeys * (KeyPitch(d_key) + kValuePitch);
+  }
+
+  // Where 16-byte part `part` of a key or value lies in a stage.
+  static __device__ __forceinline__ int KeyOffset(int key, int part, int d_key) {
+    if constexpr (kByWarpgroups) return key * kRowBytes + (part ^ key % 8) * 16;
+    return key * KeyPitch(d_key) + part * 16;
+  }
+  static __device__ __forceinline__ int ValueOffset(int key, int part, int d_key) {
+    if constexpr (kByWarpgroups) {
+      const int block = 1 + part / 8;
+      return (block * kKeys + key) * kRowBytes + (part % 8 ^ key % 8) * 16;
+    }
+    return kKeys * KeyPitch(d_key) + key * kValuePitch + part * 16;
   }
 };
 

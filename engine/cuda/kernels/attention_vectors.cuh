@@ -15,43 +15,46 @@ struct VectorRows {
   int row_vectors;    // vectors of a row
   bool used;          // whether the lane has one of them
 
-  __device__ __forceinline__ uint4 At(int row) const {
-    return __ldcg(base + static_cast<int64_t>(row) * row_vectors);
+  __device__ __forceinline__ const uint4* At(int row) const {
+    return base + static_cast<uint32_t>(row * row_vectors);
   }
 };
 
-// A batch of vectors of consecutive turns of the block over the chunk's keys (or values). Turn i of
-// lane group g of the block is key i * groups + g.
-template <int kWarps, int kLanes>
-struct VectorBatch {
-  static constexpr int kGroups = 32 * kWarps / kLanes;
-  static constexpr int kTurns = kAttentionChunk / kGroups;  // of a whole chunk
-  static constexpr int kBatch = kTurns < kMaxBatch ? kTurns : kMaxBatch;
-  uint4 vectors[kBatch];
+// Rows of `width` elements from `rows` on.
+template <int kLanes>
+__device__ __forceinline__ VectorRows VectorRowsOf(const std::byte* rows, int width) {
+  const int vector = threadIdx.x % kLanes;
+  const int vectors = width / kVector;
+  return {reinterpret_cast<const uint4*>(rows) + vector, vectors, vector < vectors};
+}
 
-  // Reads the turns first_turn..., but not key `without`.
-  __device__ __forceinline__ void Fetch(const VectorRows& from, const int* rows, int keys,
-                                        int first_turn, int without) {
-    const int group = threadIdx.x / kLanes;
-#pragma unroll
-    for (int i = 0; i < kBatch; ++i) {
-      const int key = (first_turn + i) * kGroups + group;
-      vectors[i] = make_uint4(0, 0, 0, 0);
-      if (key < keys && key != without && from.used) vectors[i] = from.At(rows[key]);
+// How a block goes over the keys (or values) of a chunk: turn i of lane group g is key
+// i * kGroups + g.
+template <int kWarps, int kLanesOf>
+struct VectorTurns {
+  static constexpr int kThreads = 32 * kWarps;
+  static constexpr int kLanes = kLanesOf;
+  static constexpr int kGroups = kThreads / kLanes;
+  static constexpr int kTurns = kAttentionChunk / kGroups;  // of a whole chunk
+};
+
+// The lane's part of the row's query, in units of which exp is a power of two. After the wait.
+template <int kLanes>
+struct VectorQuery {
+  float elements[kVector];
+
+  __device__ __forceinline__ VectorQuery(const DecodeAttention& a, const Query& query, bool used) {
+    float4 low = make_float4(0, 0, 0, 0);
+    float4 high = low;
+    if (used) {
+      const int64_t at = query.IndexIn(a) * a.d_key + threadIdx.x % kLanes * kVector;
+      low = __ldcg(reinterpret_cast<const float4*>(a.queries + at));
+      high = __ldcg(reinterpret_cast<const float4*>(a.queries + at) + 1);
     }
-  }
-  // Reads key `key`, if it is one of the first batch's. Requires that it is one of the chunk's.
-  __device__ __forceinline__ void FetchOne(const VectorRows& from, const int* rows, int key) {
-    if (key % kGroups != threadIdx.x / kLanes || !from.used) return;
-    const uint4 vector = from.At(rows[key]);
-    const int turn = key / kGroups;
+    const float scale = a.scale * kLog2OfE;
+    const float read[kVector] = {low.x, low.y, low.z, low.w, high.x, high.y, high.z, high.w};
 #pragma unroll
-    for (int i = 0; i < kBatch; ++i) {  // selections, so that the batch stays in registers
-      vectors[i].x = i == turn ? vector.x : vectors[i].x;
-      vectors[i].y = i == turn ? vector.y : vectors[i].y;
-      vectors[i].z = i == turn ? vector.z : vectors[i].z;
-      vectors[i].w = i == turn ? vector.w : vectors[i].w;
-    }
+    for (int i = 0; i < kVector; ++i) elements[i] = read[i] * scale;
   }
 };
 
@@ -67,44 +70,70 @@ __device__ __forceinline__ void Widen(const uint4& vector, float (&out)[kVector]
   }
 }
 
-// Products of the query with a batch of keys, to `scores`.
-template <Operand kOperand, int kWarps, int kLanes>
-__device__ __forceinline__ void Score(const Chunk& chunk, const VectorBatch<kWarps, kLanes>& batch,
-                                      const float (&query)[kVector], int first_turn,
-                                      float* scores) {
-  const int group = threadIdx.x / kLanes;
+// Products of the query with the keys of `kCount` turns, to `scores`; `read(i)` is the lane's
+// vector of the i-th of them.
+template <Operand kOperand, class Turns, int kCount, typename Read>
+__device__ __forceinline__ void Score(int first_turn, int keys,
+                                      const VectorQuery<Turns::kLanes>& query, float* scores,
+                                      Read&& read) {
 #pragma unroll
-  for (int i = 0; i < VectorBatch<kWarps, kLanes>::kBatch; ++i) {
+  for (int i = 0; i < kCount; ++i) {
     float key[kVector];
-    Widen<kOperand>(batch.vectors[i], key);
+    Widen<kOperand>(read(i), key);
     float product = 0;
 #pragma unroll
-    for (int j = 0; j < kVector; ++j) product = fmaf(query[j], key[j], product);
+    for (int j = 0; j < kVector; ++j) product = fmaf(query.elements[j], key[j], product);
 #pragma unroll
-    for (int distance = kLanes / 2; distance > 0; distance /= 2) {
+    for (int distance = Turns::kLanes / 2; distance > 0; distance /= 2) {
       product += __shfl_xor_sync(0xFFFFFFFFu, product, distance);
     }
-    const int at = (first_turn + i) * VectorBatch<kWarps, kLanes>::kGroups + group;
-    if (threadIdx.x % kLanes == 0 && at < chunk.keys) scores[at] = product;
+    const int at = (first_turn + i) * Turns::kGroups + threadIdx.x / Turns::kLanes;
+    if (threadIdx.x % Turns::kLanes == 0 && at < keys) scores[at] = product;
   }
 }
 
-template <Operand kOperand, int kWarps, int kLanes>
-__device__ __forceinline__ void Weigh(const Chunk& chunk, const VectorBatch<kWarps, kLanes>& batch,
-                                      const float* scores, float largest, int first_turn,
-                                      float (&sums)[kVector + 1]) {
-  const int group = threadIdx.x / kLanes;
+// The lane's sums of values by weight, over its turns in order, and of the weights.
+struct VectorSums {
+  float values[kVector] = {};
+  float weights = 0;
+};
+
+// With the values of `kCount` more turns.
+template <Operand kOperand, class Turns, int kCount, typename Read>
+__device__ __forceinline__ VectorSums Weigh(VectorSums sums, int first_turn, int keys,
+                                            const float* scores, float largest, Read&& read) {
 #pragma unroll
-  for (int i = 0; i < VectorBatch<kWarps, kLanes>::kBatch; ++i) {
-    const int at = (first_turn + i) * VectorBatch<kWarps, kLanes>::kGroups + group;
-    if (at >= chunk.keys) continue;
-    const float weight = exp2f(scores[at] - largest);
+  for (int i = 0; i < kCount; ++i) {
+    const int at = (first_turn + i) * Turns::kGroups + threadIdx.x / Turns::kLanes;
+    if (at >= keys) continue;
+    const float weight = Exp2(scores[at] - largest);
     float value[kVector];
-    Widen<kOperand>(batch.vectors[i], value);
+    Widen<kOperand>(read(i), value);
 #pragma unroll
-    for (int j = 0; j < kVector; ++j) sums[j] = fmaf(weight, value[j], sums[j]);
-    sums[kVector] += weight;
+    for (int j = 0; j < kVector; ++j) sums.values[j] = fmaf(weight, value[j], sums.values[j]);
+    sums.weights += weight;
   }
+  return sums;
+}
+
+// The sums of all of the warp's lane groups, to `values` and `weights` of the warp.
+template <int kLanes>
+__device__ __forceinline__ void ShareSums(VectorSums sums, bool used, float* values,
+                                          float* weights) {
+#pragma unroll
+  for (int distance = 16; distance >= kLanes; distance /= 2) {
+#pragma unroll
+    for (int j = 0; j < kVector; ++j) {
+      sums.values[j] += __shfl_xor_sync(0xFFFFFFFFu, sums.values[j], distance);
+    }
+    sums.weights += __shfl_xor_sync(0xFFFFFFFFu, sums.weights, distance);
+  }
+  const int lane = threadIdx.x % 32;
+  if (lane >= kLanes || !used) return;
+  auto* const to = reinterpret_cast<float4*>(values + lane * kVector);
+  to[0] = make_float4(sums.values[0], sums.values[1], sums.values[2], sums.values[3]);
+  to[1] = make_float4(sums.values[4], sums.values[5], sums.values[6], sums.values[7]);
+  if (lane == 0) *weights = sums.weights;
 }
 
 }  // namespace strided::cuda::attention

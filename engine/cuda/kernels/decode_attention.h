@@ -5,11 +5,11 @@
 //   caches   keys [rows of the head][d_key], values [rows of the head][d_value], operand's type
 //   out      [rows][n_head][d_value]        operand's type
 //
-// The keys of a query, in the layout's order, are cut into chunks of kAttentionChunk. A block takes
-// one chunk of one head of one row: scores, the chunk's largest, the sums of exp(score - largest)
-// and of the values weighted by it. Where a query has several chunks, the block that ends last
-// combines them in their order. Every order of summation follows from the query alone, so results
-// do not depend on the batch, on N or on who ends last.
+// The keys of a query, in the layout's order, are cut into chunks of kAttentionChunk. Each gives
+// its share: the largest score, the sums of exp(score - largest) and of the values weighted by it.
+// A query's shares are combined in their order. Its chunks may be divided among several blocks, of
+// which the last to end combines. Every order of summation follows from the query alone, so
+// results do not depend on the batch, on N, on the number of blocks or on who ends last.
 //
 // Bound by reading keys and values once: rows * heads * keys * (d_key + d_value) elements. What
 // earlier steps have written is read before the wait for the grid before this one.
@@ -48,11 +48,16 @@ struct DecodeAttention {
   int next_first_head = 0;
   int rows = 0;
   int chunks = 1;  // at least the chunks of every row's query
-  // For queries of several chunks: [rows][n_head][chunks][d_value + 2] float32, and counters
+  int blocks = 0;  // that share a query's chunks; 0: ChooseAttentionBlocks. For tests
+  // For queries of several blocks: [rows][n_head][chunks][d_value + 2] float32, and counters
   // [rows][n_head] that are 0 before and after.
   float* partials = nullptr;
   int32_t* arrivals = nullptr;
 };
+
+// Blocks that share the chunks of a query: one chunk to each at few queries, where latency counts;
+// at many as few as keep all multiprocessors busy to the end. Pure.
+int ChooseAttentionBlocks(int queries, int chunks, int multiprocessors);
 
 // One kernel, dependent on the one before it in `stream`.
 absl::Status LaunchDecodeAttention(const DecodeAttention& attention, cudaStream_t stream);

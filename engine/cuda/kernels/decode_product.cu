@@ -2,6 +2,7 @@
 #include <cstddef>
 
 #include "engine/cuda/kernels/decode_product_float32.h"
+#include "engine/cuda/kernels/decode_product_tile.h"
 #include "engine/cuda/kernels/launch.h"
 #include "engine/cuda/kernels/product_results.cuh"
 #include "engine/cuda/kernels/product_staging.cuh"
@@ -169,6 +170,7 @@ int ProductWarps(int inputs) { return std::min(kMaxWarps, PackedSteps(inputs) / 
 
 absl::Status LaunchDecodeProduct(const DecodeProduct& product, int multiprocessors,
                                  cudaStream_t stream) {
+  if (TakesTiles(product)) return LaunchProductTiles(product, multiprocessors, stream);
   const ProductTile tile = ChooseProductTile({.outputs = product.matrix.outputs,
                                               .inputs = product.matrix.inputs,
                                               .rows = product.rows,

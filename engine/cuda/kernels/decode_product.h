@@ -3,7 +3,8 @@
 // Sums have one order at every batch size. Inputs are cut into groups of 64; warp w of a block adds
 // up the groups w, w + W, w + 2W, ... with W = ProductWarps(inputs), one mma.m16n8k16 after the
 // other, and the block then adds its warps' sums in the order of the warps. How many outputs and
-// columns a block takes (ProductTile) does not enter.
+// columns a block takes (ProductTile) does not enter. At many rows a kernel of tiles takes the same
+// sums in the same order (decode_product_tile.cuh).
 //
 // Bound by reading the matrix once per column tile: at few rows by the latency of a launch and of
 // one read of the activations.
@@ -40,6 +41,9 @@ struct DecodeProduct {
   bool normed = false;
   DeviceNorm norm;
   const std::byte* in = nullptr;
+  // [rows][inputs] in the operand's type: where many rows are normed once, for all blocks. Null:
+  // each block norms its own columns.
+  std::byte* normed_rows = nullptr;
 
   ProductOutput output = ProductOutput::kLogits;
   float* hidden = nullptr;  // [rows][d_model] the residual stream
@@ -89,7 +93,7 @@ ProductTile ChooseProductTile(const ProductShape& shape, int multiprocessors);
 // W: the warps that share the inputs of a tile of outputs, by inputs alone.
 int ProductWarps(int inputs);
 
-// One kernel, dependent on the one before it in `stream`.
+// One kernel, or a norm's and the product's, each dependent on the one before it in `stream`.
 absl::Status LaunchDecodeProduct(const DecodeProduct& product, int multiprocessors,
                                  cudaStream_t stream);
 

@@ -6,6 +6,8 @@
 #ifndef STRIDED_ENGINE_CUDA_KERNELS_HEAD_ROWS_H_
 #define STRIDED_ENGINE_CUDA_KERNELS_HEAD_ROWS_H_
 
+#include <cstdint>
+
 #include "engine/model/attention_pattern.h"
 
 #ifdef __CUDACC__
@@ -16,12 +18,30 @@
 
 namespace strided::cuda {
 
+// Division by a number that is known before, in few instructions: exact for dividends 0 <= x < 2^31
+// (Granlund and Montgomery 1994, section 4).
+struct Divisor {
+  int value = 1;
+  uint32_t inverse = (uint32_t{1} << 31) + 1;  // 2^shift / value, the next integer above
+  int shift = 31;
+
+  // Requires value >= 1.
+  static Divisor Of(int value);
+
+  STRIDED_HOST_DEVICE int Divide(int x) const {
+    return static_cast<int>(static_cast<uint64_t>(static_cast<uint32_t>(x)) * inverse >> shift);
+  }
+  STRIDED_HOST_DEVICE int Remainder(int x) const { return x - Divide(x) * value; }
+};
+
 // A head's pattern. N, the sequence's longest length, is given to each function.
 struct HeadRows {
   PatternKind kind = PatternKind::kDense;
   int period = 1;  // w of local, l of the others; unused by dense
   int cells = 0;   // c
   int offset = 0;  // o
+  Divisor by_period;
+  Divisor by_cells;  // 1 where the pattern has none
 
   // Requires what AttentionPattern::Create has checked.
   static HeadRows Of(const AttentionPattern& pattern);
@@ -31,22 +51,22 @@ struct HeadRows {
 
   // Rows before the open block's own: fixed and summary.
   STRIDED_HOST_DEVICE int SummaryRows(int max_length) const {
-    return cells * CeilDivide(max_length, period);
+    return cells * by_period.Divide(max_length + period - 1);
   }
   // Fixed: whether row t holds position t.
   STRIDED_HOST_DEVICE bool InOrder(int max_length) const {
     return SummaryRows(max_length) + period >= max_length;
   }
   STRIDED_HOST_DEVICE bool IsSummaryCell(int position) const {
-    const int within = position % period;
+    const int within = by_period.Remainder(position);
     return offset <= within && within < offset + cells;
   }
   // The first row of the positions t with t mod l = residue, for strided layouts.
   STRIDED_HOST_DEVICE int ColumnStart(int residue, int max_length) const {
-    return residue * (max_length / period) + Least(residue, max_length % period);
+    return residue * by_period.Divide(max_length) + Least(residue, by_period.Remainder(max_length));
   }
   STRIDED_HOST_DEVICE int ColumnRow(int position, int max_length) const {
-    return ColumnStart(position % period, max_length) + position / period;
+    return ColumnStart(by_period.Remainder(position), max_length) + by_period.Divide(position);
   }
 
   // Rows of the head.
@@ -74,17 +94,17 @@ struct HeadRows {
       case PatternKind::kLocal:
         return Least(query + 1, period);
       case PatternKind::kStrided:
-        return query / period + 1;
+        return by_period.Divide(query) + 1;
       case PatternKind::kLocalStrided:
-        return query / period + 1 + Least(query, period - 1);
+        return by_period.Divide(query) + 1 + Least(query, period - 1);
       case PatternKind::kBlock:
-        return query % period + 1;
+        return by_period.Remainder(query) + 1;
       case PatternKind::kSummary: {
-        const int open = query % period - offset + 1;
-        return query / period * cells + Least(open < 0 ? 0 : open, cells);
+        const int open = by_period.Remainder(query) - offset + 1;
+        return by_period.Divide(query) * cells + Least(open < 0 ? 0 : open, cells);
       }
       case PatternKind::kFixed:
-        return query / period * cells + query % period + 1;
+        return by_period.Divide(query) * cells + by_period.Remainder(query) + 1;
       case PatternKind::kPreviousBlock:
         return query < period ? 0 : period;
     }
@@ -95,7 +115,7 @@ struct HeadRows {
   // next block's first.
   STRIDED_HOST_DEVICE int MostKeys(int query) const {
     const int here = KeyCount(query);
-    const int block_end = query / period * period - 1;
+    const int block_end = by_period.Divide(query) * period - 1;
     const int before = block_end >= 0 ? KeyCount(block_end) : 0;
     return here > before ? here : before;
   }
@@ -104,9 +124,9 @@ struct HeadRows {
   STRIDED_HOST_DEVICE int OwnKey(int query) const {
     switch (kind) {
       case PatternKind::kLocal:
-        return query % period;
+        return by_period.Remainder(query);
       case PatternKind::kLocalStrided:
-        return query / period;
+        return by_period.Divide(query);
       case PatternKind::kSummary:
         return IsSummaryCell(query) ? KeyCount(query) - 1 : -1;
       case PatternKind::kPreviousBlock:
@@ -120,22 +140,23 @@ struct HeadRows {
   STRIDED_HOST_DEVICE int KeyRow(int query, int k, int max_length) const {
     switch (kind) {
       case PatternKind::kStrided:
-        return ColumnStart(query % period, max_length) + k;
+        return ColumnStart(by_period.Remainder(query), max_length) + k;
       case PatternKind::kLocalStrided: {
-        const int column = query / period + 1;
-        if (k < column) return ColumnStart(query % period, max_length) + k;
+        const int column = by_period.Divide(query) + 1;
+        if (k < column) return ColumnStart(by_period.Remainder(query), max_length) + k;
         return ColumnRow(query - Least(query, period - 1) + k - column, max_length);
       }
       case PatternKind::kFixed: {
-        const int block = query / period;
+        const int block = by_period.Divide(query);
         const int earlier = block * cells;
         if (!InOrder(max_length)) {
           return k < earlier ? k : SummaryRows(max_length) + k - earlier;
         }
-        return k < earlier ? k / cells * period + offset + k % cells : block * period + k - earlier;
+        return k < earlier ? by_cells.Divide(k) * period + offset + by_cells.Remainder(k)
+                           : block * period + k - earlier;
       }
       case PatternKind::kPreviousBlock:
-        return (query / period - 1) % 2 * period + k;
+        return (by_period.Divide(query) - 1) % 2 * period + k;
       default:  // dense, local, block, summary: row by row
         return k;
     }
@@ -148,14 +169,15 @@ struct HeadRows {
         return position;
       case PatternKind::kLocal:
       case PatternKind::kBlock:
-        return position % period;
+        return by_period.Remainder(position);
       case PatternKind::kStrided:
       case PatternKind::kLocalStrided:
         return ColumnRow(position, max_length);
       case PatternKind::kSummary:
         return IsSummaryCell(position) ? SummaryRow(position) : -1;
       case PatternKind::kFixed:
-        return InOrder(max_length) ? position : SummaryRows(max_length) + position % period;
+        return InOrder(max_length) ? position
+                                   : SummaryRows(max_length) + by_period.Remainder(position);
       case PatternKind::kPreviousBlock:
         return position % (2 * period);
     }
@@ -168,7 +190,7 @@ struct HeadRows {
   }
 
   STRIDED_HOST_DEVICE int SummaryRow(int position) const {
-    return position / period * cells + position % period - offset;
+    return by_period.Divide(position) * cells + by_period.Remainder(position) - offset;
   }
 };
 

@@ -57,10 +57,10 @@ STRIDED_HOST_DEVICE KeySpan SpanOf(const HeadRows& head, QueryOrder order, int i
     if (index == 1) return {KeyAxis::kColumn, 0, 0};
     // The query itself is in the window of local_strided.
     const int own = head.kind == PatternKind::kStrided ? 1 : 0;
-    return {KeyAxis::kColumn, 0, query / period + own};
+    return {KeyAxis::kColumn, 0, head.by_period.Divide(query) + own};
   }
   if (head.kind == PatternKind::kFixed) {
-    const int block = query / period;
+    const int block = head.by_period.Divide(query);
     if (index == 0) return {KeyAxis::kSummaries, 0, block * head.cells};
     return {KeyAxis::kPositions, block * period, query + 1};
   }
@@ -70,9 +70,9 @@ STRIDED_HOST_DEVICE KeySpan SpanOf(const HeadRows& head, QueryOrder order, int i
     case PatternKind::kLocalStrided:
       return {KeyAxis::kPositions, query < period ? 0 : query - period + 1, query + 1};
     case PatternKind::kBlock:
-      return {KeyAxis::kPositions, query - query % period, query + 1};
+      return {KeyAxis::kPositions, head.by_period.Divide(query) * period, query + 1};
     case PatternKind::kPreviousBlock: {
-      const int begin = query - query % period;
+      const int begin = head.by_period.Divide(query) * period;
       return {KeyAxis::kPositions, begin == 0 ? 0 : begin - period, begin};
     }
     case PatternKind::kSummary:
@@ -86,7 +86,8 @@ STRIDED_HOST_DEVICE KeySpan SpanOf(const HeadRows& head, QueryOrder order, int i
 STRIDED_HOST_DEVICE int PositionOf(const HeadRows& head, KeyAxis axis, int residue, int key) {
   if (axis == KeyAxis::kPositions) return key;
   if (axis == KeyAxis::kColumn) return residue + key * head.period;
-  return key / head.cells * head.period + head.offset + key % head.cells;
+  const int block = head.by_cells.Divide(key);
+  return block * head.period + head.offset + key - block * head.cells;
 }
 
 // The row of the head's cache that holds an axis's key.

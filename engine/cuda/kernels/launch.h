@@ -26,11 +26,12 @@ struct LaunchShape {
 };
 
 // Launches `kernel` on `stream` and returns the launch's status, with `name` in its message.
-// Raises the kernel's limit of dynamic shared memory where it needs more than 48 KiB.
+// Raises the kernel's limit of dynamic shared memory where, with its own, it may need more than the
+// 48 KiB that every kernel has.
 template <typename... Parameters, typename... Arguments>
 absl::Status Launch(const char* name, void (*kernel)(Parameters...), const LaunchShape& shape,
                     cudaStream_t stream, Arguments&&... arguments) {
-  constexpr size_t kDefaultSharedBytes = 48 << 10;
+  constexpr size_t kDefaultSharedBytes = 16 << 10;
   if (shape.shared_bytes > kDefaultSharedBytes) {
     const cudaError_t raised = cudaFuncSetAttribute(reinterpret_cast<const void*>(kernel),
                                                     cudaFuncAttributeMaxDynamicSharedMemorySize,

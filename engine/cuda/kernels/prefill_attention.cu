@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "engine/base/status_macros.h"
+#include "engine/cuda/kernels/current_device.h"
 #include "engine/cuda/kernels/prefill_attention.h"
 #include "engine/cuda/kernels/prefill_attention_kernel.cuh"
 #include "engine/cuda/kernels/prefill_attention_plain.h"
@@ -11,10 +12,12 @@ namespace {
 template <typename Kernel>
 absl::Status LaunchOrder(const PrefillAttention& attention, QueryOrder order, const QueryGrid& grid,
                          bool dependent, cudaStream_t stream) {
+  // Where a block has more queries than were planned, some blocks find none left.
+  const int queries = std::max(grid.tile_queries, Kernel::kLeastQueries);
   LaunchShape shape;
   shape.grid = dim3(static_cast<unsigned>(grid.tiles), static_cast<unsigned>(attention.n_head));
-  shape.block = dim3(static_cast<unsigned>(grid.tile_queries * 32 / kWarpQueries));
-  shape.shared_bytes = static_cast<size_t>(Kernel::SharedBytes(attention.d_key, grid.tile_queries));
+  shape.block = dim3(static_cast<unsigned>(queries * 32 / kWarpQueries));
+  shape.shared_bytes = static_cast<size_t>(Kernel::SharedBytes(attention.d_key, queries));
   shape.dependent = dependent;
   return Launch("prefill attention", PrefillAttentionKernel<Kernel>, shape, stream, attention,
                 order);
@@ -32,13 +35,21 @@ absl::Status LaunchOrders(const PrefillAttention& attention, const AttentionGrid
                              stream);
 }
 
-// The kernel follows from the widths alone.
+// The kernel follows from the device and the widths alone.
 template <Operand kOperand>
 absl::Status LaunchWidths(const PrefillAttention& attention, const AttentionGrids& grids,
                           bool dependent, cudaStream_t stream) {
+  ASSIGN_OR_RETURN(const CurrentDevice device, CurrentDevice::Find());
   const int d_key = attention.d_key;
   const int d_value = attention.d_value;
   const auto launch = [&]<int kKeySteps, int kValueTiles, int kKeys>() {
+    constexpr bool kNarrow = kKeySteps > 0;
+    if (kNarrow && device.has_warpgroups) {
+      return LaunchOrders<AttentionKernel<
+          AttentionSizes<kOperand, kKeySteps, kValueTiles, kKeys,
+                         kNarrow ? AttentionWay::kWarpgroups : AttentionWay::kWarps>>>(
+          attention, grids, dependent, stream);
+    }
     return LaunchOrders<AttentionKernel<AttentionSizes<kOperand, kKeySteps, kValueTiles, kKeys>>>(
         attention, grids, dependent, stream);
   };

@@ -74,7 +74,7 @@ struct PlainAttention {
     const RowRun run = a.rows.runs[a.rows.rows[row].run];
     const int position = run.first_position + row - run.first_row;
     const HeadRows rows = a.heads[head];
-    const KeySource<Type> source(a, run, head, position % rows.period);
+    const KeySource<Type> source(a, run, head, rows.by_period.Remainder(position));
     const Type* const query = QueryOf<Type>(a, head, row);
     QueryState state;
     for (const QueryOrder order : {QueryOrder::kColumns, QueryOrder::kConsecutive}) {

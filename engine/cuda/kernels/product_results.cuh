@@ -161,7 +161,7 @@ __device__ __forceinline__ void Conclude(const DecodeProduct& p, const SharedLay
     float sum = 0;
 #pragma unroll
     for (int w = 0; w < kMaxWarps; ++w) sum += of_warp[w];
-    sum = sum * share.scale + share.bias;
+    sum = fmaf(sum, share.scale, share.bias);
     const int cell = (c << log_outputs) + share.within;
     if (p.output == ProductOutput::kQueryKeyValue) {
       StoreTarget<kOperand>(targets[cell], sum);

@@ -1,6 +1,7 @@
 // Layer norm of rows by one warp (Ba et al. 2016), in float32: mean, then the variance around it,
 // then (x - mean) / sqrt(variance + epsilon) * weight + bias; with a mean_share of 0 as if the mean
-// were 0.
+// were 0. What is fused and what is rounded between is written out, so that all kernels give the
+// same bits.
 
 #ifndef STRIDED_ENGINE_CUDA_KERNELS_ROW_NORM_CUH_
 #define STRIDED_ENGINE_CUDA_KERNELS_ROW_NORM_CUH_
@@ -56,7 +57,7 @@ __device__ __forceinline__ void NormaliseHeld(const float* rows, int64_t stride,
     float sum = 0;
 #pragma unroll
     for (int v = 0; v < kVectors; ++v) sum += (x[r][v].x + x[r][v].y) + (x[r][v].z + x[r][v].w);
-    mean[r] = WarpSum(sum) * inverse_width * norm.mean_share;
+    mean[r] = __fmul_rn(WarpSum(sum) * inverse_width, norm.mean_share);
   }
   float factor[kRows];
 #pragma unroll
@@ -67,9 +68,9 @@ __device__ __forceinline__ void NormaliseHeld(const float* rows, int64_t stride,
       if (vector_of(v) >= width) continue;
       const float a = x[r][v].x - mean[r], b = x[r][v].y - mean[r];
       const float c = x[r][v].z - mean[r], d = x[r][v].w - mean[r];
-      squares += (a * a + b * b) + (c * c + d * d);
+      squares += fmaf(a, a, __fmul_rn(b, b)) + fmaf(c, c, __fmul_rn(d, d));
     }
-    factor[r] = rsqrtf(WarpSum(squares) * inverse_width + norm.epsilon);
+    factor[r] = rsqrtf(fmaf(WarpSum(squares), inverse_width, norm.epsilon));
   }
 #pragma unroll
   for (int v = 0; v < kVectors; ++v) {
@@ -81,10 +82,10 @@ __device__ __forceinline__ void NormaliseHeld(const float* rows, int64_t stride,
     for (int r = 0; r < kRows; ++r) {
       if (r >= count) continue;
       store(r, i,
-            make_float4((x[r][v].x - mean[r]) * factor[r] * weight.x + bias.x,
-                        (x[r][v].y - mean[r]) * factor[r] * weight.y + bias.y,
-                        (x[r][v].z - mean[r]) * factor[r] * weight.z + bias.z,
-                        (x[r][v].w - mean[r]) * factor[r] * weight.w + bias.w));
+            make_float4(fmaf((x[r][v].x - mean[r]) * factor[r], weight.x, bias.x),
+                        fmaf((x[r][v].y - mean[r]) * factor[r], weight.y, bias.y),
+                        fmaf((x[r][v].z - mean[r]) * factor[r], weight.z, bias.z),
+                        fmaf((x[r][v].w - mean[r]) * factor[r], weight.w, bias.w)));
     }
   }
 }
@@ -97,17 +98,17 @@ __device__ __forceinline__ void NormaliseRead(const float* row, int width, const
   float sum = 0;
 #pragma unroll 1
   for (int i = lane; i < width; i += 32) sum += __ldcg(row + i);
-  const float mean = WarpSum(sum) / static_cast<float>(width) * norm.mean_share;
+  const float mean = __fmul_rn(__fdiv_rn(WarpSum(sum), static_cast<float>(width)), norm.mean_share);
   float squares = 0;
 #pragma unroll 1
   for (int i = lane; i < width; i += 32) {
     const float difference = __ldcg(row + i) - mean;
-    squares += difference * difference;
+    squares = fmaf(difference, difference, squares);
   }
   const float factor = rsqrtf(WarpSum(squares) / static_cast<float>(width) + norm.epsilon);
 #pragma unroll 1
   for (int i = begin + lane; i < end; i += 32) {
-    store(i, (__ldcg(row + i) - mean) * factor * norm.weight[i] + norm.bias[i]);
+    store(i, fmaf((__ldcg(row + i) - mean) * factor, norm.weight[i], norm.bias[i]));
   }
 }
 

@@ -1,5 +1,5 @@
 #include "engine/base/status_macros.h"
-#include "engine/cuda/kernels/cuda_status.h"
+#include "engine/cuda/kernels/current_device.h"
 #include "engine/cuda/kernels/wide_product.h"
 #include "engine/cuda/kernels/wide_product_float32.h"
 #include "engine/cuda/kernels/wide_product_kernel.cuh"
@@ -7,45 +7,44 @@
 namespace strided::cuda {
 namespace {
 
-template <WeightFormat kFormat, WideTile kTile>
-absl::Status LaunchTile(const WideProduct& product, bool dependent, cudaStream_t stream) {
-  using Kernel = WideKernel<kFormat, kTile>;
+template <WeightFormat kFormat, WideTile kTile, WideWay kWay>
+absl::Status LaunchWay(const WideProduct& product, bool dependent, cudaStream_t stream) {
+  using Kernel = WideKernel<kFormat, kTile, kWay>;
   LaunchShape shape;
   shape.grid = dim3(static_cast<unsigned>(TilesOf(kTile, product.matrix.outputs, product.rows)));
   shape.block = dim3(Kernel::kThreads);
   shape.shared_bytes = Kernel::kSharedBytes;
   shape.dependent = dependent;
-  return Launch("wide product", WideProductKernel<kFormat, kTile>, shape, stream, product);
+  return Launch("wide product", WideProductKernel<kFormat, kTile, kWay>, shape, stream, product);
+}
+
+template <WeightFormat kFormat, WideTile kTile>
+absl::Status LaunchTile(const WideProduct& product, WideWay way, bool dependent,
+                        cudaStream_t stream) {
+  if (way == WideWay::kWarpgroups) {
+    return LaunchWay<kFormat, kTile, WideWay::kWarpgroups>(product, dependent, stream);
+  }
+  return LaunchWay<kFormat, kTile, WideWay::kWarps>(product, dependent, stream);
 }
 
 template <WeightFormat kFormat>
-absl::Status LaunchFormat(const WideProduct& product, WideTile tile, bool dependent,
+absl::Status LaunchFormat(const WideProduct& product, WideTile tile, WideWay way, bool dependent,
                           cudaStream_t stream) {
   switch (tile) {
     case WideTile::kLarge:
-      return LaunchTile<kFormat, WideTile::kLarge>(product, dependent, stream);
+      return LaunchTile<kFormat, WideTile::kLarge>(product, way, dependent, stream);
     case WideTile::kMedium:
-      return LaunchTile<kFormat, WideTile::kMedium>(product, dependent, stream);
+      return LaunchTile<kFormat, WideTile::kMedium>(product, way, dependent, stream);
     default:
-      return LaunchTile<kFormat, WideTile::kSmall>(product, dependent, stream);
+      return LaunchTile<kFormat, WideTile::kSmall>(product, way, dependent, stream);
   }
 }
 
-// The current device's choice: by its multiprocessors, and within its shared memory.
-absl::StatusOr<WideTile> ChooseOnDevice(int outputs, int rows) {
-  using Largest = WideKernel<WeightFormat::kBfloat16, WideTile::kLarge>;
-  int device = 0;
-  int multiprocessors = 0;
-  int shared_bytes = 0;  // of one block
-  RETURN_IF_ERROR(CudaError(cudaGetDevice(&device), "the current device"));
-  RETURN_IF_ERROR(
-      CudaError(cudaDeviceGetAttribute(&multiprocessors, cudaDevAttrMultiProcessorCount, device),
-                "the number of multiprocessors"));
-  RETURN_IF_ERROR(CudaError(
-      cudaDeviceGetAttribute(&shared_bytes, cudaDevAttrMaxSharedMemoryPerBlockOptin, device),
-      "the shared memory of a block"));
-  const WideTile tile = ChooseWideTile(outputs, rows, multiprocessors);
-  const bool fits = shared_bytes >= Largest::kSharedBytes;
+// By the device's multiprocessors, and within its shared memory.
+WideTile ChooseOn(const CurrentDevice& device, int outputs, int rows) {
+  using Largest = WideKernel<WeightFormat::kBfloat16, WideTile::kLarge, WideWay::kWarps>;
+  const WideTile tile = ChooseWideTile(outputs, rows, device.multiprocessors);
+  const bool fits = device.shared_bytes >= Largest::kSharedBytes;
   return tile == WideTile::kLarge && !fits ? WideTile::kMedium : tile;
 }
 
@@ -56,18 +55,18 @@ absl::Status LaunchWideProduct(const WideProduct& product, WeightFormat format, 
   if (format == WeightFormat::kFloat32) {
     return LaunchWideProductFloat32(product, dependent, stream);
   }
-  if (!tile.has_value()) {
-    ASSIGN_OR_RETURN(tile, ChooseOnDevice(product.matrix.outputs, product.rows));
-  }
+  ASSIGN_OR_RETURN(const CurrentDevice device, CurrentDevice::Find());
+  const WideTile size = tile.value_or(ChooseOn(device, product.matrix.outputs, product.rows));
+  const WideWay way = device.has_warpgroups ? WideWay::kWarpgroups : WideWay::kWarps;
   switch (format) {
     case WeightFormat::kFloat16:
-      return LaunchFormat<WeightFormat::kFloat16>(product, *tile, dependent, stream);
+      return LaunchFormat<WeightFormat::kFloat16>(product, size, way, dependent, stream);
     case WeightFormat::kInt8:
-      return LaunchFormat<WeightFormat::kInt8>(product, *tile, dependent, stream);
+      return LaunchFormat<WeightFormat::kInt8>(product, size, way, dependent, stream);
     case WeightFormat::kFloat8:
-      return LaunchFormat<WeightFormat::kFloat8>(product, *tile, dependent, stream);
+      return LaunchFormat<WeightFormat::kFloat8>(product, size, way, dependent, stream);
     default:
-      return LaunchFormat<WeightFormat::kBfloat16>(product, *tile, dependent, stream);
+      return LaunchFormat<WeightFormat::kBfloat16>(product, size, way, dependent, stream);
   }
 }
 

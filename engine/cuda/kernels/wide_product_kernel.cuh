@@ -15,34 +15,48 @@
 #include "engine/cuda/kernels/async_copy.cuh"
 #include "engine/cuda/kernels/fragments.cuh"
 #include "engine/cuda/kernels/launch.h"
+#include "engine/cuda/kernels/warpgroup.cuh"
 #include "engine/cuda/kernels/weight_packing.h"
 #include "engine/cuda/kernels/wide_product.h"
 #include "engine/cuda/kernels/wide_results.cuh"
 
 namespace strided::cuda {
 
+// By which instructions: of a warp, or of a warpgroup (warpgroup.cuh). Their sums may round
+// differently, so a device has one of the two for all products.
+enum class WideWay { kWarps, kWarpgroups };
+
 template <WideTile kTile>
-struct WideShape;
+struct WideStages;
 
 template <>
-struct WideShape<WideTile::kLarge> {
-  static constexpr int kWarpsAcrossOutputs = 4, kWarpsAcrossRows = 2;
+struct WideStages<WideTile::kLarge> {
   static constexpr int kStages = 4, kBlocksPerMultiprocessor = 1;
 };
 template <>
-struct WideShape<WideTile::kMedium> {
-  static constexpr int kWarpsAcrossOutputs = 2, kWarpsAcrossRows = 2;
+struct WideStages<WideTile::kMedium> {
   static constexpr int kStages = 3, kBlocksPerMultiprocessor = 2;
 };
 template <>
-struct WideShape<WideTile::kSmall> {
-  static constexpr int kWarpsAcrossOutputs = 2, kWarpsAcrossRows = 2;
+struct WideStages<WideTile::kSmall> {
   static constexpr int kStages = 4, kBlocksPerMultiprocessor = 3;
 };
 
-template <WeightFormat kFormat, WideTile kTile>
-struct WideKernel : WideShape<kTile> {
-  using Shape = WideShape<kTile>;
+template <WideTile kTile, WideWay kWay>
+struct WideShape : WideStages<kTile> {
+  static constexpr int kWarpsAcrossOutputs = kTile == WideTile::kLarge ? 4 : 2;
+  static constexpr int kWarpsAcrossRows = 2;
+};
+// A warpgroup takes all rows of 64 outputs.
+template <WideTile kTile>
+struct WideShape<kTile, WideWay::kWarpgroups> : WideStages<kTile> {
+  static constexpr int kWarpsAcrossOutputs = SizeOf(kTile).outputs / kTileOutputs;
+  static constexpr int kWarpsAcrossRows = 1;
+};
+
+template <WeightFormat kFormat, WideTile kTile, WideWay kWay>
+struct WideKernel : WideShape<kTile, kWay> {
+  using Shape = WideShape<kTile, kWay>;
   static constexpr Operand kOperand =
       kFormat == WeightFormat::kFloat16 ? Operand::kFloat16 : Operand::kBfloat16;
   static constexpr int kOutputs = SizeOf(kTile).outputs;
@@ -153,11 +167,7 @@ struct WideKernel : WideShape<kTile> {
       for (int m = 0; m < kWarpTiles; ++m) {
         const uint32_t from =
             stage + ((warp_tile + m) * kUnits + step / kUnitSteps * 32 + lane) * 16;
-        asm volatile("ld.shared.v4.u32 {%0,%1,%2,%3}, [%4];"
-                     : "=r"(to.unit[m].x), "=r"(to.unit[m].y), "=r"(to.unit[m].z),
-                       "=r"(to.unit[m].w)
-                     : "r"(from)
-                     : "memory");
+        to.unit[m] = ReadShared(from);
       }
     }
     const int row = warp_row + lane / 16 * 8 + lane % 8;
@@ -232,6 +242,47 @@ struct WideKernel : WideShape<kTile> {
     }
   }
 
+  // The same by warpgroups. A stage is free once all have met after their products of it.
+  static __device__ __forceinline__ void MultiplyByWarpgroups(const Source& source, int stages,
+                                                              uint32_t shared, int warp_tile,
+                                                              Sums& sums) {
+    static_assert(kWarpTiles == 1 && kWeightBytes % 1024 == 0 && kStageBytes % 1024 == 0);
+    const uint32_t lane_units = (warp_tile * kUnits + threadIdx.x % 32) * 16;
+#pragma unroll 1
+    for (int s = 0; s < stages; ++s) {
+      WaitForCopies<kAhead - 1>();
+      ShowToProducts();
+      __syncthreads();  // stage s has arrived for all, and all are done with stage s - 1
+      const uint32_t stage = shared + s % Shape::kStages * kStageBytes;
+      uint4 units[kSteps / kUnitSteps];
+#pragma unroll
+      for (int u = 0; u < kSteps / kUnitSteps; ++u) {
+        units[u] = ReadShared(stage + lane_units + u * (32 * 16));
+      }
+      uint32_t weights[kSteps][4];
+#pragma unroll
+      for (int step = 0; step < kSteps; ++step) {
+        WeightUnit<kFormat>::Fragment(units[step / kUnitSteps], step % kUnitSteps, weights[step]);
+      }
+      BeginProducts();
+#pragma unroll
+      for (int step = 0; step < kSteps; ++step) {
+        const uint64_t rows = ColumnsAt(stage + kWeightBytes + step * (kStepInputs * 2));
+        WarpgroupProduct<kOperand, kRows>::template Begin<false>(sums[0], weights[step], rows,
+                                                                 /*add=*/true);
+      }
+      CommitProducts();
+      if (s + kAhead < stages) {
+        const uint32_t free = shared + (s + kAhead) % Shape::kStages * kStageBytes;
+        CopyWeights(source, s + kAhead, free);
+        CopyRows(source, s + kAhead, free);
+      }
+      CommitCopies();
+      WaitForProducts<0>();
+    }
+    __syncthreads();  // nothing is read of the stages any more
+  }
+
   static __device__ __forceinline__ void Run(const WideProduct& p, std::byte* memory) {
     const int output_tiles = (p.matrix.outputs + kOutputs - 1) / kOutputs;
     const int first_output = static_cast<int>(blockIdx.x % output_tiles) * kOutputs;
@@ -254,7 +305,11 @@ struct WideKernel : WideShape<kTile> {
       CommitCopies();
     }
     Sums sums = {};
-    MultiplyAll(source, stages, shared, warp_tile, warp_row, sums);
+    if constexpr (kWay == WideWay::kWarpgroups) {
+      MultiplyByWarpgroups(source, stages, shared, warp_tile, sums);
+    } else {
+      MultiplyAll(source, stages, shared, warp_tile, warp_row, sums);
+    }
 
     // All copies have arrived, and after its last barrier nothing is read of the stages.
     auto* const results = reinterpret_cast<float*>(memory);
@@ -264,12 +319,22 @@ struct WideKernel : WideShape<kTile> {
   }
 };
 
-template <WeightFormat kFormat, WideTile kTile>
-__global__ void __launch_bounds__(WideKernel<kFormat, kTile>::kThreads,
-                                  WideKernel<kFormat, kTile>::kBlocksPerMultiprocessor)
+// Whether code for this device is compiled: that of warpgroups is 9.0's own.
+template <WideWay kWay>
+__device__ constexpr bool HasWideWay() {
+#if defined(__CUDA_ARCH_FEAT_SM90_ALL)
+  return true;
+#else
+  return kWay == WideWay::kWarps;
+#endif
+}
+
+template <WeightFormat kFormat, WideTile kTile, WideWay kWay>
+__global__ void __launch_bounds__(WideKernel<kFormat, kTile, kWay>::kThreads,
+                                  WideKernel<kFormat, kTile, kWay>::kBlocksPerMultiprocessor)
     WideProductKernel(const __grid_constant__ WideProduct p) {
-  extern __shared__ __align__(128) std::byte shared[];
-  WideKernel<kFormat, kTile>::Run(p, shared);
+  extern __shared__ __align__(1024) std::byte shared[];
+  if constexpr (HasWideWay<kWay>()) WideKernel<kFormat, kTile, kWay>::Run(p, shared);
 }
 
 }  // namespace strided::cuda

@@ -43,7 +43,9 @@ int ChunksOf(const AttentionCase& one, const std::vector<int>& positions) {
 
 // [rows][head][d_value]: one row per position (or kIdle), each of a sequence of its own that holds
 // what `one` holds at that position. Rows that are idle give NaN: nothing is written.
-std::vector<float> Attend(const AttentionCase& one, const std::vector<int>& positions, int chunks) {
+// `blocks` share a query's chunks; 0: as many as the launch chooses.
+std::vector<float> Attend(const AttentionCase& one, const std::vector<int>& positions, int chunks,
+                          int blocks = 0) {
   const AttentionShape& shape = one.shape();
   const size_t rows = positions.size();
   const auto n_head = shape.heads.size();
@@ -89,6 +91,7 @@ std::vector<float> Attend(const AttentionCase& one, const std::vector<int>& posi
   attention.scale = one.scale();
   attention.rows = static_cast<int>(rows);
   attention.chunks = chunks;
+  attention.blocks = blocks;
   attention.partials = partials.data();
   attention.arrivals = arrivals.data();
   const absl::Status status = LaunchDecodeAttention(attention, kDefaultStream);
@@ -159,6 +162,31 @@ TEST_F(DecodeAttentionTest, AQueryOfManyChunksCombinesThemAll) {
       PatternOf({.kind = PatternKind::kLocal, .window = 1500})};
   for (const Operand operand : kOperands) {
     ExpectAsInDouble({heads, 16, 24, 1700, 1700, operand}, {0, 511, 512, 1279, 1499, 1500, 1699});
+  }
+}
+
+TEST_F(DecodeAttentionTest, BitsDoNotDependOnHowManyBlocksShareAQuery) {
+  struct Widths {
+    int d_key;
+    int d_value;
+  };
+  for (const AttentionPattern& pattern : PatternsOfEveryKind({7, 64, 500})) {
+    for (const Widths& widths : {Widths{8, 8}, Widths{24, 40}, Widths{32, 32}, Widths{64, 64},
+                                 Widths{64, 128}, Widths{128, 128}, Widths{256, 256}}) {
+      SCOPED_TRACE(absl::StrCat(Describe(pattern, Operand::kBfloat16), ", widths ", widths.d_key,
+                                " and ", widths.d_value));
+      const AttentionCase one({{pattern}, widths.d_key, widths.d_value, 701, 703}, 1);
+      const std::vector<int> positions = {0, 127, 128, 300, kIdle, 511, 639, 700};
+      constexpr int kChunks = 6;
+      const std::vector<float> apart = Attend(one, positions, kChunks, kChunks);
+      for (const int blocks : {1, 2, 3, 5}) {
+        const std::vector<float> shared = Attend(one, positions, kChunks, blocks);
+        for (size_t i = 0; i < apart.size(); ++i) {
+          if (std::isnan(apart[i]) && std::isnan(shared[i])) continue;  // idle
+          ASSERT_EQ(shared[i], apart[i]) << blocks << " blocks, element " << i;
+        }
+      }
+    }
   }
 }
 

@@ -19,7 +19,7 @@
 namespace strided::cuda {
 namespace {
 
-constexpr int kMostRows = 100;
+constexpr int kMostRows = 200;
 constexpr int kMultiprocessors = 132;
 
 // Where a product's input comes from.
@@ -92,6 +92,9 @@ class ProductCase {
     product.rows = rows;
     product.normed = source_ != Source::kOperand;
     if (source_ == Source::kNormed) product.norm = norm();
+    const auto normed = ToDevice(
+        std::vector<std::byte>(Count(rows, shape_.inputs) * sizeof(float), std::byte{0xFF}));
+    product.normed_rows = normed.data();
     product.in = device_operand_.data() + Count(first, shape_.inputs * OperandBytes(operand_));
     product.hidden = adds ? reinterpret_cast<float*>(out.data())
                           : device_input_.data() + Count(first, shape_.inputs);
@@ -240,6 +243,31 @@ TEST_F(DecodeProductTest, ARowGivesTheSameBitsAloneAndAmongOthers) {
                   std::vector<float>(begin, begin + shape.outputs))
             << WeightFormatName(format) << ", source " << static_cast<int>(source) << ", row "
             << row;
+      }
+    }
+  }
+}
+
+// Many rows are computed in tiles of their own kernel where sizes are whole.
+TEST_F(DecodeProductTest, ManyRowsGiveTheBitsOfOne) {
+  for (const Shape& shape :
+       {Shape{160, 320}, Shape{512, 512}, Shape{72, 2048}, Shape{264, 1152}, Shape{1024, 64}}) {
+    for (const WeightFormat format : kWeightFormats) {
+      for (const Source source : kSources) {
+        const ProductCase product(shape, format, source);
+        for (const ProductOutput output : OutputsOf(source)) {
+          SCOPED_TRACE(absl::StrCat(WeightFormatName(format), ", source ", static_cast<int>(source),
+                                    ", output ", static_cast<int>(output), ": ", shape.outputs,
+                                    " x ", shape.inputs));
+          const std::vector<float> all = product.Run(output, 0, kMostRows);
+          ExpectNear(all, product.Expected(output, kMostRows),
+                     LimitOf(OperandOf(format), output, source));
+          for (const int row : {0, 31, 64, kMostRows - 1}) {
+            const auto begin = all.begin() + row * shape.outputs;
+            EXPECT_EQ(product.Run(output, row, 1), std::vector<float>(begin, begin + shape.outputs))
+                << "row " << row;
+          }
+        }
       }
     }
   }

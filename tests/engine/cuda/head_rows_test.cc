@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cstdint>
+#include <limits>
 #include <vector>
 
 #include "engine/cache/cache_layout.h"
@@ -38,6 +40,24 @@ std::vector<int> RowsOfStrips(const CacheLayout& layout, int query) {
     for (int i = 0; i < strip.count; ++i) rows.push_back(strip.first + i);
   }
   return rows;
+}
+
+TEST(DivisorTest, GivesTheQuotientsAndRemaindersOfIntegers) {
+  constexpr int kLargest = std::numeric_limits<int>::max();
+  for (const int value :
+       {1, 2, 3, 5, 7, 10, 96, 127, 128, 129, 641, 65535, 65536, 1 << 20, kLargest - 1, kLargest}) {
+    const Divisor divisor = Divisor::Of(value);
+    std::vector<int> dividends = {0, 1, kLargest - 1, kLargest};
+    for (int64_t multiple = value; multiple < kLargest; multiple += multiple) {
+      for (const int64_t near : {multiple - 1, multiple, multiple + 1}) {
+        dividends.push_back(static_cast<int>(near));
+      }
+    }
+    for (const int dividend : dividends) {
+      EXPECT_EQ(divisor.Divide(dividend), dividend / value) << dividend << " by " << value;
+      EXPECT_EQ(divisor.Remainder(dividend), dividend % value) << dividend << " by " << value;
+    }
+  }
 }
 
 TEST(HeadRowsTest, KeysAreTheRowsOfTheLayoutsStripsInOrder) {

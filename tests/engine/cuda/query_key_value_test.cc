@@ -21,7 +21,6 @@ namespace strided::cuda {
 namespace {
 
 constexpr int kFirstHead = 5;  // the layer's: others stand before it in the offsets
-constexpr int kInputs = 72;
 constexpr int kMultiprocessors = 132;
 constexpr float kNothing = NAN;  // what is not written
 
@@ -38,14 +37,15 @@ struct Row {
 // A layer of one head per pattern. Row r is the sequence in slot `slots - 1 - r`.
 class ScatterCase {
  public:
-  ScatterCase(WeightFormat format, const Widths& widths, std::vector<Row> rows)
-      : format_(format),
+  ScatterCase(WeightFormat format, const Widths& widths, std::vector<Row> rows, int inputs = 72)
+      : inputs_(inputs),
+        format_(format),
         operand_(OperandOf(format)),
         widths_(widths),
         rows_(std::move(rows)),
         patterns_(PatternsOfEveryKind({1, 7, 64})),
-        matrix_(static_cast<int>(patterns_.size()) * HeadWidth(), kInputs, format, 1),
-        input_(Rounded(RandomFloats(rows_.size() * kInputs, 2), operand_)) {
+        matrix_(static_cast<int>(patterns_.size()) * HeadWidth(), inputs, format, 1),
+        input_(Rounded(RandomFloats(rows_.size() * static_cast<size_t>(inputs), 2), operand_)) {
     std::vector<HeadRows> heads;
     for (const AttentionPattern& pattern : patterns_) heads.push_back(HeadRows::Of(pattern));
     heads_ = ToDevice(heads);
@@ -77,6 +77,8 @@ class ScatterCase {
     product.rows = static_cast<int>(slots);
     product.normed = true;  // without a norm: rows as they are
     product.hidden = hidden.data();
+    const auto normed = ToDevice(std::vector<std::byte>(input_.size() * sizeof(float)));
+    product.normed_rows = normed.data();
     product.output = ProductOutput::kQueryKeyValue;
     product.out = reinterpret_cast<std::byte*>(queries.data());
     product.row_states = device_states.data();
@@ -95,8 +97,7 @@ class ScatterCase {
     size_t next_cache = 0;
     for (size_t r = 0; r < rows_.size(); ++r) {
       if (rows_[r].max_length == 0) continue;
-      const std::vector<double> sums =
-          matrix_.Product(std::span(input_).subspan(r * kInputs, kInputs));
+      const std::vector<double> sums = matrix_.Product(InputOf(r));
       SCOPED_TRACE(absl::StrCat(WeightFormatName(format_), ", row ", r, ": position ",
                                 rows_[r].position, " of ", rows_[r].max_length));
       ExpectQueries(r, sums);
@@ -108,6 +109,10 @@ class ScatterCase {
 
  private:
   int HeadWidth() const { return 2 * widths_.d_key + widths_.d_value; }
+  std::span<const float> InputOf(size_t row) const {
+    const auto inputs = static_cast<size_t>(inputs_);
+    return std::span(input_).subspan(row * inputs, inputs);
+  }
   size_t QueryWidth() const { return patterns_.size() * static_cast<size_t>(widths_.d_key); }
 
   // Bytes to each head's cache, with a gap before the layer's, and to the end.
@@ -165,13 +170,14 @@ class ScatterCase {
     }
   }
 
+  int inputs_;
   WeightFormat format_;
   Operand operand_;
   Widths widths_;
   std::vector<Row> rows_;
   std::vector<AttentionPattern> patterns_;
   PackedMatrix matrix_;
-  std::vector<float> input_;  // [rows][kInputs]
+  std::vector<float> input_;  // [rows][inputs_]
   DeviceBuffer<HeadRows> heads_;
   std::vector<DeviceBuffer<int64_t>> offsets_;   // of the rows that are not idle
   std::vector<DeviceBuffer<std::byte>> caches_;  // beside offsets_
@@ -191,6 +197,21 @@ TEST_F(QueryKeyValueTest, KeysAndValuesComeToTheHomesOfTheirPatternsAlone) {
   for (const WeightFormat format : kWeightFormats) {
     for (const Widths& widths : {Widths{16, 8}, Widths{5, 3}}) {
       ScatterCase scatter(format, widths, SomeRows());
+      scatter.Run();
+      scatter.ExpectEverythingInItsPlace();
+    }
+  }
+}
+
+// In tiles of many rows, from whole groups of inputs.
+TEST_F(QueryKeyValueTest, KeysAndValuesOfManyRowsComeToTheirHomesToo) {
+  std::vector<Row> rows;
+  for (int copy = 0; copy < 7; ++copy) {
+    for (const Row& row : SomeRows()) rows.push_back(row);
+  }
+  for (const WeightFormat format : kWeightFormats) {
+    for (const Widths& widths : {Widths{16, 8}, Widths{8, 32}}) {
+      ScatterCase scatter(format, widths, rows, /*inputs=*/128);
       scatter.Run();
       scatter.ExpectEverythingInItsPlace();
     }

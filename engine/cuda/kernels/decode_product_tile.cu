@@ -1,0 +1,113 @@
+#include <cstddef>
+
+#include "engine/base/status_macros.h"
+#include "engine/cuda/kernels/decode_product_tile.cuh"
+#include "engine/cuda/kernels/decode_product_tile.h"
+#include "engine/cuda/kernels/launch.h"
+#include "engine/cuda/kernels/row_norm.cuh"
+
+namespace strided::cuda {
+namespace {
+
+using namespace product;
+
+constexpr int kNormWarps = 4;
+
+// One warp a row.
+template <Operand kOperand>
+__global__ void __launch_bounds__(32 * kNormWarps)
+    NormOnceKernel(const __grid_constant__ DecodeProduct p) {
+  using Traits = OperandTraits<kOperand>;
+  LetNextGridStart();
+  WaitForGridBefore();
+  const int64_t row = blockIdx.x * kNormWarps + threadIdx.x / 32;
+  if (row >= p.rows) return;
+  const int width = p.matrix.inputs;
+  auto* const out = reinterpret_cast<typename Traits::Type*>(p.normed_rows) + row * width;
+  NormaliseRow(
+      p.hidden + row * width, width, p.norm, 0, width,
+      [&](int i, float value) { out[i] = Traits::From(value); },
+      [&](int i, const float4& y) {
+        const uint2 packed = make_uint2(Traits::Pack(y.x, y.y), Traits::Pack(y.z, y.w));
+        *reinterpret_cast<uint2*>(out + i) = packed;
+      });
+}
+
+int CeilDivide(int a, int b) { return (a + b - 1) / b; }
+
+LaunchShape InStep(dim3 grid, int threads, int shared_bytes) {
+  LaunchShape shape;
+  shape.grid = grid;
+  shape.block = dim3(static_cast<unsigned>(threads));
+  shape.shared_bytes = static_cast<size_t>(shared_bytes);
+  shape.dependent = true;
+  shape.in_decode_step = true;
+  return shape;
+}
+
+template <class Kernel>
+dim3 GridOf(const DecodeProduct& product) {
+  return dim3(static_cast<unsigned>(CeilDivide(product.matrix.outputs, Kernel::kOutputs)),
+              static_cast<unsigned>(CeilDivide(product.rows, Kernel::kColumns)));
+}
+
+template <class Kernel>
+absl::Status LaunchTile(const DecodeProduct& product, cudaStream_t stream) {
+  return Launch("decode product", TileProductKernel<Kernel>,
+                InStep(GridOf<Kernel>(product), Kernel::kThreads, Kernel::kSharedBytes), stream,
+                product, ProductWarps(product.matrix.inputs));
+}
+
+template <WeightFormat kFormat, Operand kOperand>
+absl::Status LaunchFormat(const DecodeProduct& product, int multiprocessors, cudaStream_t stream) {
+  using Large = TileKernel<kFormat, kOperand, 4, 8>;
+  using Small = TileKernel<kFormat, kOperand, 2, 4>;
+  DecodeProduct staged = product;
+  if (product.normed) {
+    const dim3 grid(static_cast<unsigned>(CeilDivide(product.rows, kNormWarps)));
+    RETURN_IF_ERROR(Launch("norm of a step", NormOnceKernel<kOperand>,
+                           InStep(grid, 32 * kNormWarps, 0), stream, product));
+    staged.normed = false;
+    staged.in = product.normed_rows;
+  }
+  // Large tiles read less, but have to give most multiprocessors something to do.
+  const dim3 large = GridOf<Large>(product);
+  if (static_cast<int>(large.x * large.y) * 3 >= multiprocessors * 2) {
+    return LaunchTile<Large>(staged, stream);
+  }
+  return LaunchTile<Small>(staged, stream);
+}
+
+}  // namespace
+
+bool TakesTiles(const DecodeProduct& p) {
+  // Norms of every block's own columns weigh more than the sums of many warps.
+  const int fewest_rows = p.normed ? 96 : 192;
+  const bool whole = p.matrix.inputs % kGroupInputs == 0 && p.matrix.outputs % 8 == 0;
+  const bool heads =
+      p.output != ProductOutput::kQueryKeyValue || (p.d_key % 8 == 0 && p.d_value % 8 == 0);
+  return p.format != WeightFormat::kFloat32 && p.rows >= fewest_rows && whole && heads &&
+         !p.ends_step && (!p.normed || p.normed_rows != nullptr);
+}
+
+absl::Status LaunchProductTiles(const DecodeProduct& product, int multiprocessors,
+                                cudaStream_t stream) {
+  switch (product.format) {
+    case WeightFormat::kFloat16:
+      return LaunchFormat<WeightFormat::kFloat16, Operand::kFloat16>(product, multiprocessors,
+                                                                     stream);
+    case WeightFormat::kBfloat16:
+      return LaunchFormat<WeightFormat::kBfloat16, Operand::kBfloat16>(product, multiprocessors,
+                                                                       stream);
+    case WeightFormat::kInt8:
+      return LaunchFormat<WeightFormat::kInt8, Operand::kBfloat16>(product, multiprocessors,
+                                                                   stream);
+    case WeightFormat::kFloat8:
+      return LaunchFormat<WeightFormat::kFloat8, Operand::kBfloat16>(product, multiprocessors,
+                                                                     stream);
+    default:
+      return absl::InternalError("no tiles for this weight format");
+  }
+}
+
+}  // namespace strided::cuda
