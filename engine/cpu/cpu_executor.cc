@@ -17,6 +17,7 @@
 #include "engine/cpu/network.h"
 #include "engine/cpu/sequence.h"
 #include "engine/cpu/transformer.h"
+#include "engine/option_check.h"
 #include "engine/plan_check.h"
 #include "engine/sampling/log_probs.h"
 #include "engine/sequence_check.h"
@@ -232,21 +233,16 @@ void CpuExecutor::Conclude(const StepPlan& plan, size_t index, std::span<const f
 }
 
 absl::Status CheckOptions(const CpuOptions& options) {
-  const auto check = [](absl::string_view name, int64_t value, int64_t low) {
-    if (value >= low) return absl::OkStatus();
-    return absl::InvalidArgumentError(
-        absl::StrCat(name, " is ", value, "; it must be at least ", low));
-  };
   if (options.weight_format == WeightFormat::kFloat16 ||
       options.weight_format == WeightFormat::kFloat8) {
     return absl::InvalidArgumentError(absl::StrCat("weight_format is ",
                                                    WeightFormatName(options.weight_format),
                                                    "; the CPU takes float32, bfloat16 or int8"));
   }
-  RETURN_IF_ERROR(check("threads", options.threads, 0));
-  RETURN_IF_ERROR(check("max_rows", options.max_rows, 1));
-  RETURN_IF_ERROR(check("max_slots", options.max_slots, 1));
-  return check("cache_capacity_bytes", options.cache_capacity_bytes, 1);
+  RETURN_IF_ERROR(CheckAtLeast("threads", options.threads, 0));
+  RETURN_IF_ERROR(CheckAtLeast("max_rows", options.max_rows, 1));
+  RETURN_IF_ERROR(CheckAtLeast("max_slots", options.max_slots, 1));
+  return CheckAtLeast("cache_capacity_bytes", options.cache_capacity_bytes, 1);
 }
 
 absl::StatusOr<const Kernels*> ChooseKernels(const std::string& instruction_set) {

@@ -12,6 +12,7 @@
 #include "engine/cuda/prefill_step.h"
 #include "engine/cuda/sequence_store.h"
 #include "engine/cuda/stream.h"
+#include "engine/option_check.h"
 #include "engine/plan_check.h"
 #include "engine/sequence_check.h"
 
@@ -331,11 +332,6 @@ void DeviceExecutor::TakeResult(const StepPlan& plan, size_t plan_row, const Out
 }
 
 absl::Status CheckOptions(const CudaOptions& options) {
-  const auto check = [](absl::string_view name, double value, double low) {
-    if (value >= low) return absl::OkStatus();
-    return absl::InvalidArgumentError(
-        absl::StrCat(name, " is ", value, "; it must be at least ", low));
-  };
   const int devices = CudaDeviceCount();
   if (options.device < 0 || options.device >= devices) {
     return absl::InvalidArgumentError(
@@ -345,10 +341,10 @@ absl::Status CheckOptions(const CudaOptions& options) {
     return absl::InvalidArgumentError(
         absl::StrCat("memory_fraction is ", options.memory_fraction, "; it must be above 0, to 1"));
   }
-  RETURN_IF_ERROR(check("max_rows", options.max_rows, 1));
-  RETURN_IF_ERROR(check("max_slots", options.max_slots, 1));
-  RETURN_IF_ERROR(check("max_steps", options.max_steps, 1));
-  return check("cache_capacity_bytes", static_cast<double>(options.cache_capacity_bytes), 0);
+  RETURN_IF_ERROR(CheckAtLeast("max_rows", options.max_rows, 1));
+  RETURN_IF_ERROR(CheckAtLeast("max_slots", options.max_slots, 1));
+  RETURN_IF_ERROR(CheckAtLeast("max_steps", options.max_steps, 1));
+  return CheckAtLeast("cache_capacity_bytes", options.cache_capacity_bytes, 0);
 }
 
 }  // namespace
