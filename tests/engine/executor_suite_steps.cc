@@ -1,6 +1,7 @@
 // What a step of an executor refuses and reports.
 
 #include <algorithm>
+#include <limits>
 
 #include "absl/strings/str_cat.h"
 #include "tests/engine/executor_suite.h"
@@ -134,6 +135,35 @@ TEST_P(ExecutorSuite, LogitsThatAreNotFiniteAreFlaggedAndStayInTheirSequence) {
     // The next in the bad one's place does not see what it left.
     ASSERT_OK_AND_ASSIGN(const Slot next, executor->StartSequence(SpecOf(3)));
     for (const Draw& draw : Sample(*executor, next, 0, kStartInput, 1)) EXPECT_NE(draw.first, -1);
+  }
+}
+
+// No activation may turn what is no number into one: the request would go on with wrong tokens. The
+// norm before the MLP overflows to infinity, which times the zeros of mlp.up is NaN; but for these
+// the residual stream is finite.
+TEST_P(ExecutorSuite, WhatIsNoNumberInTheMlpReachesTheLogits) {
+  for (const char* activation : {"quick_gelu", "gelu", "gelu_tanh", "relu"}) {
+    const ModelConfig config = SmallConfig(absl::StrCat(
+        R"({"attention": [{"pattern": "dense"}], "activation": ")", activation, R"("})"));
+    const std::vector<float> largest(static_cast<size_t>(config.d_model),
+                                     std::numeric_limits<float>::max());
+    const std::vector<float> zeros(static_cast<size_t>(config.d_ff * config.d_model));
+    const TemporaryDirectory directory;
+    const Weights weights = ChangedWeights(
+        config, directory,
+        {StoreValues("layers.1.mlp_norm.weight", DType::kFloat32, {config.d_model}, largest),
+         StoreValues("layers.1.mlp.up.weight", DType::kFloat32, {config.d_ff, config.d_model},
+                     zeros)});
+    for (const WeightFormat format : GetParam().formats) {
+      const auto executor = Start(config, weights, {.weight_format = format});
+      for (const int prompt_length : {0, 2}) {
+        ASSERT_OK_AND_ASSIGN(const Slot slot, executor->StartSequence(SpecOf(3, prompt_length)));
+        const StepPlan plan{{Row(slot, 0, kStartInput), Row(slot, 1, 2, RowOutput::kSample)}};
+        ASSERT_OK_AND_ASSIGN(const StepResult results, executor->Run(plan));
+        EXPECT_FALSE(results[1].finite)
+            << activation << ", " << executor->info().numerics << ", prompt " << prompt_length;
+      }
+    }
   }
 }
 

@@ -1,4 +1,5 @@
-// f, between the two matrices of the MLP (engine/model/config.h).
+// f, between the two matrices of the MLP (engine/model/config.h). Of NaN each gives NaN: what is
+// not finite has to reach the logits, where it ends the request.
 
 #ifndef STRIDED_ENGINE_CUDA_KERNELS_ACTIVATION_CUH_
 #define STRIDED_ENGINE_CUDA_KERNELS_ACTIVATION_CUH_
@@ -16,7 +17,7 @@ __device__ __forceinline__ float Activate(Activation activation, float x) {
     case Activation::kGeluTanh:
       return 0.5f * x * (1.0f + tanhf(0.79788456f * (x + 0.044715f * x * x * x)));
     case Activation::kRelu:
-      return fmaxf(x, 0.0f);
+      return x < 0.0f ? 0.0f : x;  // fmaxf would take NaN for 0
   }
   return x;
 }
