@@ -1,5 +1,6 @@
 #include "engine/cuda/cache_arena.h"
 
+#include <algorithm>
 #include <iterator>
 
 namespace strided::cuda {
@@ -36,6 +37,18 @@ void CacheArena::GiveBack(int64_t offset) {
     before->second += part->second;
     free_.erase(part);
   }
+}
+
+int64_t CacheArena::free_bytes() const {
+  int64_t bytes = 0;
+  for (const auto& [offset, size] : free_) bytes += size;
+  return bytes;
+}
+
+int64_t CacheArena::largest_free_part() const {
+  int64_t largest = 0;
+  for (const auto& [offset, size] : free_) largest = std::max(largest, size);
+  return largest;
 }
 
 }  // namespace strided::cuda

@@ -27,6 +27,10 @@ class CacheArena {
   // Requires an offset that Take gave out.
   void GiveBack(int64_t offset);
 
+  // Bytes that nobody has, and those of the largest part of them that stand together.
+  int64_t free_bytes() const;
+  int64_t largest_free_part() const;
+
  private:
   std::map<int64_t, int64_t> free_;   // offset -> bytes
   std::map<int64_t, int64_t> taken_;  // offset -> bytes

@@ -43,16 +43,17 @@ absl::StatusOr<int64_t> FreeBytes() {
   return static_cast<int64_t>(free);
 }
 
+absl::StatusOr<int> Attribute(cudaDeviceAttr attribute, int device) {
+  int value = 0;
+  RETURN_IF_ERROR(
+      CudaError(cudaDeviceGetAttribute(&value, attribute, device), "asking what the device is"));
+  return value;
+}
+
 // E.g. "9.0". Tensor cores of other generations may round their sums otherwise.
 absl::StatusOr<std::string> ComputeCapability(int device) {
-  int major = 0;
-  int minor = 0;
-  RETURN_IF_ERROR(
-      CudaError(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device),
-                "asking for the compute capability"));
-  RETURN_IF_ERROR(
-      CudaError(cudaDeviceGetAttribute(&minor, cudaDevAttrComputeCapabilityMinor, device),
-                "asking for the compute capability"));
+  ASSIGN_OR_RETURN(const int major, Attribute(cudaDevAttrComputeCapabilityMajor, device));
+  ASSIGN_OR_RETURN(const int minor, Attribute(cudaDevAttrComputeCapabilityMinor, device));
   return absl::StrCat(major, ".", minor);
 }
 
@@ -122,9 +123,12 @@ class DeviceExecutor final : public CudaExecutor {
 
  private:
   int64_t ArenaBytes(int64_t free_at_start, int64_t free_now) const;
-  absl::Status ReserveTop(int top_logprobs) {
+  // The slot, with room for its alternatives; gives it back where memory does not suffice. Last of
+  // all: the room stays, so a sequence that is refused must not have taken it.
+  absl::StatusOr<Slot> WithTop(Slot slot, int top_logprobs) {
     RETURN_IF_ERROR(decode_->ReserveTop(top_logprobs));
-    return prefill_->ReserveTop(top_logprobs);
+    RETURN_IF_ERROR(prefill_->ReserveTop(top_logprobs));
+    return slot;
   }
   // Sorts the plan's rows into the prompts', and rounds of decode steps in each of which a sequence
   // has one row.
@@ -205,10 +209,9 @@ DeviceMemory DeviceExecutor::memory() const {
 absl::StatusOr<Slot> DeviceExecutor::StartSequence(const SequenceSpec& spec) {
   RETURN_IF_ERROR(UseDevice(options_.device));
   RETURN_IF_ERROR(CheckSequenceSpec(spec, config_));
-  RETURN_IF_ERROR(ReserveTop(spec.top_logprobs));
-  ASSIGN_OR_RETURN(const int slot,
+  ASSIGN_OR_RETURN(const int index,
                    sequences_->Add(spec, network_->StartVector(spec.condition_values)));
-  return Slot(this, slot);
+  return WithTop(Slot(this, index), spec.top_logprobs);
 }
 
 absl::StatusOr<Slot> DeviceExecutor::ForkSequence(const Slot& parent, const SequenceSpec& spec) {
@@ -220,9 +223,8 @@ absl::StatusOr<Slot> DeviceExecutor::ForkSequence(const Slot& parent, const Sequ
   }
   RETURN_IF_ERROR(CheckSequenceSpec(spec, config_));
   RETURN_IF_ERROR(CheckFork(spec, source->spec));
-  RETURN_IF_ERROR(ReserveTop(spec.top_logprobs));
-  ASSIGN_OR_RETURN(const int slot, sequences_->Fork(*source, parent.index(), spec));
-  return Slot(this, slot);
+  ASSIGN_OR_RETURN(const int index, sequences_->Fork(*source, parent.index(), spec));
+  return WithTop(Slot(this, index), spec.top_logprobs);
 }
 
 absl::StatusOr<StepResult> DeviceExecutor::Run(const StepPlan& plan) {

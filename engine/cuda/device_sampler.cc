@@ -1,5 +1,6 @@
 #include "engine/cuda/device_sampler.h"
 
+#include <bit>
 #include <cstddef>
 #include <vector>
 
@@ -33,33 +34,29 @@ DeviceSampler NumbersOf(const SequenceSpec& spec) {
 
 }  // namespace
 
-absl::StatusOr<SequenceSampler> SequenceSampler::Create(const SequenceSpec& spec, int vocab_size,
+absl::StatusOr<SequenceSampler> SequenceSampler::Create(const SequenceSpec& spec,
                                                         cudaStream_t stream) {
   const SamplingParameters& parameters = spec.sampling;
-  std::vector<int32_t> ids;
-  std::vector<float> bias_values;
+  std::vector<int32_t> lists;
+  for (const auto& [id, bias] : parameters.logit_bias) lists.push_back(id);
+  lists.insert(lists.end(), parameters.allowed_ids.begin(), parameters.allowed_ids.end());
+  const size_t ids = lists.size();
   for (const auto& [id, bias] : parameters.logit_bias) {
-    ids.push_back(id);
-    bias_values.push_back(bias);
+    lists.push_back(std::bit_cast<int32_t>(bias));
   }
-  ids.insert(ids.end(), parameters.allowed_ids.begin(), parameters.allowed_ids.end());
 
   SequenceSampler sampler;
-  ASSIGN_OR_RETURN(sampler.history_,
-                   DeviceBuffer<int32_t>::Create(static_cast<size_t>(vocab_size)));
-  ASSIGN_OR_RETURN(sampler.ids_, DeviceBuffer<int32_t>::Create(ids.size()));
-  ASSIGN_OR_RETURN(sampler.bias_values_, DeviceBuffer<float>::Create(bias_values.size()));
-  static_assert(kUnseenToken == -1, "all of its bytes are 0xFF");
-  RETURN_IF_ERROR(sampler.history_.Fill(std::byte{0xFF}, stream));
-  RETURN_IF_ERROR(sampler.ids_.CopyFrom(ids, stream));
-  RETURN_IF_ERROR(sampler.bias_values_.CopyFrom(bias_values, stream));
+  ASSIGN_OR_RETURN(sampler.lists_, DeviceBuffer<int32_t>::Create(lists.size()));
+  RETURN_IF_ERROR(sampler.lists_.CopyFrom(lists, stream));
 
   DeviceSampler& device = sampler.device_;
   device = NumbersOf(spec);
-  device.history = sampler.history_.data();
-  device.bias_values = sampler.bias_values_.data();
-  if (device.bias_count > 0) device.bias_ids = sampler.ids_.data();
-  if (device.allowed_count > 0) device.allowed_ids = sampler.ids_.data() + device.bias_count;
+  const int32_t* const placed = sampler.lists_.data();
+  if (device.bias_count > 0) {
+    device.bias_ids = placed;
+    device.bias_values = reinterpret_cast<const float*>(placed + ids);
+  }
+  if (device.allowed_count > 0) device.allowed_ids = placed + device.bias_count;
   return sampler;
 }
 

@@ -15,32 +15,24 @@
 
 namespace strided::cuda {
 
-// Owns the device memory of one sequence's sampler: its lists, and its history of 4 bytes per
-// vocabulary entry. The history is kept without penalties too: a fork may have some. Not
-// thread-safe.
+// Owns the device memory of one sequence's lists, in one part; a sequence without lists has none.
+// Not thread-safe.
 class SequenceSampler {
  public:
-  // An empty history. `spec.sampling` must be valid (ValidateSampling). What is copied to the
-  // device is there for work that `stream` gets later. ResourceExhausted where memory does not
-  // suffice; Internal where the device fails.
-  static absl::StatusOr<SequenceSampler> Create(const SequenceSpec& spec, int vocab_size,
-                                                cudaStream_t stream);
+  // `spec.sampling` must be valid (ValidateSampling). What is copied to the device is there for
+  // work that `stream` gets later. ResourceExhausted where memory does not suffice; Internal where
+  // the device fails.
+  static absl::StatusOr<SequenceSampler> Create(const SequenceSpec& spec, cudaStream_t stream);
 
-  // Pointers into this object's memory: valid as long as it lives, moved or not.
+  // Pointers into this object's memory: valid as long as it lives, moved or not. Without a history,
+  // which is the caller's to add.
   const DeviceSampler& device() const { return device_; }
-
-  // Takes over what `parent` has observed in `stream`'s order, for a sequence that continues it.
-  // Requires the parent's vocab_size and prompt_length.
-  absl::Status InheritHistory(const SequenceSampler& parent, cudaStream_t stream) {
-    return history_.CopyFrom(parent.history_, stream);
-  }
 
  private:
   SequenceSampler() = default;
 
-  DeviceBuffer<int32_t> history_;    // [vocab]
-  DeviceBuffer<int32_t> ids_;        // [bias_count] ids, then [allowed_count] ids
-  DeviceBuffer<float> bias_values_;  // [bias_count]
+  // [bias_count] ids, then [allowed_count] ids, then [bias_count] float32 values.
+  DeviceBuffer<int32_t> lists_;
   DeviceSampler device_;
 };
 

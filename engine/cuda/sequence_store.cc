@@ -36,6 +36,8 @@ absl::StatusOr<std::unique_ptr<SequenceStore>> SequenceStore::Create(const Model
   ASSIGN_OR_RETURN(store->head_offsets_, DeviceBuffer<int64_t>::Create(slots * store->heads()));
   ASSIGN_OR_RETURN(store->starts_,
                    DeviceBuffer<float>::Create(slots * static_cast<size_t>(config.d_model)));
+  ASSIGN_OR_RETURN(store->histories_,
+                   DeviceBuffer<int32_t>::Create(slots * static_cast<size_t>(config.vocab_size)));
   return store;
 }
 
@@ -55,8 +57,7 @@ int64_t SequenceStore::CacheBytes(int max_length) const {
 absl::StatusOr<std::unique_ptr<Sequence>> SequenceStore::Make(const SequenceSpec& spec) {
   const int64_t bytes = CacheBytes(spec.max_length);
   RETURN_IF_ERROR(slots_.CheckRoom(bytes));
-  ASSIGN_OR_RETURN(SequenceSampler sampler,
-                   SequenceSampler::Create(spec, config_.vocab_size, stream_));
+  ASSIGN_OR_RETURN(SequenceSampler sampler, SequenceSampler::Create(spec, stream_));
   auto sequence = std::make_unique<Sequence>(std::move(sampler));
   sequence->spec = spec;
   sequence->progress.max_length = spec.max_length;
@@ -64,8 +65,9 @@ absl::StatusOr<std::unique_ptr<Sequence>> SequenceStore::Make(const SequenceSpec
   const std::optional<int64_t> offset = arena_.Take(bytes);
   if (!offset.has_value()) {
     return absl::ResourceExhaustedError(
-        absl::StrCat("the sequence takes ", bytes, " cache bytes; no free part of the device's ",
-                     arena_memory_.bytes(), " is as large, although together they are"));
+        absl::StrCat("the sequence takes ", bytes, " cache bytes; of ", arena_memory_.bytes(), ", ",
+                     arena_.free_bytes(), " are free, of which ", arena_.largest_free_part(),
+                     " stand together"));
   }
   sequence->offset = *offset;
   return sequence;
@@ -83,8 +85,14 @@ absl::StatusOr<int> SequenceStore::Publish(std::unique_ptr<Sequence> sequence) {
   int64_t* const head_offsets = head_offsets_.data() + index * heads();
   entry.head_offsets = head_offsets;
   entry.start = StartOf(slot);
-  absl::Status status =
-      ToDevice(head_offsets, std::span<const int64_t>(offsets), "copying a sequence's offsets");
+  entry.sampler.history = HistoryOf(slot);
+  static_assert(kUnseenToken == -1, "all of its bytes are 0xFF");
+  absl::Status status = CudaError(cudaMemsetAsync(HistoryOf(slot), 0xFF, history_bytes(), stream_),
+                                  "emptying a history");
+  if (status.ok()) {
+    status =
+        ToDevice(head_offsets, std::span<const int64_t>(offsets), "copying a sequence's offsets");
+  }
   if (status.ok()) {
     status = ToDevice(table_.data() + index, std::span<const DeviceSequence>(&entry, 1),
                       "copying a sequence");
@@ -119,7 +127,11 @@ absl::StatusOr<int> SequenceStore::Fork(const Sequence& parent, int parent_slot,
                                        cudaMemcpyDeviceToDevice, stream_),
                        "copying a start vector");
   }
-  if (status.ok()) status = Find(slot)->sampler.InheritHistory(parent.sampler, stream_);
+  if (status.ok()) {
+    status = CudaError(cudaMemcpyAsync(HistoryOf(slot), HistoryOf(parent_slot), history_bytes(),
+                                       cudaMemcpyDeviceToDevice, stream_),
+                       "copying a history");
+  }
   if (status.ok()) return slot;
   Remove(slot);
   return status;

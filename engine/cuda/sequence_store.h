@@ -85,15 +85,17 @@ class SequenceStore {
   // By slot, device memory.
   const DeviceSequence* table() const { return table_.data(); }
   int64_t arena_bytes() const { return arena_memory_.bytes(); }
-  int64_t table_bytes() const { return table_.bytes() + head_offsets_.bytes() + starts_.bytes(); }
+  int64_t table_bytes() const {
+    return table_.bytes() + head_offsets_.bytes() + starts_.bytes() + histories_.bytes();
+  }
 
  private:
   size_t heads() const {
     return static_cast<size_t>(config_.n_layer) * static_cast<size_t>(config_.n_head);
   }
-  // Room in the arena, and the sequence without its sampler's history.
+  // Room in the arena, and the sequence in no slot yet.
   absl::StatusOr<std::unique_ptr<Sequence>> Make(const SequenceSpec& spec);
-  // Puts it into a slot and tells the device, except for its start vector.
+  // Puts it into a slot and tells the device, with an empty history and no start vector.
   absl::StatusOr<int> Publish(std::unique_ptr<Sequence> sequence);
   // In the stream's order: its kernels do not wait for copies elsewhere. `from` may be reused on
   // return.
@@ -105,6 +107,10 @@ class SequenceStore {
   float* StartOf(int slot) const {
     return starts_.data() + static_cast<size_t>(slot) * static_cast<size_t>(config_.d_model);
   }
+  size_t history_bytes() const { return static_cast<size_t>(config_.vocab_size) * sizeof(int32_t); }
+  int32_t* HistoryOf(int slot) const {
+    return histories_.data() + static_cast<size_t>(slot) * static_cast<size_t>(config_.vocab_size);
+  }
 
   const ModelConfig config_;
   const Options options_;
@@ -115,6 +121,7 @@ class SequenceStore {
   DeviceBuffer<DeviceSequence> table_;  // [max_slots]
   DeviceBuffer<int64_t> head_offsets_;  // [max_slots][n_layer][n_head]
   DeviceBuffer<float> starts_;          // [max_slots][d_model]
+  DeviceBuffer<int32_t> histories_;     // [max_slots][vocab_size] DeviceSampler::history
 };
 
 }  // namespace strided::cuda

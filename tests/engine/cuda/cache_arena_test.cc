@@ -75,6 +75,20 @@ TEST(CacheArenaTest, FreePartsThatAreNotNeighboursDoNotMakeALargerOne) {
   EXPECT_EQ(arena.Take(2 * kUnit), 0);
 }
 
+TEST(CacheArenaTest, SaysWhatIsFreeAndWhatOfItStandsTogether) {
+  CacheArena arena(6 * kUnit);
+  EXPECT_EQ(arena.largest_free_part(), 6 * kUnit);
+  const int64_t first = *arena.Take(2 * kUnit);
+  ASSERT_TRUE(arena.Take(kUnit));
+  arena.GiveBack(first);
+  EXPECT_EQ(arena.free_bytes(), 5 * kUnit);
+  EXPECT_EQ(arena.largest_free_part(), 3 * kUnit);
+  ASSERT_TRUE(arena.Take(3 * kUnit));
+  ASSERT_TRUE(arena.Take(2 * kUnit));
+  EXPECT_EQ(arena.free_bytes(), 0);
+  EXPECT_EQ(arena.largest_free_part(), 0);
+}
+
 TEST(CacheArenaTest, PartsNeverOverlapAndAllComeBack) {
   constexpr int64_t kSize = 64 * kUnit;
   CacheArena arena(kSize);

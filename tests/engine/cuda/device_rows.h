@@ -45,10 +45,12 @@ class DeviceRows {
       : cases_(std::move(cases)), rows_(static_cast<int>(cases_.size())), steps_(steps) {
     std::vector<DeviceSequence> sequences;
     std::vector<float> logits;
+    histories_ = Upload(std::vector<int32_t>(cases_.size() * vocab(), kUnseenToken));
     for (int r = 0; r < rows_; ++r) {
       const SamplingCase& c = cases_[static_cast<size_t>(r)];
-      samplers_.push_back(*SequenceSampler::Create(c.spec, vocab_size(), kStream));
+      samplers_.push_back(*SequenceSampler::Create(c.spec, kStream));
       sequences.emplace_back().sampler = samplers_.back().device();
+      sequences.back().sampler.history = histories_.data() + static_cast<size_t>(r) * vocab();
       logits.insert(logits.end(), c.logits.begin(), c.logits.end());
       top_stride_ = std::max(top_stride_, c.spec.top_logprobs);
       const int32_t last = c.observed.empty() ? kStartInput : c.observed.back();
@@ -72,7 +74,11 @@ class DeviceRows {
   int vocab_size() const { return cases_.front().vocab_size(); }
   std::vector<DecodeRow>& state() { return state_; }  // what Run starts from, then what it left
   const std::vector<SamplingCase>& cases() const { return cases_; }
-  const SequenceSampler& sampler(int row) const { return samplers_[static_cast<size_t>(row)]; }
+  std::vector<int32_t> History(int row) const {  // [vocab_size]
+    const std::vector<int32_t> all = Download(histories_);
+    const auto first = all.begin() + row * vocab_size();
+    return {first, first + vocab_size()};
+  }
 
   // All but the last token, as a prefill does: the rows of all sequences in one launch.
   void ObservePrompts() {
@@ -134,11 +140,14 @@ class DeviceRows {
   }
 
  private:
+  size_t vocab() const { return static_cast<size_t>(vocab_size()); }
+
   std::vector<SamplingCase> cases_;
   int rows_;
   int steps_;
   int top_stride_ = 0;
   std::vector<SequenceSampler> samplers_;
+  DeviceBuffer<int32_t> histories_;  // [rows][vocab_size]
   std::vector<DecodeRow> state_;
   DeviceBuffer<DeviceSequence> sequences_;
   DeviceBuffer<float> logits_;

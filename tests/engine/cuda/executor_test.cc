@@ -73,7 +73,9 @@ TEST_F(CudaExecutorTest, FreePartsThatAreNotNeighboursAreNoRoomUntilTheyAre) {
   slots.pop_back();
   EXPECT_THAT(
       executor->StartSequence(SpecOf(200)),
-      StatusIs(kExhausted, HasSubstr("the sequence takes 25600 cache bytes; no free part")));
+      StatusIs(kExhausted,
+               "the sequence takes 25600 cache bytes; of 38400, 25600 are free, of which 12800 "
+               "stand together"));
   EXPECT_OK(executor->StartSequence(SpecOf(100)));
   EXPECT_EQ(executor->cache_usage().slots_in_use, 1) << "a refused sequence takes nothing";
   slots.clear();
@@ -184,6 +186,33 @@ TEST_F(CudaExecutorTest, RefusesOptionsOutOfRange) {
   refuses([](CudaOptions& o) { o.max_steps = 0; }, "max_steps is 0; it must be at least 1");
   refuses([](CudaOptions& o) { o.cache_capacity_bytes = -1; },
           "cache_capacity_bytes is -1; it must be at least 0");
+}
+
+// Room for alternatives stays once it is taken.
+TEST_F(CudaExecutorTest, ARefusedSequenceTakesNoRoomForItsAlternatives) {
+  const RandomModel model = LongModel();
+  CudaOptions options = TestOptions(WeightFormat::kBfloat16);
+  options.cache_capacity_bytes = 640 * 128;
+  const auto executor = MakeCudaExecutor(model.config, model.weights, options);
+  ASSERT_OK_AND_ASSIGN(const Slot slot, executor->StartSequence(SpecOf(640)));
+  const DeviceMemory before = executor->memory();
+  SequenceSpec spec = SpecOf(640);
+  spec.top_logprobs = 16;
+  EXPECT_THAT(executor->StartSequence(spec), StatusIs(kExhausted));
+  EXPECT_THAT(executor->ForkSequence(slot, spec), StatusIs(kExhausted));
+  EXPECT_EQ(executor->memory().workspace, before.workspace);
+}
+
+TEST_F(CudaExecutorTest, ASequenceWithoutListsTakesNoMemory) {
+  const RandomModel model = SmallModel();
+  const auto executor = Start(model);
+  const int64_t free = executor->memory().free;
+  std::vector<Slot> slots;
+  for (int i = 0; i < 256; ++i) {
+    ASSERT_OK_AND_ASSIGN(Slot slot, executor->StartSequence(SpecOf(24)));
+    slots.push_back(std::move(slot));
+  }
+  EXPECT_EQ(executor->memory().free, free);
 }
 
 TEST_F(CudaExecutorTest, AnArenaBeyondTheDevicesMemoryIsRefusedAndLosesNothing) {
