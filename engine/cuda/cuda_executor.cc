@@ -57,6 +57,11 @@ absl::StatusOr<std::string> ComputeCapability(int device) {
   return absl::StrCat(major, ".", minor);
 }
 
+// Shared memory that one block can ask for.
+absl::StatusOr<int64_t> SharedBytes(int device) {
+  return Attribute(cudaDevAttrMaxSharedMemoryPerBlockOptin, device);
+}
+
 ExecutorInfo InfoOf(const CudaOptions& options, const std::string& capability,
                     int64_t parameter_count) {
   ExecutorInfo info;
@@ -166,6 +171,8 @@ class DeviceExecutor final : public CudaExecutor {
 
 absl::Status DeviceExecutor::Load(const Weights& weights) {
   RETURN_IF_ERROR(UseDevice(options_.device));
+  ASSIGN_OR_RETURN(const int64_t shared_bytes, SharedBytes(options_.device));
+  RETURN_IF_ERROR(cuda::CheckProductInputs(config_, options_.weight_format, shared_bytes));
   ASSIGN_OR_RETURN(const int64_t free_at_start, FreeBytes());
   ASSIGN_OR_RETURN(stream_, cuda::CreateStream());
   ASSIGN_OR_RETURN(LoadedNetwork network,

@@ -50,9 +50,10 @@ class CudaExecutor : public Executor {
 
 // Copies the weights to the device, packed for its tensor cores, and takes one arena for the
 // caches; `weights` is not needed afterwards. Keys and values are float32 beside float32 weights,
-// float16 beside float16, else bfloat16. InvalidArgument where an option is out of range or the
-// device does not exist; ResourceExhausted where memory does not suffice, with the numbers;
-// Unimplemented where the program was built without CUDA; Internal where the device fails.
+// float16 beside float16, else bfloat16. InvalidArgument where an option is out of range, the
+// device does not exist, or the model is wider than the device takes float32 weights;
+// ResourceExhausted where memory does not suffice, with the numbers; Unimplemented where the
+// program was built without CUDA; Internal where the device fails.
 absl::StatusOr<std::unique_ptr<CudaExecutor>> CreateCudaExecutor(const ModelConfig& config,
                                                                  const Weights& weights,
                                                                  const CudaOptions& options);

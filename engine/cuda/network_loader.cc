@@ -196,6 +196,23 @@ class NetworkLoader {
   std::map<const Tensor*, std::vector<float>> biases_;  // of the layer, read
 };
 
+absl::Status CheckProductInputs(const ModelConfig& config, WeightFormat format,
+                                int64_t shared_bytes) {
+  if (format != WeightFormat::kFloat32) return absl::OkStatus();
+  const int64_t limit = shared_bytes / static_cast<int64_t>(sizeof(float));
+  const std::pair<absl::string_view, int64_t> widths[] = {
+      {"d_model", config.d_model},
+      {"n_head * d_value", int64_t{config.n_head} * config.d_value},
+      {"d_ff", config.d_ff}};
+  for (const auto& [name, inputs] : widths) {
+    if (inputs <= limit) continue;
+    return absl::InvalidArgumentError(
+        absl::StrCat(name, " is ", inputs, "; with float32 weights this device takes at most ",
+                     limit, ": serve the model in another weight format"));
+  }
+  return absl::OkStatus();
+}
+
 absl::StatusOr<LoadedNetwork> LoadedNetwork::Load(const ModelConfig& config, const Weights& weights,
                                                   WeightFormat format) {
   return NetworkLoader(config, weights, format).Load();

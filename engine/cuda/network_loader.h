@@ -8,6 +8,7 @@
 #include <span>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "engine/cuda/device_buffer.h"
 #include "engine/cuda/device_network.h"
@@ -16,6 +17,12 @@
 #include "engine/model/weights.h"
 
 namespace strided::cuda {
+
+// InvalidArgument, with the product, its inputs and the limit, where a decode step could not launch
+// the model's widest product: float32's stages a row of all inputs in a block's `shared_bytes` of
+// shared memory. The other formats stage pieces, and take any width.
+absl::Status CheckProductInputs(const ModelConfig& config, WeightFormat format,
+                                int64_t shared_bytes);
 
 // A network in device memory, with the memory. Immutable; move only.
 class LoadedNetwork {
