@@ -14,6 +14,8 @@
 
 namespace strided {
 
+// A server that listens, and where. Destroying it ends the calls that are open; Shutdown with a
+// deadline lets them end by themselves.
 struct GrpcListener {
   std::unique_ptr<grpc::Server> server;  // started; serves until Shutdown
   std::vector<std::string> addresses;    // as in the settings, with the real ports

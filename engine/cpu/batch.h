@@ -11,7 +11,9 @@
 
 namespace strided {
 
-// The rows of one sequence in a step: `rows` consecutive positions from the batch's `first_row`.
+// The rows of one sequence in a step: `rows` consecutive positions from the batch's `first_row`,
+// and those of its outputs. The cache and the start vector are the sequence's, which outlives the
+// step.
 struct SequenceRun {
   SequenceCache* cache = nullptr;
   const float* start = nullptr;  // [d_model], the input of position 0
@@ -21,7 +23,8 @@ struct SequenceRun {
   int outputs = 0;
 };
 
-// All spans live as long as the step.
+// What Transformer::Run takes: the plan's rows, and how they fall into sequences. All spans live as
+// long as the step; none is written to.
 struct Batch {
   std::span<const StepRow> rows;
   std::span<const SequenceRun> runs;  // cover the rows, in order; no cache twice

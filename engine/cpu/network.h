@@ -31,6 +31,7 @@ class RowTable {
   std::vector<Bfloat16> bfloat16_;
 };
 
+// Layer norm: (x - mean) / sqrt(variance + epsilon) * weight + bias.
 struct NormWeights {
   AlignedArray<float> weight;  // [d_model]
   AlignedArray<float> bias;    // [d_model]; zeros by Norm::kScale

@@ -14,7 +14,13 @@
 
 namespace strided {
 
+// One sequence from its start to the release of its slot: what it was started with, how far it has
+// come, and what it still reads. Owned by the executor's slot table. Between steps it is touched by
+// the scheduler's thread alone; within a step the team's threads share the cache head by head, and
+// one of them at a time has the sampler.
 struct Sequence {
+  // Requires a spec that CheckSequenceSpec took for the model of `vocab_size` tokens, and a cache
+  // for its max_length. `start` is the caller's to fill in.
   Sequence(SequenceSpec its_spec, SequenceCache its_cache, int vocab_size)
       : spec(std::move(its_spec)),
         cache(std::move(its_cache)),
@@ -22,12 +28,13 @@ struct Sequence {
                             vocab_size}),
         progress{.max_length = spec.max_length} {}
 
+  // What SlotTable counts against the capacity; the same for the sequence's whole life.
   int64_t cache_bytes() const { return cache.bytes(); }
 
   SequenceSpec spec;
   SequenceCache cache;
   Sampler sampler;
-  std::vector<float> start;  // [d_model]
+  std::vector<float> start;  // [d_model] the input of position 0: start vector or conditions
   SequenceProgress progress;
   // The first position whose token the sampler has not seen; -1 where x(-1) is one.
   int observed = 0;

@@ -11,7 +11,9 @@
 
 namespace strided::cuda {
 
-// Section 5.2's network. A plain view: cheap to copy, immutable while kernels read it.
+// Section 5.2's network. A plain view: cheap to copy, immutable while kernels read it. Matrices are
+// packed in `format` (kernels/weight_packing.h); tables, norms, biases and scales are float32.
+// LoadedNetwork owns what it points to.
 struct DeviceNetwork {
   WeightFormat format = WeightFormat::kBfloat16;  // of every matrix
   DeviceTables tables;

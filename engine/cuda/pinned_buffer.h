@@ -15,7 +15,10 @@
 
 namespace strided::cuda {
 
-// Page-locked host memory, which copies to and from a device do not have to stage. Move only.
+// An array in page-locked host memory, which copies to and from a device do not have to stage: they
+// run beside the host. Owns its memory; freed with it, so no copy that uses it may still be under
+// way then. Holds none where it was made without elements, by default or by a move; then data() is
+// null. Move only; not thread-safe.
 template <typename T>
 class PinnedBuffer {
  public:
@@ -31,7 +34,8 @@ class PinnedBuffer {
     if (data_ != nullptr) cudaFreeHost(data_);
   }
 
-  // `size` elements, uninitialised. ResourceExhausted with the bytes where they are not to be had.
+  // `size` elements of undefined value. ResourceExhausted with the bytes where they are not to be
+  // had.
   static absl::StatusOr<PinnedBuffer> Create(size_t size) {
     PinnedBuffer buffer;
     if (size == 0) return buffer;
@@ -43,6 +47,8 @@ class PinnedBuffer {
     return buffer;
   }
 
+  // Host memory. What a copy in a stream is reading or writing may be touched only once the stream
+  // has come past it.
   T* data() const { return data_; }
   size_t size() const { return size_; }
 

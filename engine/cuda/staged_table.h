@@ -20,7 +20,9 @@
 
 namespace strided::cuda {
 
-// Move only. One thread at a time.
+// Device memory, and page-locked host memory of the same size from which it is filled: the caller's
+// own array is free again when Send returns, and the host does not wait for the device unless it
+// writes the table twice before the first copy is done. Owns both. Move only; one thread at a time.
 template <typename T>
 class StagedTable {
  public:
@@ -50,7 +52,7 @@ class StagedTable {
     return CudaError(cudaEventRecord(sent_.get(), stream), "recording an event");
   }
 
-  // In device memory.
+  // In device memory; elements beyond the last Send's are those of earlier ones.
   const T* data() const { return device_.data(); }
   size_t size() const { return device_.size(); }
   int64_t bytes() const { return device_.bytes(); }

@@ -18,6 +18,8 @@
 
 namespace strided {
 
+// One setting in all its forms: flag, environment variable and key of the configuration file have
+// its name, and all three go through `set`.
 struct Setting {
   std::string name;
   std::string group;    // of --help
@@ -31,6 +33,7 @@ struct Setting {
   std::function<std::string()> text;
 };
 
+// What a setting is called, and how --help shows it.
 struct SettingRow {
   std::string name;
   std::string group;

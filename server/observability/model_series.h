@@ -41,6 +41,7 @@ class ModelSeries final : public ModelMetrics {
   ModelSeries(MetricFamilies& families, absl::string_view model, absl::string_view version,
               absl::string_view modality);
 
+  // ModelMetrics. Durations become seconds.
   void CountRequest(RequestOutcome outcome) override;
   void SetRequestsRunning(int requests) override { requests_running_.Set(requests); }
   void SetRequestsWaiting(WaitReason reason, int requests) override;
@@ -69,8 +70,10 @@ class ModelSeries final : public ModelMetrics {
   void AddMailboxTokens(int64_t change) override;
   void SetEngineHealthy(bool healthy) override { engine_healthy_.Set(healthy ? 1 : 0); }
   void SetLastStep(absl::Time when) override;
+  // `state` is one of kModelStateLabels: its series becomes 1, the others 0.
   void SetState(absl::string_view state) override;
   void SetLoadTime(absl::Duration time) override;
+  // Replaces the series of the fingerprint before, if there was one.
   void SetFingerprint(absl::string_view fingerprint) override ABSL_LOCKS_EXCLUDED(mu_);
 
  private:

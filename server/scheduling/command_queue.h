@@ -16,19 +16,22 @@
 
 namespace strided {
 
+// A job on its way in, with all that it holds until it ends: its place in the server and its share
+// of the scheduler's load.
 struct Submission {
   JobId id = 0;  // given by the queue
   Job job;
   Ticket ticket;
   LoadShare load;
-  TokenSink* sink;  // not owned
-  absl::Time when;
+  TokenSink* sink;  // not owned; lives until its Finish
+  absl::Time when;  // by the scheduler's clock
 };
 
+// The end that someone else wants for a job; the first one counts, and none after the job's end.
 struct Cancellation {
   JobId id = 0;
-  absl::Status status;
-  absl::Time when;
+  absl::Status status;  // what the job's sink gets
+  absl::Time when;      // by the scheduler's clock
 };
 
 // In the order in which they came; a job's cancellation is never taken before its submission.
@@ -45,11 +48,14 @@ class CommandQueue {
  public:
   // The job's id: 1, 2, 3, ... in the order of arrival.
   JobId Submit(Submission submission) ABSL_LOCKS_EXCLUDED(mu_);
+  // An id that no job has, or has any longer, is no error.
   void Cancel(Cancellation cancellation) ABSL_LOCKS_EXCLUDED(mu_);
+  // A sink that was full has room.
   void Wake() ABSL_LOCKS_EXCLUDED(mu_);
+  // The scheduler's thread is to end; `stopping` is true from now on.
   void Stop() ABSL_LOCKS_EXCLUDED(mu_);
 
-  // All that has come since the last call.
+  // All that has come since the last call, in its order. Of the scheduler's thread.
   Commands Take() ABSL_LOCKS_EXCLUDED(mu_);
   // Returns once there is something to take or Stop was called, at the latest after `limit`.
   void AwaitWork(absl::Duration limit) const ABSL_LOCKS_EXCLUDED(mu_);

@@ -16,18 +16,23 @@ struct SchedulerHealth {
   absl::Time step_started = absl::InfinitePast();
 };
 
-// Thread-safe: the scheduler thread writes, watchdogs read.
+// Thread-safe: the scheduler thread writes, watchdogs read. Reading never waits for a step: the
+// lock is not held during one.
 class Heartbeat {
  public:
+  // Around each call of the executor, by the scheduler's clock. Requires one StepEnds for each
+  // StepStarts before the next.
   void StepStarts(absl::Time now) ABSL_LOCKS_EXCLUDED(mu_) {
     absl::MutexLock lock(&mu_);
     health_.step_started = now;
   }
+  // `succeeded` false: the engine counts as failed from now on.
   void StepEnds(bool succeeded) ABSL_LOCKS_EXCLUDED(mu_) {
     absl::MutexLock lock(&mu_);
     health_.step_started = absl::InfinitePast();
     health_.healthy = health_.healthy && succeeded;
   }
+  // As it was between two of the above.
   SchedulerHealth Read() const ABSL_LOCKS_EXCLUDED(mu_) {
     absl::MutexLock lock(&mu_);
     return health_;

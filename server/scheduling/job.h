@@ -19,9 +19,17 @@ namespace strided {
 // Names a job of one scheduler, where later ones are larger, or of a group of schedulers.
 using JobId = uint64_t;
 
+// Whether tokens are drawn, or those of a sequence that is given are looked up.
 enum class JobKind { kGenerate, kScore };
 
-enum class FinishReason { kLength, kEndOfSequence, kStop, kContextFull, kTimeLimit };
+// Why a sample of a job that ended well has ended; FinishReason of sampling.proto, value by value.
+enum class FinishReason {
+  kLength,         // max_new_tokens were drawn
+  kEndOfSequence,  // the image is complete
+  kStop,           // a stop sequence or id was drawn
+  kContextFull,    // context_length left no room for max_new_tokens
+  kTimeLimit,      // Job::time_limit passed
+};
 
 // When a sample ends, beside the end of its length.
 struct StopConditions {
@@ -40,6 +48,8 @@ struct StopConditions {
   std::function<absl::string_view(int32_t token)> text_of = {};
 };
 
+// A request as a scheduler takes it, resolved against the model and checked by its parser: no
+// field is checked again. Copied freely; holds nothing of gRPC.
 struct Job {
   JobKind kind = JobKind::kGenerate;
   std::string request_id;

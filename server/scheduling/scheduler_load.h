@@ -11,13 +11,14 @@
 
 namespace strided {
 
-// Of one job, or of several together.
+// What a job asks for at most, all its samples together; or the sum over several jobs.
 struct JobSize {
   int64_t sequences = 0;
-  int64_t cache_bytes = 0;
+  int64_t cache_bytes = 0;  // Executor::CacheBytes of each sequence's longest length
 };
 
-// Thread-safe. Outlives its shares.
+// The sum of the shares that are out. Thread-safe: callback threads submit, the scheduler's thread
+// ends jobs, and a group reads all its schedulers' loads to choose one. Outlives its shares.
 class SchedulerLoad {
  public:
   JobSize total() const ABSL_LOCKS_EXCLUDED(mu_) {
@@ -37,9 +38,11 @@ class SchedulerLoad {
   JobSize total_ ABSL_GUARDED_BY(mu_);
 };
 
-// One job's part of a load, taken away when destroyed. Move only.
+// One job's part of a load, added when made and taken away when destroyed, whichever way the job
+// ends. Move only; one thread at a time.
 class LoadShare {
  public:
+  // `load` outlives the share.
   LoadShare(SchedulerLoad* load, const JobSize& size) : load_(load), size_(size) {
     load_->Add(size_, 1);
   }

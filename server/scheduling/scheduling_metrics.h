@@ -57,21 +57,29 @@ class SchedulingMetrics {
   SchedulingMetrics(ModelMetrics* model, Metrics* objects, SharedGauges* gauges, size_t scheduler)
       : model_(model), objects_(objects), shared_(gauges), scheduler_(scheduler) {}
 
+  // Counts one object more for as long as the result lives.
   LiveCount Count(LiveObject object) const { return LiveCount(objects_, object); }
 
   void SetHealthy(bool healthy) const;
+  // After each call of the executor: how many jobs, slots and cache bytes there are now.
   void Set(const SchedulingGauges& gauges) const;
 
+  // The following are told once each time they happen. A job starts with its first slot, and its
+  // prompt's tokens count then; prefill lasts until the prompt has run, decode until the job ends.
   void JobStarted(absl::Duration queue_time, int64_t prompt_tokens) const;
   void PrefillEnded(absl::Duration prefill_time) const;
   void FirstTokenPushed(absl::Duration since_submit) const;
+  // Once per step and sequence, not for a sequence's first token.
   void TokenDrawn(absl::Duration since_last) const;
   void Preempted() const;
+  // A row's logits held NaN or infinity; its job ends with Internal.
   void NonFiniteLogits() const;
   void DecodeEnded(absl::Duration decode_time) const;
   // Drawn for a job that ended with an error, or beyond a stop.
   void TokensWasted(int64_t tokens) const;
+  // From the cancellation's arrival to the release of the job's last slot.
   void CancelFreedSlots(absl::Duration since_cancel) const;
+  // A call of the executor that ended well, at `now`.
   void StepRan(const StepTally& tally, absl::Time now) const;
 
  private:

@@ -14,6 +14,8 @@
 
 namespace strided {
 
+// One request, Generate or Score, from its arrival to its status. Strings that it views live as
+// long as the report.
 struct RequestReport {
   absl::string_view method;                  // "Generate"
   std::string request_id;                    // empty where the request was refused before

@@ -24,6 +24,8 @@ struct TokenBatch {
   std::vector<float> top_values;  // beside top_ids
 };
 
+// What a stream tells its client, one message each, in this order: Opening; progress and batches as
+// they come; one SampleEnd a sample; JobSummary last, of a job that ended well.
 using StreamEvent = std::variant<Opening, JobProgress, TokenBatch, SampleEnd, JobSummary>;
 
 }  // namespace strided

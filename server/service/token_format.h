@@ -8,6 +8,7 @@
 
 namespace strided {
 
+// How a request wants its tokens in the `data` of messages; a model allows those of its modality.
 enum class TokenFormat {
   kRaw,    // a byte each: text bytes, colour channels, 8-bit audio codes
   kPcm16,  // two bytes each: 16-bit signed little-endian samples (audio_codec.h)

@@ -37,19 +37,21 @@ class AlignedArray {
     return array;
   }
 
-  // All bytes zero.
+  // All bytes zero; null() as above.
   static AlignedArray Zeros(size_t size) {
     AlignedArray array = Allocate(size);
     if (!array.null()) std::memset(array.data(), 0, size * sizeof(T));
     return array;
   }
 
+  // Whether it holds no memory: made by default, moved from, or not to be had.
   bool null() const { return elements_ == nullptr; }
   size_t size() const { return size_; }
   T* data() { return elements_.get(); }
   const T* data() const { return elements_.get(); }
   std::span<T> span() { return {data(), size_}; }
   std::span<const T> span() const { return {data(), size_}; }
+  // Requires i < size().
   T& operator[](size_t i) { return elements_.get()[i]; }
   const T& operator[](size_t i) const { return elements_.get()[i]; }
 
