@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <cstddef>
 #include <cstdlib>
 #include <new>
 
@@ -12,21 +13,40 @@ namespace {
 
 std::atomic<int64_t> allocations{0};
 
-void* Allocate(size_t size) {
+void* Allocate(size_t size, std::align_val_t alignment = std::align_val_t{1}) noexcept {
   ++allocations;
-  if (void* memory = std::malloc(size)) return memory;
-  std::abort();
+  const size_t bytes = size == 0 ? 1 : size;
+  void* memory = nullptr;
+  if (static_cast<size_t>(alignment) <= alignof(std::max_align_t)) {
+    memory = std::malloc(bytes);
+  } else if (posix_memalign(&memory, static_cast<size_t>(alignment), bytes) != 0) {
+    memory = nullptr;
+  }
+  if (memory == nullptr) std::abort();
+  return memory;
 }
+
+// Not inlined: GCC would see memory of a new that it has not inlined go to free.
+[[gnu::noinline]] void Free(void* memory) noexcept { std::free(memory); }
 
 }  // namespace
 
-// The replaceable functions of the standard library, for this program alone.
+// The replaceable functions of the standard library, for this program alone. All of them: the
+// library's own forms for nothrow need not use these (AddressSanitizer's do not).
 void* operator new(size_t size) { return Allocate(size); }
 void* operator new[](size_t size) { return Allocate(size); }
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete[](void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, size_t) noexcept { std::free(memory); }
-void operator delete[](void* memory, size_t) noexcept { std::free(memory); }
+void* operator new(size_t size, const std::nothrow_t&) noexcept { return Allocate(size); }
+void* operator new[](size_t size, const std::nothrow_t&) noexcept { return Allocate(size); }
+void* operator new(size_t size, std::align_val_t at) { return Allocate(size, at); }
+void* operator new[](size_t size, std::align_val_t at) { return Allocate(size, at); }
+void operator delete(void* memory) noexcept { Free(memory); }
+void operator delete[](void* memory) noexcept { Free(memory); }
+void operator delete(void* memory, size_t) noexcept { Free(memory); }
+void operator delete[](void* memory, size_t) noexcept { Free(memory); }
+void operator delete(void* memory, std::align_val_t) noexcept { Free(memory); }
+void operator delete[](void* memory, std::align_val_t) noexcept { Free(memory); }
+void operator delete(void* memory, size_t, std::align_val_t) noexcept { Free(memory); }
+void operator delete[](void* memory, size_t, std::align_val_t) noexcept { Free(memory); }
 
 namespace strided {
 namespace {
