@@ -29,27 +29,13 @@
 #include "engine/cuda/sequence_store.h"
 #include "engine/cuda/stream.h"
 #include "tests/benchmarks/empty_kernel.h"
+#include "tests/benchmarks/require.h"
 #include "tests/testing/random_model.h"
 
 namespace strided::cuda {
 namespace {
 
 constexpr int kRepeats = 20;
-
-template <typename T>
-T Require(absl::StatusOr<T> result) {
-  if (!result.ok()) {
-    std::cerr << "cuda_kernel_bench: " << result.status() << "\n";
-    std::exit(1);
-  }
-  return *std::move(result);
-}
-
-void Require(const absl::Status& status) {
-  if (status.ok()) return;
-  std::cerr << "cuda_kernel_bench: " << status << "\n";
-  std::exit(1);
-}
 
 // The buffers of a step of `rows` rows, all sequences at `position`, and its kernels by layer.
 class Kernels {

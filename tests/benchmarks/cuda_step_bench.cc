@@ -26,6 +26,7 @@
 #include "engine/cuda/cuda_executor.h"
 #include "engine/cuda/device_buffer.h"
 #include "tests/benchmarks/decode_run.h"
+#include "tests/benchmarks/require.h"
 #include "tests/testing/random_model.h"
 
 namespace strided {
@@ -42,15 +43,6 @@ struct BenchOptions {
   bool dense = false;
   std::string json;  // file
 };
-
-template <typename T>
-T Require(absl::StatusOr<T> result) {
-  if (!result.ok()) {
-    std::cerr << "cuda_step_bench: " << result.status() << "\n";
-    std::exit(1);
-  }
-  return *std::move(result);
-}
 
 // Bytes per second of a copy within the device, read and written ones counted.
 double CopyBandwidth() {

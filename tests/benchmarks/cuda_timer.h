@@ -6,29 +6,17 @@
 #include <cuda_runtime_api.h>
 
 #include <algorithm>
-#include <cstdlib>
-#include <iostream>
 #include <vector>
 
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
-#include "absl/status/statusor.h"
 #include "engine/cuda/kernels/cuda_status.h"
+#include "tests/benchmarks/require.h"
 
 namespace strided::cuda {
 
-// A benchmark has nobody to tell: it says what is wrong and ends.
-inline void Require(const absl::Status& status) {
-  if (status.ok()) return;
-  std::cerr << status << "\n";
-  std::exit(1);
-}
+using strided::Require;
 inline void Require(cudaError_t error) { Require(CudaError(error, "benchmark")); }
-template <typename T>
-T Require(absl::StatusOr<T> result) {
-  Require(result.status());
-  return *std::move(result);
-}
 
 // The median over `times` of what `enqueue` puts on `stream` `repeats` times in a row, in
 // microseconds for each; warm.

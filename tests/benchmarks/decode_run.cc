@@ -2,25 +2,15 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cstdlib>
-#include <iostream>
 #include <utility>
 
 #include "absl/strings/str_format.h"
 #include "engine/cache/cache_layout.h"
 #include "engine/sequence_check.h"
+#include "tests/benchmarks/require.h"
 
 namespace strided {
 namespace {
-
-template <typename T>
-T Require(absl::StatusOr<T> result) {
-  if (!result.ok()) {
-    std::cerr << "step_bench: " << result.status() << "\n";
-    std::exit(1);
-  }
-  return *std::move(result);
-}
 
 // FNV-1a.
 class Hash {

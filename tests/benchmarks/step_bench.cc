@@ -30,6 +30,7 @@
 #include "tests/benchmarks/cached_product.h"
 #include "tests/benchmarks/decode_run.h"
 #include "tests/benchmarks/memory_bandwidth.h"
+#include "tests/benchmarks/require.h"
 #include "tests/testing/random_model.h"
 
 namespace strided {
@@ -47,15 +48,6 @@ struct BenchOptions {
   std::string positions;  // CSV file
   bool json = false;
 };
-
-template <typename T>
-T Require(absl::StatusOr<T> result) {
-  if (!result.ok()) {
-    std::cerr << "step_bench: " << result.status() << "\n";
-    std::exit(1);
-  }
-  return *std::move(result);
-}
 
 AttentionPattern Pattern(const AttentionPattern::Spec& spec) {
   return Require(AttentionPattern::Create(spec));

@@ -9,7 +9,6 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <span>
 #include <utility>
 #include <vector>
 
@@ -17,26 +16,10 @@
 #include "engine/cuda/device_sampler.h"
 #include "engine/cuda/kernels/history.h"
 #include "engine/cuda/kernels/sample.h"
+#include "tests/engine/cuda/device_array.h"
 #include "tests/engine/cuda/sampling_cases.h"
 
 namespace strided::cuda {
-
-inline constexpr cudaStream_t kStream = nullptr;
-
-template <typename T>
-DeviceBuffer<T> Upload(const std::vector<T>& host) {
-  DeviceBuffer<T> buffer = *DeviceBuffer<T>::Create(host.size());
-  EXPECT_TRUE(buffer.CopyFrom(std::span<const T>(host), kStream).ok());
-  return buffer;
-}
-
-template <typename T>
-std::vector<T> Download(const DeviceBuffer<T>& buffer) {
-  std::vector<T> host(buffer.size());
-  const absl::Status status = buffer.CopyTo(host, kStream);
-  EXPECT_TRUE(status.ok()) << status;
-  return host;
-}
 
 // Cases of one vocabulary as the rows of one launch; row r is the sequence in slot r.
 class DeviceRows {
@@ -45,10 +28,10 @@ class DeviceRows {
       : cases_(std::move(cases)), rows_(static_cast<int>(cases_.size())), steps_(steps) {
     std::vector<DeviceSequence> sequences;
     std::vector<float> logits;
-    histories_ = Upload(std::vector<int32_t>(cases_.size() * vocab(), kUnseenToken));
+    histories_ = ToDevice(std::vector<int32_t>(cases_.size() * vocab(), kUnseenToken));
     for (int r = 0; r < rows_; ++r) {
       const SamplingCase& c = cases_[static_cast<size_t>(r)];
-      samplers_.push_back(*SequenceSampler::Create(c.spec, kStream));
+      samplers_.push_back(*SequenceSampler::Create(c.spec, kDefaultStream));
       sequences.emplace_back().sampler = samplers_.back().device();
       sequences.back().sampler.history = histories_.data() + static_cast<size_t>(r) * vocab();
       logits.insert(logits.end(), c.logits.begin(), c.logits.end());
@@ -61,12 +44,12 @@ class DeviceRows {
                         .output = static_cast<int32_t>(c.output),
                         .steps_left = c.output == RowOutput::kSample ? steps : 1});
     }
-    sequences_ = Upload(sequences);
-    logits_ = Upload(logits);
+    sequences_ = ToDevice(sequences);
+    logits_ = ToDevice(logits);
     const auto entries = static_cast<size_t>(rows_ * steps);
-    results_ = Upload(std::vector<RowResult>(entries));
-    top_ids_ = Upload(std::vector<int32_t>(entries * static_cast<size_t>(top_stride_)));
-    top_values_ = Upload(std::vector<float>(entries * static_cast<size_t>(top_stride_)));
+    results_ = ToDevice(std::vector<RowResult>(entries));
+    top_ids_ = ToDevice(std::vector<int32_t>(entries * static_cast<size_t>(top_stride_)));
+    top_values_ = ToDevice(std::vector<float>(entries * static_cast<size_t>(top_stride_)));
     scratch_ = *DeviceBuffer<std::byte>::Create(
         static_cast<size_t>(SampleScratchBytes(rows_, vocab_size())));
   }
@@ -75,7 +58,7 @@ class DeviceRows {
   std::vector<DecodeRow>& state() { return state_; }  // what Run starts from, then what it left
   const std::vector<SamplingCase>& cases() const { return cases_; }
   std::vector<int32_t> History(int row) const {  // [vocab_size]
-    const std::vector<int32_t> all = Download(histories_);
+    const std::vector<int32_t> all = FromDevice(histories_);
     const auto first = all.begin() + row * vocab_size();
     return {first, first + vocab_size()};
   }
@@ -91,16 +74,16 @@ class DeviceRows {
         rows.push_back({.slot = r, .position = static_cast<int32_t>(t) + 1, .input = tokens[t]});
       }
     }
-    const DeviceBuffer<DecodeRow> device = Upload(rows);
+    const DeviceBuffer<DecodeRow> device = ToDevice(rows);
     EXPECT_TRUE(LaunchObserve(device.data(), static_cast<int>(rows.size()), sequences_.data(),
-                              false, kStream)
+                              false, kDefaultStream)
                     .ok());
-    EXPECT_EQ(cudaStreamSynchronize(kStream), cudaSuccess);
+    EXPECT_EQ(cudaStreamSynchronize(kDefaultStream), cudaSuccess);
   }
 
   // Steps of observing the inputs and sampling, always from the same logits.
   void Run() {
-    DeviceBuffer<DecodeRow> state = Upload(state_);
+    DeviceBuffer<DecodeRow> state = ToDevice(state_);
     const SampleArguments arguments = {.logits = logits_.data(),
                                        .rows_state = state.data(),
                                        .sequences = sequences_.data(),
@@ -114,14 +97,15 @@ class DeviceRows {
                                        .vocab_size = vocab_size()};
     for (int step = 0; step < steps_; ++step) {
       const bool dependent = step > 0;
-      ASSERT_TRUE(LaunchObserve(state.data(), rows_, sequences_.data(), dependent, kStream).ok());
-      const absl::Status status = LaunchSample(arguments, true, kStream);
+      ASSERT_TRUE(
+          LaunchObserve(state.data(), rows_, sequences_.data(), dependent, kDefaultStream).ok());
+      const absl::Status status = LaunchSample(arguments, true, kDefaultStream);
       ASSERT_TRUE(status.ok()) << status;
     }
-    state_ = Download(state);
-    result_rows_ = Download(results_);
-    result_ids_ = Download(top_ids_);
-    result_values_ = Download(top_values_);
+    state_ = FromDevice(state);
+    result_rows_ = FromDevice(results_);
+    result_ids_ = FromDevice(top_ids_);
+    result_values_ = FromDevice(top_values_);
   }
 
   SampledRow Result(int step, int row) const {
