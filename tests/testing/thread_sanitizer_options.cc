@@ -16,6 +16,12 @@ const char* __tsan_default_suppressions() {
       // its end; gRPC's core orders the two by its completion queue, an atomic list. FinalizeResult
       // calls nothing of ours.
       "race:grpc::internal::CallOpSet<*>::FinalizeResult\n"
+      // What a call is set up with by the thread that accepts it, and read by the first one that is
+      // told of an end: the completion queue again. RunHandler's own accesses alone, not those of
+      // the handlers that it calls.
+      "race_top:grpc::internal::CallbackServerStreamingHandler<*>::RunHandler\n"
+      "race_top:grpc::internal::CallbackUnaryHandler<*>::RunHandler\n"
+      "race_top:grpc::internal::CallbackServerStreamingHandler<*>::ServerCallbackWriterImpl\n"
       // What a call was started with is freed by the thread that takes its last reference, after
       // the callbacks that used it have returned: a counter, too. Frees a std::function of gRPC's
       // own.
