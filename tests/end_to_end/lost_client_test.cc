@@ -18,8 +18,7 @@ namespace {
 const std::string kEndless =
     absl::StrCat("sampling { max_new_tokens: ", kContextLength, " seed: 1 }");
 
-// As kEndless, with so much of every token that a reader that stops is soon behind: gRPC takes
-// 4 MiB off a stream before its writer has to wait.
+// As kEndless, with so much of every token that a reader that stops is soon behind.
 const std::string kLarge = absl::StrCat(kEndless, " output { top_logprobs: 32 }");
 
 // The arguments of a client that makes such a call.
