@@ -23,6 +23,7 @@ ModelOptions OptionsOf(const ServerSettings& settings) {
   const SchedulingSettings& scheduling = settings.scheduling;
   return {.devices = models.devices.empty() ? std::vector{models.device} : models.devices,
           .weight_format = models.weight_format,
+          .decode_path = models.decode_path,
           .threads = models.threads,
           .gpu_memory_fraction = models.gpu_memory_fraction,
           .cache_bytes = models.cache_bytes,

@@ -1,12 +1,16 @@
 #include "engine/cuda/cuda_executor.h"
 
 #include <algorithm>
+#include <optional>
 #include <span>
 #include <string>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "engine/base/status_macros.h"
+#include "engine/cuda/cluster/cluster_choice.h"
+#include "engine/cuda/cluster_step.h"
+#include "engine/cuda/decode_path.h"
 #include "engine/cuda/decode_step.h"
 #include "engine/cuda/network_loader.h"
 #include "engine/cuda/prefill_step.h"
@@ -19,7 +23,9 @@
 namespace strided {
 namespace {
 
+using cuda::ClusterStep;
 using cuda::CudaError;
+using cuda::DecodePath;
 using cuda::DecodeRow;
 using cuda::DecodeStep;
 using cuda::LoadedNetwork;
@@ -50,11 +56,18 @@ absl::StatusOr<int> Attribute(cudaDeviceAttr attribute, int device) {
   return value;
 }
 
-// E.g. "9.0". Tensor cores of other generations may round their sums otherwise.
-absl::StatusOr<std::string> ComputeCapability(int device) {
-  ASSIGN_OR_RETURN(const int major, Attribute(cudaDevAttrComputeCapabilityMajor, device));
-  ASSIGN_OR_RETURN(const int minor, Attribute(cudaDevAttrComputeCapabilityMinor, device));
-  return absl::StrCat(major, ".", minor);
+// E.g. 9.0. Tensor cores of other generations may round their sums otherwise.
+struct Capability {
+  int major = 0;
+  int minor = 0;
+  std::string Name() const { return absl::StrCat(major, ".", minor); }
+};
+
+absl::StatusOr<Capability> CapabilityOf(int device) {
+  Capability capability;
+  ASSIGN_OR_RETURN(capability.major, Attribute(cudaDevAttrComputeCapabilityMajor, device));
+  ASSIGN_OR_RETURN(capability.minor, Attribute(cudaDevAttrComputeCapabilityMinor, device));
+  return capability;
 }
 
 // Shared memory that one block can ask for.
@@ -62,18 +75,38 @@ absl::StatusOr<int64_t> SharedBytes(int device) {
   return Attribute(cudaDevAttrMaxSharedMemoryPerBlockOptin, device);
 }
 
-ExecutorInfo InfoOf(const CudaOptions& options, const std::string& capability,
+// The kernel's shape; nothing where tokens go by graphs. InvalidArgument where the options insist
+// on a kernel that there is not.
+absl::StatusOr<std::optional<cuda::cluster::Shape>> ClusterShapeOf(const ModelConfig& config,
+                                                                   const CudaOptions& options,
+                                                                   const Capability& capability) {
+  if (options.decode_path == CudaDecodePath::kGraph) return std::nullopt;
+  const absl::StatusOr<cuda::cluster::Shape> shape =
+      cuda::cluster::ChooseShape(config, options.weight_format, capability.major);
+  const bool insists = options.decode_path == CudaDecodePath::kCluster;
+  if (shape.ok() && (insists || cuda::cluster::IsFasterThanGraphs(*shape))) return *shape;
+  if (!insists) return std::nullopt;
+  return absl::InvalidArgumentError(
+      absl::StrCat("decode_path is cluster: ", shape.status().message()));
+}
+
+ExecutorInfo InfoOf(const CudaOptions& options, const Capability& capability, bool by_clusters,
                     int64_t parameter_count) {
   ExecutorInfo info;
   info.device = absl::StrCat("cuda:", options.device);
   info.weight_format = std::string(WeightFormatName(options.weight_format));
-  info.numerics = absl::StrCat("cuda-", kKernelGeneration, " weights=", info.weight_format,
-                               " device=", capability);
+  info.numerics =
+      absl::StrCat("cuda-", kKernelGeneration, " weights=", info.weight_format,
+                   " decode=", by_clusters ? "cluster" : "graph", " device=", capability.Name());
   info.max_rows = options.max_rows;
   info.max_steps = options.max_steps;
   info.parameter_count = parameter_count;
   return info;
 }
+
+static_assert(static_cast<int32_t>(RowOutput::kNone) == cuda::kWantsNothing &&
+              static_cast<int32_t>(RowOutput::kSample) == cuda::kWantsSample &&
+              static_cast<int32_t>(RowOutput::kScore) == cuda::kWantsScore);
 
 // Rows of the plan that run together, as the device knows them.
 struct RowGroup {
@@ -97,6 +130,16 @@ struct RowGroup {
   }
 };
 
+// The same rows, those with the most steps first, as decode paths want them.
+RowGroup MostStepsFirst(const StepPlan& plan, const RowGroup& group) {
+  std::vector<size_t> order = group.plan_rows;
+  std::ranges::stable_sort(
+      order, [&](size_t a, size_t b) { return plan.rows[a].steps > plan.rows[b].steps; });
+  RowGroup sorted;
+  for (const size_t row : order) sorted.Add(plan.rows[row], row);
+  return sorted;
+}
+
 // The alternatives of every result of a call: device results are overwritten within it.
 struct TopStore {
   std::vector<int32_t> ids;
@@ -105,8 +148,9 @@ struct TopStore {
 
 class DeviceExecutor final : public CudaExecutor {
  public:
-  DeviceExecutor(const ModelConfig& config, const CudaOptions& options, ExecutorInfo info)
-      : config_(config), options_(options), info_(std::move(info)) {}
+  DeviceExecutor(const ModelConfig& config, const CudaOptions& options,
+                 const std::optional<cuda::cluster::Shape>& cluster_shape, ExecutorInfo info)
+      : config_(config), options_(options), cluster_shape_(cluster_shape), info_(std::move(info)) {}
   ~DeviceExecutor() override { cudaSetDevice(options_.device); }
 
   // To be called once, before anything else.
@@ -127,6 +171,7 @@ class DeviceExecutor final : public CudaExecutor {
   absl::StatusOr<StepResult> Run(const StepPlan& plan) override;
 
  private:
+  absl::Status CreateDecodePath(const Weights& weights);
   int64_t ArenaBytes(int64_t free_at_start, int64_t free_now) const;
   // The slot, with room for its alternatives; gives it back where memory does not suffice. Last of
   // all: the room stays, so a sequence that is refused must not have taken it.
@@ -150,6 +195,7 @@ class DeviceExecutor final : public CudaExecutor {
 
   const ModelConfig config_;
   const CudaOptions options_;
+  const std::optional<cuda::cluster::Shape> cluster_shape_;  // none: decode steps go by graphs
   const ExecutorInfo info_;
   uint64_t plan_number_ = 0;
 
@@ -165,7 +211,8 @@ class DeviceExecutor final : public CudaExecutor {
   cuda::Stream stream_;
   std::unique_ptr<LoadedNetwork> network_;
   std::unique_ptr<SequenceStore> sequences_;
-  std::unique_ptr<DecodeStep> decode_;
+  std::unique_ptr<DecodePath> decode_;
+  int64_t cluster_weight_bytes_ = 0;
   std::unique_ptr<PrefillStep> prefill_;
 };
 
@@ -182,18 +229,33 @@ absl::Status DeviceExecutor::Load(const Weights& weights) {
   store.max_slots = options_.max_slots;
   store.element_bytes = OperandBytes(OperandOf(options_.weight_format));
   ASSIGN_OR_RETURN(sequences_, SequenceStore::Create(config_, store, stream_.get()));
-  DecodeStep::Options decode;
-  decode.max_rows = options_.max_slots;
-  decode.max_steps = options_.max_steps;
-  decode.use_graphs = options_.use_graphs;
-  ASSIGN_OR_RETURN(decode_, DecodeStep::Create(config_, network_->view(), sequences_->table(),
-                                               decode, stream_.get()));
+  RETURN_IF_ERROR(CreateDecodePath(weights));
   ASSIGN_OR_RETURN(prefill_, PrefillStep::Create(config_, network_->view(), sequences_->table(),
                                                  options_.max_rows, stream_.get()));
   ASSIGN_OR_RETURN(const int64_t free_now, FreeBytes());
   RETURN_IF_ERROR(sequences_->TakeArena(ArenaBytes(free_at_start, free_now)));
   // All streams: weights have been copied on another than the one that reads them.
   return CudaError(cudaDeviceSynchronize(), "loading a model");
+}
+
+absl::Status DeviceExecutor::CreateDecodePath(const Weights& weights) {
+  if (cluster_shape_.has_value()) {
+    const ClusterStep::Options options = {.max_rows = options_.max_slots,
+                                          .max_steps = options_.max_steps};
+    ASSIGN_OR_RETURN(std::unique_ptr<ClusterStep> clusters,
+                     ClusterStep::Create(*cluster_shape_, config_, weights, network_->view(),
+                                         sequences_->table(), options, stream_.get()));
+    cluster_weight_bytes_ = clusters->weight_bytes();
+    decode_ = std::move(clusters);
+    return absl::OkStatus();
+  }
+  DecodeStep::Options options;
+  options.max_rows = options_.max_slots;
+  options.max_steps = options_.max_steps;
+  options.use_graphs = options_.use_graphs;
+  ASSIGN_OR_RETURN(decode_, DecodeStep::Create(config_, network_->view(), sequences_->table(),
+                                               options, stream_.get()));
+  return absl::OkStatus();
 }
 
 int64_t DeviceExecutor::ArenaBytes(int64_t free_at_start, int64_t free_now) const {
@@ -205,7 +267,7 @@ int64_t DeviceExecutor::ArenaBytes(int64_t free_at_start, int64_t free_now) cons
 
 DeviceMemory DeviceExecutor::memory() const {
   DeviceMemory memory;
-  memory.weights = network_->bytes();
+  memory.weights = network_->bytes() + cluster_weight_bytes_;
   memory.cache = sequences_->arena_bytes();
   memory.workspace =
       decode_->workspace_bytes() + prefill_->workspace_bytes() + sequences_->table_bytes();
@@ -309,8 +371,9 @@ absl::Status DeviceExecutor::RunPrefill(const StepPlan& plan) {
   });
 }
 
-absl::Status DeviceExecutor::RunRound(const StepPlan& plan, const RowGroup& round) {
-  if (round.rows.empty()) return absl::OkStatus();
+absl::Status DeviceExecutor::RunRound(const StepPlan& plan, const RowGroup& unsorted) {
+  if (unsorted.rows.empty()) return absl::OkStatus();
+  const RowGroup round = MostStepsFirst(plan, unsorted);
   RETURN_IF_ERROR(decode_->Run(round.rows));
   for (size_t r = 0; r < round.rows.size(); ++r) {
     const StepRow& row = plan.rows[round.plan_rows[r]];
@@ -371,9 +434,12 @@ absl::StatusOr<std::unique_ptr<CudaExecutor>> CreateCudaExecutor(const ModelConf
                                                                  const Weights& weights,
                                                                  const CudaOptions& options) {
   RETURN_IF_ERROR(CheckOptions(options));
-  ASSIGN_OR_RETURN(const std::string capability, ComputeCapability(options.device));
+  ASSIGN_OR_RETURN(const Capability capability, CapabilityOf(options.device));
+  ASSIGN_OR_RETURN(const std::optional<cuda::cluster::Shape> cluster_shape,
+                   ClusterShapeOf(config, options, capability));
   auto executor = std::make_unique<DeviceExecutor>(
-      config, options, InfoOf(options, capability, weights.parameter_count()));
+      config, options, cluster_shape,
+      InfoOf(options, capability, cluster_shape.has_value(), weights.parameter_count()));
   RETURN_IF_ERROR(executor->Load(weights));
   return executor;
 }

@@ -6,16 +6,28 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "engine/executor.h"
 #include "engine/model/config.h"
 #include "engine/model/weight_format.h"
 #include "engine/model/weights.h"
 
 namespace strided {
+
+// How generated tokens go through the network; prompts have one way.
+enum class CudaDecodePath {
+  kAuto,     // by clusters where these are known to be faster on the device, else by graphs
+  kGraph,    // kernels in CUDA graphs: every network, every device
+  kCluster,  // the whole network in one kernel (engine/cuda/cluster/README.md)
+};
+
+// "auto", "graph" or "cluster"; nothing for another name.
+std::optional<CudaDecodePath> CudaDecodePathFromName(absl::string_view name);
 
 struct CudaOptions {
   int device = 0;  // the CUDA ordinal
@@ -25,6 +37,7 @@ struct CudaOptions {
   int max_steps = 32;            // consecutive steps of a row in one call
   double memory_fraction = 0.9;  // (0, 1]; of what is free at load, for weights and caches together
   int64_t cache_capacity_bytes = 0;  // of all slots together; 0: what memory_fraction leaves
+  CudaDecodePath decode_path = CudaDecodePath::kAuto;
   bool use_graphs = true;  // false: kernels are launched one by one, with the same results
 };
 
@@ -51,9 +64,10 @@ class CudaExecutor : public Executor {
 // Copies the weights to the device, packed for its tensor cores, and takes one arena for the
 // caches; `weights` is not needed afterwards. Keys and values are float32 beside float32 weights,
 // float16 beside float16, else bfloat16. InvalidArgument where an option is out of range, the
-// device does not exist, or the model is wider than the device takes float32 weights;
-// ResourceExhausted where memory does not suffice, with the numbers; Unimplemented where the
-// program was built without CUDA; Internal where the device fails.
+// device does not exist, the model is wider than the device takes float32 weights, or decode_path
+// is kCluster and there is no such kernel, with the reason; ResourceExhausted where memory does not
+// suffice, with the numbers; Unimplemented where the program was built without CUDA; Internal where
+// the device fails.
 absl::StatusOr<std::unique_ptr<CudaExecutor>> CreateCudaExecutor(const ModelConfig& config,
                                                                  const Weights& weights,
                                                                  const CudaOptions& options);

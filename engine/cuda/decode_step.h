@@ -22,6 +22,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "engine/cuda/decode_path.h"
 #include "engine/cuda/device_buffer.h"
 #include "engine/cuda/device_network.h"
 #include "engine/cuda/kernels/device_types.h"
@@ -36,7 +37,7 @@ namespace strided::cuda {
 int RowBucket(int rows, int max_rows);
 
 // Not thread-safe. The network and the sequences outlive it.
-class DecodeStep {
+class DecodeStep final : public DecodePath {
   class Passkey {  // leaves construction to Create
     friend DecodeStep;
     Passkey() = default;
@@ -65,16 +66,10 @@ class DecodeStep {
                                                             const Options& options,
                                                             cudaStream_t stream);
 
-  // Makes room for `top_logprobs` alternatives per result. Errors as for Create.
-  absl::Status ReserveTop(int top_logprobs);
-
-  // Runs rows[r].steps_left steps of each row, and waits for them. Each slot once.
-  absl::Status Run(std::span<const DecodeRow> rows);
-
-  // What the last Run gave, by row and step.
-  const Outputs& outputs() const { return *outputs_; }
-
-  int64_t workspace_bytes() const;
+  absl::Status ReserveTop(int top_logprobs) override;
+  absl::Status Run(std::span<const DecodeRow> rows) override;
+  const Outputs& outputs() const override { return *outputs_; }
+  int64_t workspace_bytes() const override;
 
  private:
   absl::Status Allocate();

@@ -3,7 +3,6 @@
 #include <utility>
 
 #include "engine/base/status_macros.h"
-#include "engine/cuda/kernels/sample.h"
 
 namespace strided::cuda {
 namespace {
@@ -62,7 +61,7 @@ absl::Status Outputs::SendRows(std::span<const DecodeRow> rows, int count) {
                    "copying rows");
 }
 
-absl::Status Outputs::EnqueueSample(int count) {
+SampleArguments Outputs::sample_arguments(int count) const {
   SampleArguments sample;
   sample.logits = logits_.data();
   sample.rows_state = rows_.data();
@@ -75,7 +74,11 @@ absl::Status Outputs::EnqueueSample(int count) {
   sample.rows = count;
   sample.max_rows = options_.max_rows;
   sample.vocab_size = options_.vocab_size;
-  return LaunchSample(sample, /*dependent=*/true, stream_);
+  return sample;
+}
+
+absl::Status Outputs::EnqueueSample(int count) {
+  return LaunchSample(sample_arguments(count), /*dependent=*/true, stream_);
 }
 
 absl::Status Outputs::Fetch(int steps) {

@@ -14,6 +14,7 @@
 #include "absl/status/statusor.h"
 #include "engine/cuda/device_buffer.h"
 #include "engine/cuda/kernels/device_types.h"
+#include "engine/cuda/kernels/sample.h"
 #include "engine/cuda/pinned_buffer.h"
 
 namespace strided::cuda {
@@ -50,6 +51,8 @@ class Outputs {
   absl::Status SendRows(std::span<const DecodeRow> rows, int count);
   // The kernel that ends a step of `count` rows, dependent on the one before it in the stream.
   absl::Status EnqueueSample(int count);
+  // The same kernel's arguments, for one that draws by itself.
+  SampleArguments sample_arguments(int count) const;
   // Waits for the stream, with the results of `steps` steps in host memory.
   absl::Status Fetch(int steps);
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cstddef>
+#include <optional>
 #include <span>
 #include <utility>
 
@@ -56,7 +57,13 @@ absl::StatusOr<PlacedModel> PlaceModel(const ModelDirectory& model, const ModelO
     ASSIGN_OR_RETURN(placed.executor, CreateCpuExecutor(model.config, model.weights, cpu));
     return placed;
   }
+  const std::optional<CudaDecodePath> decode_path = CudaDecodePathFromName(options.decode_path);
+  if (!decode_path.has_value()) {
+    return absl::InvalidArgumentError(absl::StrCat("decode_path is \"", options.decode_path,
+                                                   "\"; it must be auto, graph or cluster"));
+  }
   CudaOptions cuda;
+  cuda.decode_path = *decode_path;
   cuda.device = device.ordinal;
   cuda.weight_format = weight_format;
   cuda.max_rows = max_rows;

@@ -25,6 +25,7 @@ namespace strided {
 struct ModelOptions {
   std::vector<std::string> devices = {"auto"};  // as ChooseDevices takes them
   std::string weight_format = "auto";           // or a WeightFormatName
+  std::string decode_path = "auto";             // as CudaDecodePathFromName takes it
   int threads = 0;                              // CPU threads of one executor; 0: one per core
   double gpu_memory_fraction = 0.9;             // (0, 1]; of what is free on a GPU, for all models
   // Each unset: what suits the device (DefaultsOf).

@@ -3,6 +3,7 @@
 //   cuda_step_bench tests/benchmarks/shapes/*          random weights of each shape
 //   cuda_step_bench --batches=1,64 --json=FILE DIR...  JSON lines for compare.py too
 //   cuda_step_bench --dense --places=0.5,1 DIR...      the same network over the whole past
+//   cuda_step_bench --decode-path=graph,cluster DIR... both ways through the network
 //
 // The floor of a step is the bytes of weights and caches that it reads and writes over the
 // device's memory bandwidth (a copy, read and written bytes counted), measured in the same run.
@@ -22,6 +23,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_format.h"
 #include "engine/cuda/cuda_executor.h"
 #include "engine/cuda/device_buffer.h"
@@ -37,6 +39,7 @@ struct BenchOptions {
   std::vector<int> batches = {1, 8, 64, 256};
   std::vector<double> places = {0.5};  // of the context
   std::string format = "bfloat16";
+  std::vector<std::string> paths = {"auto"};  // auto, graph, cluster
   int steps = 64;
   int steps_per_call = 16;
   int max_rows = 4096;
@@ -76,6 +79,11 @@ ModelConfig Dense(ModelConfig config) {
   return config;
 }
 
+// What the executor says of its way.
+std::string TakenPath(const CudaExecutor& executor) {
+  return absl::StrContains(executor.info().numerics, "decode=cluster") ? "cluster" : "graph";
+}
+
 nlohmann::json Measure(const std::string& shape, CudaExecutor& executor,
                        const BenchOptions& options, int batch, double place, double bandwidth) {
   const ModelConfig& config = executor.config();
@@ -97,7 +105,7 @@ nlohmann::json Measure(const std::string& shape, CudaExecutor& executor,
   return {{"shape", shape},
           {"batch", batch},
           {"position", middle},
-          {"path", "strided graph " + executor.info().weight_format},
+          {"path", "strided " + TakenPath(executor) + " " + executor.info().weight_format},
           {"us_per_step", seconds * 1e6},
           {"best_us", times.Best() * 1e6},
           {"tokens_per_s", batch / seconds},
@@ -105,6 +113,46 @@ nlohmann::json Measure(const std::string& shape, CudaExecutor& executor,
           {"floor_us", floor * 1e6},
           {"share_of_floor", floor / seconds},
           {"hash", times.token_hash}};
+}
+
+void Print(const nlohmann::json& row, const std::string& path) {
+  std::cout << absl::StrFormat("%-18s %-8s %5d %8d %10.1f %10.1f %10.0f %9.1f %7.2f  %s\n",
+                               row["shape"].get<std::string>(), path, row["batch"].get<int>(),
+                               row["position"].get<int>(), row["us_per_step"].get<double>(),
+                               row["best_us"].get<double>(), row["tokens_per_s"].get<double>(),
+                               row["floor_us"].get<double>(), row["share_of_floor"].get<double>(),
+                               row["hash"].get<std::string>())
+            << std::flush;
+}
+
+// A shape's batches and places by one path.
+void MeasureShape(const std::string& directory, const std::string& path,
+                  const BenchOptions& options, double bandwidth) {
+  std::string shape = std::filesystem::path(directory).filename();
+  ModelConfig config = Require(ModelConfig::Load(directory + "/config.json"));
+  if (options.dense) {
+    config = Dense(std::move(config));
+    shape += "-dense";
+  }
+  const RandomModel model = MakeRandomModel(config, /*seed=*/1, DType::kBfloat16);
+  CudaOptions cuda;
+  cuda.weight_format = *WeightFormatFromName(options.format);
+  cuda.decode_path = *CudaDecodePathFromName(path);
+  cuda.max_rows = options.max_rows;
+  cuda.max_slots = *std::max_element(options.batches.begin(), options.batches.end());
+  const auto executor = Require(CreateCudaExecutor(model.config, model.weights, cuda));
+  for (const int batch : options.batches) {
+    if (executor->CacheBytes(config.context_length) * batch >
+        executor->cache_usage().capacity_bytes) {
+      std::cout << absl::StrFormat("%-18s %5d does not fit\n", shape, batch);
+      continue;
+    }
+    for (const double place : options.places) {
+      const nlohmann::json row = Measure(shape, *executor, options, batch, place, bandwidth);
+      Print(row, TakenPath(*executor));
+      if (!options.json.empty()) std::ofstream(options.json, std::ios::app) << row << "\n";
+    }
+  }
 }
 
 int Main(int argc, char** argv) {
@@ -115,6 +163,9 @@ int Main(int argc, char** argv) {
   app.add_option("--places", options.places, "where to time, as shares of the context")
       ->delimiter(',');
   app.add_option("--format", options.format, "float32, float16, bfloat16, int8, float8");
+  app.add_option("--decode-path", options.paths, "auto, graph, cluster; several: one by one")
+      ->delimiter(',')
+      ->check(CLI::IsMember({"auto", "graph", "cluster"}));
   app.add_option("--steps", options.steps, "timed steps of a run");
   app.add_option("--steps-per-call", options.steps_per_call, "steps that the host does not see");
   app.add_option("--max-rows", options.max_rows, "of a prefill step");
@@ -124,40 +175,12 @@ int Main(int argc, char** argv) {
   cudaDeviceProp properties;
   cudaGetDeviceProperties(&properties, 0);
   const double bandwidth = CopyBandwidth();
-  std::cout << absl::StrFormat("%s, copy %.2f TB/s\n%-18s %5s %8s %10s %10s %10s %9s %7s  %s\n",
-                               properties.name, bandwidth / 1e12, "shape", "batch", "position",
-                               "us/step", "best", "tokens/s", "floor us", "share", "tokens");
+  std::cout << absl::StrFormat(
+      "%s, copy %.2f TB/s\n%-18s %-8s %5s %8s %10s %10s %10s %9s %7s  %s\n", properties.name,
+      bandwidth / 1e12, "shape", "path", "batch", "position", "us/step", "best", "tokens/s",
+      "floor us", "share", "tokens");
   for (const std::string& directory : options.shapes) {
-    std::string shape = std::filesystem::path(directory).filename();
-    ModelConfig config = Require(ModelConfig::Load(directory + "/config.json"));
-    if (options.dense) {
-      config = Dense(std::move(config));
-      shape += "-dense";
-    }
-    const RandomModel model = MakeRandomModel(config, /*seed=*/1, DType::kBfloat16);
-    CudaOptions cuda;
-    cuda.weight_format = *WeightFormatFromName(options.format);
-    cuda.max_rows = options.max_rows;
-    cuda.max_slots = *std::max_element(options.batches.begin(), options.batches.end());
-    const auto executor = Require(CreateCudaExecutor(model.config, model.weights, cuda));
-    for (const int batch : options.batches) {
-      if (executor->CacheBytes(config.context_length) * batch >
-          executor->cache_usage().capacity_bytes) {
-        std::cout << absl::StrFormat("%-18s %5d does not fit\n", shape, batch);
-        continue;
-      }
-      for (const double place : options.places) {
-        const nlohmann::json row = Measure(shape, *executor, options, batch, place, bandwidth);
-        std::cout << absl::StrFormat(
-                         "%-18s %5d %8d %10.1f %10.1f %10.0f %9.1f %7.2f  %s\n", shape, batch,
-                         row["position"].get<int>(), row["us_per_step"].get<double>(),
-                         row["best_us"].get<double>(), row["tokens_per_s"].get<double>(),
-                         row["floor_us"].get<double>(), row["share_of_floor"].get<double>(),
-                         row["hash"].get<std::string>())
-                  << std::flush;
-        if (!options.json.empty()) std::ofstream(options.json, std::ios::app) << row << "\n";
-      }
-    }
+    for (const std::string& path : options.paths) MeasureShape(directory, path, options, bandwidth);
   }
   return 0;
 }

@@ -30,6 +30,7 @@ SequenceSpec SpecOf(const Executor& executor, int prompt_length, int sample) {
   SequenceSpec spec;
   spec.max_length = executor.config().context_length;
   spec.prompt_length = prompt_length;
+  spec.condition_values.assign(executor.config().conditions.size(), 0);
   spec.seed = static_cast<uint64_t>(sample);
   return spec;
 }

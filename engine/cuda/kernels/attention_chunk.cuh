@@ -10,20 +10,12 @@
 #include "engine/cuda/kernels/decode_attention.h"
 #include "engine/cuda/kernels/exponential.cuh"
 #include "engine/cuda/kernels/fragments.cuh"
+#include "engine/cuda/kernels/warp_math.cuh"
 
 namespace strided::cuda::attention {
 
 inline constexpr int kVector = 8;      // 16-bit elements of 16 bytes
 inline constexpr int kMaxWidth = 256;  // of a head that is read in vectors
-
-// The largest over the warp's lanes, in every lane.
-__device__ __forceinline__ float WarpMax(float value) {
-  // Integers in the order of floats: negative ones count down.
-  const int bits = __float_as_int(value);
-  const int ordered = bits ^ ((bits >> 31) & 0x7FFFFFFF);
-  const int largest = __reduce_max_sync(0xFFFFFFFFu, ordered);
-  return __int_as_float(largest ^ ((largest >> 31) & 0x7FFFFFFF));
-}
 
 // Whose keys a block reads.
 struct Query {

@@ -10,8 +10,16 @@
 
 namespace strided::cuda {
 
-// A one-dimensional block of 1, 2, 4, ... or 32 warps.
-class DeviceBlock {
+// All threads of a one-dimensional block of 1, 2, 4, ... or 32 warps.
+struct WholeBlock {
+  static __device__ int Thread() { return static_cast<int>(threadIdx.x); }
+  static __device__ int Threads() { return static_cast<int>(blockDim.x); }
+  __device__ void Sync() const { __syncthreads(); }
+};
+
+// `Scope`: which threads take part, as WholeBlock.
+template <class Scope>
+class DeviceBlockOf {
  public:
   static constexpr int kLanes = 32;
 
@@ -23,18 +31,18 @@ class DeviceBlock {
     int places;
   };
 
-  __device__ explicit DeviceBlock(Shared& shared)
+  __device__ explicit DeviceBlockOf(Shared& shared, Scope scope = {})
       : shared_(shared),
-        lane_(static_cast<int>(threadIdx.x) % kLanes),
-        warp_(static_cast<int>(threadIdx.x) / kLanes) {
-    log2_warps_ = __ffs(static_cast<int>(blockDim.x) / kLanes) - 1;
-  }
+        scope_(scope),
+        lane_(scope.Thread() % kLanes),
+        warp_(scope.Thread() / kLanes),
+        log2_warps_(__ffs(scope.Threads() / kLanes) - 1) {}
 
   __device__ int lane() const { return lane_; }
   __device__ int warp() const { return warp_; }
   __device__ int warps() const { return 1 << log2_warps_; }
   __device__ int log2_warps() const { return log2_warps_; }
-  __device__ void Sync() { __syncthreads(); }
+  __device__ void Sync() { scope_.Sync(); }
 
   // In parts of 27, 27 and 10 bits: 32 of them fit a word.
   __device__ uint64_t SumOfLanes(uint64_t value) {
@@ -70,7 +78,7 @@ class DeviceBlock {
     uint64_t* const gathered = shared_.gathered[turn_];
     turn_ ^= 1;
     if (lane_ == 0) gathered[warp_] = value;
-    __syncthreads();
+    scope_.Sync();
     return lane_ < warps() ? gathered[lane_] : 0;
   }
 
@@ -98,11 +106,14 @@ class DeviceBlock {
   static constexpr uint32_t kAll = 0xFFFFFFFF;
 
   Shared& shared_;
+  Scope scope_;
   int lane_;
   int warp_;
-  int log2_warps_ = 0;
+  int log2_warps_;
   int turn_ = 0;
 };
+
+using DeviceBlock = DeviceBlockOf<WholeBlock>;
 
 }  // namespace strided::cuda
 

@@ -95,13 +95,18 @@ struct DeviceSequence {
   DeviceSampler sampler;
 };
 
+// Values of DecodeRow::output: those of engine/step.h's RowOutput, which kernels do not know.
+inline constexpr int32_t kWantsNothing = 0;
+inline constexpr int32_t kWantsSample = 1;
+inline constexpr int32_t kWantsScore = 2;
+
 // One row of a decode step. The kernels of a step read it; the last of them moves it on.
 struct DecodeRow {
   int32_t slot = -1;       // -1: idle; nothing is read or written for it
   int32_t position = 0;    // t
   int32_t input = -1;      // x(t-1); kStartInput at t = 0
-  int32_t target = 0;      // kScore: the token whose log-probability is wanted
-  int32_t output = 0;      // RowOutput
+  int32_t target = 0;      // kWantsScore: the token whose log-probability is wanted
+  int32_t output = 0;      // kWantsNothing, ...
   int32_t steps_left = 1;  // this one included
   int32_t step = 0;        // steps done in this launch
 };

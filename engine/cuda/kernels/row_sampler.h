@@ -41,17 +41,12 @@ class RowSampler {
         adjusted_(adjusted),
         vocab_size_(vocab_size),
         largest_(LargestOf(logits)),
-        masses_(block, vocab_size, ModelMass{logits, largest_.value}) {
-    const Mass sum = masses_.total();
-    log_sum_ = static_cast<double>(largest_.value) + LogOfMass(sum > kMassOfOne ? sum : kMassOfOne);
-  }
+        masses_(block, vocab_size, ModelMass{logits, largest_.value}) {}
 
   // Whether no logit is a NaN or an infinity.
   STRIDED_DEVICE bool finite() const { return largest_.finite; }
 
-  STRIDED_DEVICE float LogProb(int32_t id) const {
-    return static_cast<float>(static_cast<double>(logits_[id]) - log_sum_);
-  }
+  STRIDED_DEVICE float LogProb(int32_t id) const { return LogProb(id, LogSum()); }
 
   // x(position): Sampler::Sample.
   STRIDED_DEVICE int32_t Sample(const DeviceSampler& sampler, int position) {
@@ -97,9 +92,10 @@ class RowSampler {
       log_probs[rank] = std::bit_cast<float>(ids[place]);
     }
     block_.Sync();
+    const double log_sum = LogSum();
     for (int place = FirstOf(block_); place < count; place += StepOf(block_)) {
       ids[place] = std::bit_cast<int32_t>(log_probs[place]);
-      log_probs[place] = LogProb(ids[place]);
+      log_probs[place] = LogProb(ids[place], log_sum);
     }
   }
 
@@ -108,6 +104,15 @@ class RowSampler {
     float value;  // of those that are no NaN; -infinity: there is none
     bool finite;  // all are
   };
+
+  // log sum exp of the logits.
+  STRIDED_DEVICE double LogSum() const {
+    const Mass sum = masses_.total();
+    return static_cast<double>(largest_.value) + LogOfMass(sum > kMassOfOne ? sum : kMassOfOne);
+  }
+  STRIDED_DEVICE float LogProb(int32_t id, double log_sum) const {
+    return static_cast<float>(static_cast<double>(logits_[id]) - log_sum);
+  }
 
   STRIDED_DEVICE Largest LargestOf(const float* values) const {
     constexpr uint32_t kExponentMask = 0x7F800000;
@@ -180,7 +185,6 @@ class RowSampler {
   int vocab_size_;
   Largest largest_;  // of the logits
   RunningMass<Block, ModelMass> masses_;
-  double log_sum_;  // log sum exp of the logits
 };
 
 }  // namespace strided::cuda

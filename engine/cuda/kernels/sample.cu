@@ -1,8 +1,7 @@
 #include "engine/cuda/kernels/device_block.cuh"
 #include "engine/cuda/kernels/launch.h"
-#include "engine/cuda/kernels/row_sampler.h"
+#include "engine/cuda/kernels/row_step.cuh"
 #include "engine/cuda/kernels/sample.h"
-#include "engine/step.h"
 
 namespace strided::cuda {
 namespace {
@@ -19,27 +18,6 @@ int ThreadsOf(int vocab_size) {
   return threads;
 }
 
-__device__ RowResult Conclude(RowSampler<DeviceBlock>& sampler, const DecodeRow& row,
-                              const DeviceSampler& parameters) {
-  RowResult result;
-  result.token = row.output == static_cast<int32_t>(RowOutput::kSample)
-                     ? sampler.Sample(parameters, row.position)
-                     : row.target;
-  result.log_prob = sampler.LogProb(result.token);
-  result.finite = sampler.finite() ? 1 : 0;
-  return result;
-}
-
-__device__ DecodeRow Next(DecodeRow row, int32_t token) {
-  const bool drew = row.output == static_cast<int32_t>(RowOutput::kSample);
-  if (drew) row.input = token;
-  ++row.position;
-  ++row.step;
-  --row.steps_left;
-  if (!drew || row.steps_left <= 0) row.slot = -1;
-  return row;
-}
-
 __global__ void __launch_bounds__(kMostThreads) SampleRows(SampleArguments arguments) {
   __shared__ DeviceBlock::Shared shared;
   extern __shared__ float shared_values[];
@@ -51,7 +29,7 @@ __global__ void __launch_bounds__(kMostThreads) SampleRows(SampleArguments argum
   if (row.slot < 0) return;
   const int64_t entry = static_cast<int64_t>(row.step) * arguments.max_rows + r;
   RowResult result;
-  if (row.output != static_cast<int32_t>(RowOutput::kNone)) {
+  if (row.output != kWantsNothing) {
     const DeviceSampler& parameters = arguments.sequences[row.slot].sampler;
     const int64_t first = static_cast<int64_t>(r) * vocab_size;
     float* const values = vocab_size <= kLargestShared
@@ -59,7 +37,7 @@ __global__ void __launch_bounds__(kMostThreads) SampleRows(SampleArguments argum
                               : reinterpret_cast<float*>(arguments.scratch) + first;
     DeviceBlock block(shared);
     RowSampler sampler(block, arguments.logits + first, vocab_size, values);
-    result = Conclude(sampler, row, parameters);
+    result = ResultOf(sampler, TokenOf(sampler, row, parameters));
     const int count = parameters.top_logprobs;
     if (count > 0 && arguments.top_stride > 0) {
       const int64_t first_top = entry * arguments.top_stride;

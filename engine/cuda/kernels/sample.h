@@ -34,7 +34,7 @@ struct SampleArguments {
 // Bytes of scratch memory that LaunchSample needs.
 int64_t SampleScratchBytes(int rows, int vocab_size);
 
-// For each row that is not idle: the result that its RowOutput asks for; then the row moves on: its
+// For each row that is not idle: the result that its output asks for; then the row moves on: its
 // drawn token becomes the next input, position and step go up by one, and a row without steps left,
 // or that did not draw, becomes idle (slot -1). One block per row. Part of a CUDA graph with
 // programmatic dependent launch: waits for the grid before it where `dependent`.

@@ -382,8 +382,13 @@ TEST(NormTest, AgreesWithDoubleArithmetic) {
       }
       std::vector<float> out(width);
       std::vector<float> of_reference(width);
-      NormTask task{in.data(), weight.data(), bias.data(), static_cast<int>(width),
-                    1e-5f,     out.data()};
+      NormTask task;
+      task.in = in.data();
+      task.weight = weight.data();
+      task.bias = bias.data();
+      task.width = static_cast<int>(width);
+      task.epsilon = 1e-5f;
+      task.out = out.data();
       kernels.normalise(task);
       task.out = of_reference.data();
       reference.normalise(task);

@@ -3,8 +3,6 @@
 
 #include <gtest/gtest.h>
 
-#include <algorithm>
-#include <cmath>
 #include <cstdint>
 #include <memory>
 #include <ostream>
@@ -15,6 +13,7 @@
 #include "engine/cpu/cpu_executor.h"
 #include "tests/engine/cuda/cuda_runner.h"
 #include "tests/engine/cuda/cuda_test.h"
+#include "tests/engine/cuda/log_prob_errors.h"
 #include "tests/testing/config_text.h"
 #include "tests/testing/random_model.h"
 #include "tests/testing/status_matchers.h"
@@ -54,51 +53,6 @@ std::vector<int32_t> SomeTokens() {
   std::vector<int32_t> tokens;
   for (int i = 0; i < kLength; ++i) tokens.push_back((i * i * 7 + i) % 97);
   return tokens;
-}
-
-using LogProbs = std::vector<std::vector<float>>;  // [position][token]
-
-// How far log-probabilities are from expected ones.
-struct Errors {
-  double worst = 0;           // of all
-  double worst_relative = 0;  // in units of 1 + |expected|
-  double mean_square = 0;
-  std::string where;  // the worst is
-};
-
-Errors ErrorsOf(const LogProbs& actual, const LogProbs& expected) {
-  Errors errors;
-  double count = 0;
-  EXPECT_EQ(actual.size(), expected.size());
-  for (size_t t = 0; t < actual.size(); ++t) {
-    for (size_t token = 0; token < actual[t].size(); ++token) {
-      const double wanted = double{expected[t][token]};
-      const double error = std::abs(double{actual[t][token]} - wanted);
-      errors.mean_square += error * error;
-      ++count;
-      errors.worst_relative = std::max(errors.worst_relative, error / (1 + std::abs(wanted)));
-      if (error <= errors.worst) continue;
-      errors.worst = error;
-      errors.where = absl::StrCat("position ", t, ", token ", token, ": ", actual[t][token],
-                                  ", expected ", wanted);
-    }
-  }
-  errors.mean_square /= count;
-  EXPECT_FALSE(std::isnan(errors.mean_square));
-  return errors;
-}
-
-void ExpectExact(const LogProbs& actual, const LogProbs& expected) {
-  const Errors errors = ErrorsOf(actual, expected);
-  EXPECT_LE(errors.worst, 2e-4) << errors.where;
-}
-
-// Log-probabilities go down to -15 here, and each sums up the roundings of some 8 bits in every
-// layer: single ones of many thousands are further off than their share of what they measure.
-void ExpectWithinBfloat16(const LogProbs& actual, const LogProbs& expected) {
-  const Errors errors = ErrorsOf(actual, expected);
-  EXPECT_LE(errors.worst_relative, 2e-2) << "the worst: " << errors.where;
-  EXPECT_LE(std::sqrt(errors.mean_square), 1e-2) << "the worst: " << errors.where;
 }
 
 class ParityTest : public CudaTest, public testing::WithParamInterface<Widths> {

@@ -1,0 +1,219 @@
+// A block's attention warps: for each of its (sequence, head) pairs in turn, in every layer, the
+// query's weighted mean of values (section 4), sent to all blocks.
+//
+// Tile j of a query's keys, in the layout's order, belongs to warp j mod 7. Warps' shares are added
+// in their order. A pair's first keys and values are fetched while the products before it run: the
+// caches' rows are those of earlier steps; the query's own come with it. What does not depend on
+// the query is kept off the way from its arrival to the sending of the output.
+
+#ifndef STRIDED_ENGINE_CUDA_CLUSTER_ATTENTION_WARPS_CUH_
+#define STRIDED_ENGINE_CUDA_CLUSTER_ATTENTION_WARPS_CUH_
+
+#include <cstdint>
+
+#include "engine/cuda/cluster/attended_pair.cuh"
+#include "engine/cuda/cluster/bounded_wait.cuh"
+#include "engine/cuda/cluster/group.cuh"
+#include "engine/cuda/cluster/key_tile.cuh"
+#include "engine/cuda/cluster/soft_maximum.cuh"
+
+namespace strided::cuda::cluster {
+
+template <class S>
+class AttentionWarp {
+ public:
+  using Memory = GroupMemory<S>;
+  using Block = BlockMemory<S>;
+
+  // `memory`: the block's shared memory, at address `shared`; `thread`: of the attention warps'.
+  __device__ AttentionWarp(const StepArguments& a, std::byte* memory, uint32_t shared, int thread,
+                           BoundedWait wait)
+      : a_(a),
+        states_(reinterpret_cast<PairState*>(memory + Block::kPairStates)),
+        shared_(shared),
+        warp_(thread / 32),
+        lane_(thread % 32),
+        rank_(static_cast<int>(RankInCluster())),
+        wait_(wait) {
+#pragma unroll
+    for (int i = 0; i < kSentBlocks; ++i) {
+      to_[i] = AddressIn(shared, warp_ % kSendingWarps * kSentBlocks + i) - shared;
+    }
+  }
+
+  __device__ void Run() {
+    const uint32_t pairs = FindPairs();
+    if (pairs == 0) return;
+    PairWalk walk(pairs);
+    KeyTile<S> tile;
+    while (walk.step < a_.steps) {
+      const AttendedPair<S> pair(states_[walk.pair], walk.step, walk.layer);
+      if (warp_ < pair.Tiles()) tile.Fetch(pair, warp_, lane_);
+      OwnHomes homes;
+      if (warp_ == kKeepingWarp) {
+        homes = {pair.layout.Home(pair.query, pair.length),
+                 pair.layout.SecondHome(pair.query, pair.length)};
+      }
+      Attend(walk.pair, pair, homes, tile);
+      walk.Advance(a_.n_layer);
+    }
+  }
+
+ private:
+  static constexpr int kSendingWarps = 4;
+  static constexpr int kSentBlocks = kBlocks / kSendingWarps;
+  static constexpr int kKeepingWarp = kAttentionWarps - 1;  // has the fewest tiles
+  static constexpr int kBarrier = 15;                       // of the attention warps
+  static_assert(sizeof(PairState) == Block::kPairStateBytes);
+
+  // Notes the states of the block's pairs; returns which there are.
+  __device__ uint32_t FindPairs() {
+    uint32_t pairs = 0;
+    for (int index = 0; index < kGroups * S::kPairs; ++index) {
+      const Group<S> group(a_, shared_ + Block::kGroupAreas, index / S::kPairs);
+      if (Group<S>::ColumnOf(rank_, index % S::kPairs) >= group.rows) continue;
+      pairs |= 1U << index;
+      if (warp_ == 0 && lane_ == 0) {
+        states_[index] = PairStateOf(a_, group, rank_, index % S::kPairs);
+      }
+    }
+    SyncThreads(kBarrier, 32 * kAttentionWarps);
+    return pairs;
+  }
+
+  __device__ __forceinline__ void Attend(int index, const AttendedPair<S>& pair,
+                                         const OwnHomes& homes, KeyTile<S>& tile) {
+    const uint32_t area = shared_ + Block::kGroupAreas + index / S::kPairs * Memory::kBytes;
+    const int of_group = index % S::kPairs;
+    const uint32_t arrived = area + Memory::kQueries + of_group * Memory::kPairBytes;
+    const uint32_t barrier =
+        area + Memory::kBarriers + (static_cast<int>(Signal::kPair) + of_group) * kBarrierBytes;
+    const uint32_t outputs = shared_ + Block::kOutputs + turn_ * RoundUp(Block::kOutputBytes, 128);
+    turn_ ^= 1;
+    wait_.For(barrier, parities_ >> index & 1);
+    parities_ ^= 1U << index;
+    if (warp_ < pair.Tiles()) {
+      Sum(pair, tile, arrived, outputs);
+    } else {
+      LeaveNothing(outputs);
+    }
+    if (warp_ == kKeepingWarp) {
+      KeepRow(pair, homes.first, arrived);
+      KeepRow(pair, homes.second, arrived);
+    }
+    SyncThreads(kBarrier, 32 * kAttentionWarps);
+    if (warp_ < kSendingWarps) SendOutput(area, of_group, outputs, pair.keys > 0);
+    if (warp_ == kKeepingWarp && lane_ == 0) Expect(barrier, Memory::kPairBytes);
+  }
+
+  // The warp's tiles; the first has been fetched.
+  __device__ __forceinline__ void Sum(const AttendedPair<S>& pair, KeyTile<S>& tile,
+                                      uint32_t arrived, uint32_t outputs) {
+    const QueryColumns<S> query(arrived, lane_);
+    SoftMaximum<S> sums;
+    sums.Start(tile, ScoresOf(pair, warp_, query, arrived, tile), CountOf(pair, warp_), lane_);
+#pragma unroll 1
+    for (int index = warp_ + kAttentionWarps; index < pair.Tiles(); index += kAttentionWarps) {
+      tile.Fetch(pair, index, lane_);
+      sums.Add(tile, ScoresOf(pair, index, query, arrived, tile), CountOf(pair, index), lane_);
+    }
+    sums.Write(outputs + warp_ * S::kValue * 4, States(outputs) + warp_ * 8, lane_);
+  }
+  // In units of log2. Puts the query's own key into the tile, where it belongs there.
+  __device__ __forceinline__ float2 ScoresOf(const AttendedPair<S>& pair, int index,
+                                             const QueryColumns<S>& query, uint32_t arrived,
+                                             KeyTile<S>& tile) const {
+    const int own = pair.own - index * kKeyTile;
+    if (own >= 0 && own < kKeyTile) {
+      tile.PutOwn(own, arrived + Memory::kKeyAt, arrived + Memory::kValueAt, lane_);
+    }
+    const float2 scores = tile.Scores(query);
+    return make_float2(scores.x * a_.score_scale, scores.y * a_.score_scale);
+  }
+  static __device__ __forceinline__ int CountOf(const AttendedPair<S>& pair, int index) {
+    return min(pair.keys - index * kKeyTile, kKeyTile);
+  }
+
+  // [warp] of the largest score and the sum of weights.
+  static __device__ __forceinline__ uint32_t States(uint32_t outputs) {
+    return outputs + kAttentionWarps * S::kValue * 4;
+  }
+
+  // The share of a warp without keys.
+  __device__ __forceinline__ void LeaveNothing(uint32_t outputs) const {
+    if (lane_ == 0) Store(States(outputs) + warp_ * 8, make_float2(-INFINITY, 0));
+    if (lane_ * 4 >= S::kValue) return;
+    Store(outputs + (warp_ * S::kValue + lane_ * 4) * 4, make_float4(0, 0, 0, 0));
+  }
+
+  // The new key and value to a row of the cache.
+  __device__ __forceinline__ void KeepRow(const AttendedPair<S>& pair, int row,
+                                          uint32_t arrived) const {
+    constexpr int kKeyVectors = S::kKey / 8;
+    constexpr int kValueVectors = S::kValue / 8;
+    static_assert(kKeyVectors + kValueVectors <= 32, "a lane has one at most");
+    if (row < 0 || lane_ >= kKeyVectors + kValueVectors) return;
+    const bool is_key = lane_ < kKeyVectors;
+    std::byte* const to =
+        is_key ? pair.keys_at + static_cast<int64_t>(row) * (S::kKey * 2) + lane_ * 16
+               : pair.values_at + static_cast<int64_t>(row) * (S::kValue * 2) +
+                     (lane_ - kKeyVectors) * 16;
+    // The value follows the key in shared memory.
+    __stcg(reinterpret_cast<uint4*>(to), Load16(arrived + Memory::kKeyAt + lane_ * 16));
+  }
+
+  // The warps' shares together, four elements a lane, to this warp's blocks. Warps without keys
+  // have left a state that takes their share out of the sums.
+  __device__ __forceinline__ void SendOutput(uint32_t area, int of_group, uint32_t outputs,
+                                             bool has_keys) const {
+    if (lane_ * 4 >= S::kValue) return;
+    float2 states[kAttentionWarps];
+    float4 shares[kAttentionWarps];
+    float largest = -INFINITY;
+#pragma unroll
+    for (int w = 0; w < kAttentionWarps; ++w) {
+      const uint2 bits = Load8(States(outputs) + w * 8);
+      states[w] = make_float2(__uint_as_float(bits.x), __uint_as_float(bits.y));
+      shares[w] = LoadFloats(outputs + (w * S::kValue + lane_ * 4) * 4);
+      largest = fmaxf(largest, states[w].x);
+    }
+    float total = 0;
+    float4 sum = make_float4(0, 0, 0, 0);
+#pragma unroll
+    for (int w = 0; w < kAttentionWarps; ++w) {
+      const float factor = Exp2(states[w].x - largest);
+      total = fmaf(factor, states[w].y, total);
+      sum.x = fmaf(factor, shares[w].x, sum.x);
+      sum.y = fmaf(factor, shares[w].y, sum.y);
+      sum.z = fmaf(factor, shares[w].z, sum.z);
+      sum.w = fmaf(factor, shares[w].w, sum.w);
+    }
+    const float inverse = __fdividef(1.0F, total);
+    uint2 packed = make_uint2(Bfloat16::Pack(sum.x * inverse, sum.y * inverse),
+                              Bfloat16::Pack(sum.z * inverse, sum.w * inverse));
+    if (!has_keys) packed = make_uint2(0, 0);
+    const int column = Group<S>::ColumnOf(rank_, of_group);
+    const int first = Group<S>::HeadOf(rank_, of_group) * S::kValue + lane_ * 4;
+    const uint32_t place = area + Memory::kMixed + first / kTile * kOperandBytes +
+                           column * kColumnBytes + first % kTile * 2;
+    const uint32_t barrier =
+        area + Memory::kBarriers + static_cast<int>(Signal::kMixed) * kBarrierBytes;
+#pragma unroll
+    for (int i = 0; i < kSentBlocks; ++i) Send(place + to_[i], packed, barrier + to_[i]);
+  }
+
+  const StepArguments& a_;
+  PairState* const states_;  // in shared memory, by pair
+  const uint32_t shared_;
+  const int warp_;
+  const int lane_;
+  const int rank_;
+  BoundedWait wait_;
+  uint32_t to_[kSentBlocks];  // from an address of this block to those that the warp sends to
+  uint32_t parities_ = 0;     // of the pairs' barriers, each of which ends one phase a layer
+  int turn_ = 0;              // which of the outputs' two places
+};
+
+}  // namespace strided::cuda::cluster
+
+#endif  // STRIDED_ENGINE_CUDA_CLUSTER_ATTENTION_WARPS_CUH_

@@ -1,0 +1,60 @@
+#include "engine/cuda/cluster/cluster_choice.h"
+
+#include "absl/strings/str_cat.h"
+
+namespace strided::cuda::cluster {
+namespace {
+
+constexpr int kLeastComputeMajor = 9;  // clusters, and stores that complete on a barrier
+
+int CeilDivide(int a, int b) { return (a + b - 1) / b; }
+
+absl::Status TooMuch(absl::string_view what, int value, int most) {
+  return absl::UnimplementedError(
+      absl::StrCat("the cluster kernel takes ", what, " to ", most, ", not ", value));
+}
+
+}  // namespace
+
+absl::StatusOr<Shape> ChooseShape(const ModelConfig& config, WeightFormat format,
+                                  int compute_major) {
+  if (compute_major < kLeastComputeMajor) {
+    return absl::UnimplementedError(absl::StrCat("a device of compute capability ", compute_major,
+                                                 ".x has no clusters; they come with 9.0"));
+  }
+  if (format != WeightFormat::kBfloat16 && format != WeightFormat::kInt8) {
+    return absl::UnimplementedError(
+        absl::StrCat("the cluster kernel has no weights of ", WeightFormatName(format)));
+  }
+  if (config.norm != Norm::kLayer) {
+    return absl::UnimplementedError("the cluster kernel has norms with a mean alone");
+  }
+  if (!config.has_start_vector) {
+    return absl::UnimplementedError("the cluster kernel takes models with a start vector alone");
+  }
+  if (config.vocab_size > kMaxVocab) return TooMuch("vocabularies", config.vocab_size, kMaxVocab);
+  const int axes = static_cast<int>(config.position_axes.size());
+  if (axes > kMaxAxes) return TooMuch("position axes", axes, kMaxAxes);
+  const Shape shape = {config.n_head, config.d_key, config.d_value,
+                       CeilDivide(config.d_ff, kBlocks * kTile)};
+  const bool found =
+      config.d_model == kWidth && VisitSizes([&](auto sizes) { return ShapeOf(sizes) == shape; });
+  if (found) return shape;
+  return absl::UnimplementedError(absl::StrCat(
+      "there is no cluster kernel for d_model ", config.d_model, ", ", config.n_head,
+      " heads of d_key ", config.d_key, " and d_value ", config.d_value, ", d_ff ", config.d_ff));
+}
+
+bool IsFasterThanGraphs(const Shape& shape) {
+  return shape == ShapeOf(Sizes<2, 64, 128, 2>());  // the CIFAR-10 networks
+}
+
+Deal DealRows(int rows, int at_once) {
+  const int turns = CeilDivide(rows, at_once * kColumns);
+  Deal deal;
+  deal.group_rows = CeilDivide(rows, at_once * turns);
+  deal.clusters = CeilDivide(rows, deal.group_rows);
+  return deal;
+}
+
+}  // namespace strided::cuda::cluster

@@ -1,0 +1,72 @@
+#include "engine/cuda/cluster/cluster_kernel.h"
+
+#include "engine/base/status_macros.h"
+#include "engine/cuda/cluster/compiled_kernel.h"
+#include "engine/cuda/kernels/cuda_status.h"
+
+namespace strided::cuda::cluster {
+namespace {
+
+// The shape's kernel, which the device has been told to allow what it needs.
+absl::StatusOr<CompiledKernel> PreparedKernel(const Shape& shape) {
+  CompiledKernel compiled;
+  const bool found = VisitSizes([&](auto sizes) {
+    if (ShapeOf(sizes) != shape) return false;
+    compiled = KernelOf<decltype(sizes)>();
+    return true;
+  });
+  if (!found) return absl::InternalError("no cluster kernel for this shape");
+  cudaError_t error = cudaFuncSetAttribute(
+      compiled.kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, compiled.shared_bytes);
+  if (error == cudaSuccess) {
+    error =
+        cudaFuncSetAttribute(compiled.kernel, cudaFuncAttributeNonPortableClusterSizeAllowed, 1);
+  }
+  if (error != cudaSuccess) return CudaError(error, "preparing the cluster kernel");
+  return compiled;
+}
+
+cudaLaunchAttribute ClusterOfBlocks() {
+  cudaLaunchAttribute attribute = {};
+  attribute.id = cudaLaunchAttributeClusterDimension;
+  attribute.val.clusterDim = {kBlocks, 1, 1};
+  return attribute;
+}
+
+// `attribute` outlives what is returned.
+cudaLaunchConfig_t ConfigOf(const CompiledKernel& compiled, int clusters,
+                            cudaLaunchAttribute& attribute) {
+  cudaLaunchConfig_t config = {};
+  config.gridDim = dim3(static_cast<unsigned>(clusters * kBlocks));
+  config.blockDim = dim3(static_cast<unsigned>(compiled.threads));
+  config.dynamicSmemBytes = static_cast<size_t>(compiled.shared_bytes);
+  config.attrs = &attribute;
+  config.numAttrs = 1;
+  return config;
+}
+
+}  // namespace
+
+absl::StatusOr<int> ClustersAtOnce(const Shape& shape) {
+  ASSIGN_OR_RETURN(const CompiledKernel compiled, PreparedKernel(shape));
+  cudaLaunchAttribute attribute = ClusterOfBlocks();
+  const cudaLaunchConfig_t config = ConfigOf(compiled, 1, attribute);
+  int clusters = 0;
+  const cudaError_t error = cudaOccupancyMaxActiveClusters(&clusters, compiled.kernel, &config);
+  if (error != cudaSuccess) return CudaError(error, "asking how many clusters run at once");
+  return clusters;
+}
+
+absl::Status LaunchClusterSteps(const Shape& shape, const StepArguments& arguments,
+                                cudaStream_t stream) {
+  ASSIGN_OR_RETURN(const CompiledKernel compiled, PreparedKernel(shape));
+  cudaLaunchAttribute attribute = ClusterOfBlocks();
+  cudaLaunchConfig_t config = ConfigOf(compiled, arguments.clusters, attribute);
+  config.stream = stream;
+  StepArguments copy = arguments;
+  void* parameters[] = {&copy};
+  return CudaError(cudaLaunchKernelExC(&config, compiled.kernel, parameters),
+                   "launching cluster steps");
+}
+
+}  // namespace strided::cuda::cluster

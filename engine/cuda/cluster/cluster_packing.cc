@@ -1,0 +1,191 @@
+#include "engine/cuda/cluster/cluster_packing.h"
+
+#include <cuda_bf16.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+
+namespace strided::cuda::cluster {
+namespace {
+
+constexpr float kLargestInt8 = 127;
+
+// As weight_packing.h rounds a row that is not int8 already.
+void RoundToInt8(std::span<float> row) {
+  float largest = 0;
+  for (const float value : row) largest = std::max(largest, std::abs(value));
+  const float scale = largest / kLargestInt8;
+  const float inverse = scale > 0 ? 1 / scale : 0;
+  for (float& value : row) value = static_cast<float>(std::lrint(value * inverse)) * scale;
+}
+
+std::vector<float> ReadVector(const Tensor& tensor) {
+  std::vector<float> values(static_cast<size_t>(tensor.columns()));
+  tensor.ReadRow(0, values);
+  return values;
+}
+
+class ClusterPacker {
+ public:
+  ClusterPacker(const ModelConfig& config, const Weights& weights, WeightFormat format,
+                const Shape& shape)
+      : config_(config), weights_(weights), format_(format) {
+    VisitSizes([&](auto sizes) {
+      if (ShapeOf(sizes) != shape) return false;
+      using S = decltype(sizes);
+      qkv_tiles_ = S::kQkvTiles;
+      mixed_chunks_ = S::kMixedChunks;
+      ff_tiles_ = S::kFfTiles;
+      layer_chunks_ = S::kLayerChunks;
+      return true;
+    });
+    block_chunks_ = config.n_layer * layer_chunks_ + 1;
+    bytes_.resize(static_cast<size_t>(kBlocks) * static_cast<size_t>(block_chunks_) * kChunkBytes);
+  }
+
+  std::vector<std::byte> Pack() {
+    for (int layer = 0; layer < config_.n_layer; ++layer) PackLayer(layer);
+    FoldedMatrix head = Head();
+    if (config_.final_norm_epsilon.has_value()) Fold("final_norm", head);
+    Place(head, config_.n_layer * layer_chunks_, 1, 1);
+    return std::move(bytes_);
+  }
+
+ private:
+  void PackLayer(int layer) {
+    const std::string prefix = absl::StrCat("layers.", layer, ".");
+    int chunk = layer * layer_chunks_;
+    const auto place = [&](const FoldedMatrix& matrix, int tiles, int chunks) {
+      Place(matrix, chunk, tiles, chunks);
+      chunk += tiles * chunks;
+    };
+    FoldedMatrix qkv = QueryKeyValue(prefix);
+    Fold(absl::StrCat(prefix, "attn_norm"), qkv);
+    place(qkv, qkv_tiles_, 1);
+    place(Matrix(absl::StrCat(prefix, "attn.o")), 1, mixed_chunks_);
+    FoldedMatrix up = Matrix(absl::StrCat(prefix, "mlp.up"));
+    Fold(absl::StrCat(prefix, "mlp_norm"), up);
+    place(up, ff_tiles_, 1);
+    place(Matrix(absl::StrCat(prefix, "mlp.down")), 1, ff_tiles_);
+  }
+
+  // Appends rows first to first + count - 1 of a tensor, and of its bias.
+  void Append(absl::string_view name, int first, int count, FoldedMatrix& matrix) const {
+    const Tensor& weight = weights_.Get(absl::StrCat(name, ".weight"));
+    const Tensor* const bias = weights_.Find(absl::StrCat(name, ".bias"));
+    std::vector<float> biases(static_cast<size_t>(weight.rows()));
+    if (bias != nullptr) biases = ReadVector(*bias);
+    AppendRows(weight, biases, first, count, matrix);
+  }
+  void AppendRows(const Tensor& weight, std::span<const float> biases, int first, int count,
+                  FoldedMatrix& matrix) const {
+    std::vector<float> row(static_cast<size_t>(weight.columns()));
+    matrix.inputs = static_cast<int>(weight.columns());
+    matrix.outputs += count;
+    for (int r = first; r < first + count; ++r) {
+      weight.ReadRow(r, row);
+      if (format_ == WeightFormat::kInt8 && weight.dtype != DType::kInt8) RoundToInt8(row);
+      matrix.weights.insert(matrix.weights.end(), row.begin(), row.end());
+      matrix.bias.push_back(biases[static_cast<size_t>(r)]);
+    }
+  }
+  FoldedMatrix Matrix(absl::string_view name) const {
+    FoldedMatrix matrix;
+    const Tensor& weight = weights_.Get(absl::StrCat(name, ".weight"));
+    Append(name, 0, static_cast<int>(weight.rows()), matrix);
+    return matrix;
+  }
+  FoldedMatrix QueryKeyValue(absl::string_view prefix) const {
+    FoldedMatrix matrix;
+    for (int head = 0; head < config_.n_head; ++head) {
+      Append(absl::StrCat(prefix, "attn.q"), head * config_.d_key, config_.d_key, matrix);
+      Append(absl::StrCat(prefix, "attn.k"), head * config_.d_key, config_.d_key, matrix);
+      Append(absl::StrCat(prefix, "attn.v"), head * config_.d_value, config_.d_value, matrix);
+    }
+    return matrix;
+  }
+  FoldedMatrix Head() const {
+    const Tensor& weight =
+        weights_.Get(config_.tied_head ? "token_embedding.weight" : "head.weight");
+    std::vector<float> biases(static_cast<size_t>(config_.vocab_size));
+    if (config_.head_bias) biases = ReadVector(weights_.Get("head.bias"));
+    FoldedMatrix matrix;
+    AppendRows(weight, biases, 0, config_.vocab_size, matrix);
+    return matrix;
+  }
+  void Fold(absl::string_view norm, FoldedMatrix& matrix) const {
+    FoldNorm(ReadVector(weights_.Get(absl::StrCat(norm, ".weight"))),
+             ReadVector(weights_.Get(absl::StrCat(norm, ".bias"))), matrix);
+  }
+
+  // `tiles` tiles for each block, of `chunks` chunks each, from a block's chunk `first` on.
+  void Place(const FoldedMatrix& matrix, int first, int tiles, int chunks) {
+    for (int block = 0; block < kBlocks; ++block) {
+      for (int tile = 0; tile < tiles; ++tile) {
+        for (int chunk = 0; chunk < chunks; ++chunk) {
+          const int at = block * block_chunks_ + first + tile * chunks + chunk;
+          PackChunk(matrix, (block * tiles + tile) * kTile, chunk,
+                    std::span(bytes_).subspan(static_cast<size_t>(at) * kChunkBytes, kChunkBytes));
+        }
+      }
+    }
+  }
+
+  const ModelConfig& config_;
+  const Weights& weights_;
+  const WeightFormat format_;
+  int qkv_tiles_ = 0;
+  int mixed_chunks_ = 0;
+  int ff_tiles_ = 0;
+  int layer_chunks_ = 0;
+  int block_chunks_ = 0;
+  std::vector<std::byte> bytes_;
+};
+
+}  // namespace
+
+void FoldNorm(std::span<const float> weight, std::span<const float> bias, FoldedMatrix& matrix) {
+  const auto inputs = static_cast<size_t>(matrix.inputs);
+  for (size_t output = 0; output < matrix.bias.size(); ++output) {
+    const std::span<float> row = std::span(matrix.weights).subspan(output * inputs, inputs);
+    double constant = 0;
+    for (size_t i = 0; i < inputs; ++i) {
+      constant += double{row[i]} * double{bias[i]};
+      row[i] *= weight[i];
+    }
+    matrix.bias[output] += static_cast<float>(constant);
+  }
+}
+
+void PackChunk(const FoldedMatrix& matrix, int first_output, int chunk, std::span<std::byte> to) {
+  std::ranges::fill(to, std::byte{0});
+  for (int row = 0; row < kTile && first_output + row < matrix.outputs; ++row) {
+    const auto output = static_cast<size_t>(first_output + row);
+    const int first = chunk * kChunkInputs;
+    float sum = 0;
+    for (int i = 0; i < kChunkInputs && first + i < matrix.inputs; ++i) {
+      const auto at = output * static_cast<size_t>(matrix.inputs) + static_cast<size_t>(first + i);
+      const __nv_bfloat16 rounded(matrix.weights[at]);
+      sum += static_cast<float>(rounded);
+      const int within = i % kTile;  // of the step
+      const int lane = row % 8 * 4 + within / 4;
+      const int element = within % 2 + row / 8 * 2 + within / 2 % 2 * 4;
+      const int offset = i / kTile * kStepBytes + lane * 16 + element * 2;
+      std::memcpy(to.data() + offset, &rounded, sizeof rounded);
+    }
+    std::memcpy(to.data() + kRowSumsAt + row * 4, &sum, sizeof sum);
+    if (chunk == 0) std::memcpy(to.data() + kBiasAt + row * 4, &matrix.bias[output], sizeof(float));
+  }
+}
+
+std::vector<std::byte> PackForCluster(const ModelConfig& config, const Weights& weights,
+                                      WeightFormat format, const Shape& shape) {
+  return ClusterPacker(config, weights, format, shape).Pack();
+}
+
+}  // namespace strided::cuda::cluster

@@ -1,0 +1,9 @@
+// The CIFAR-10 networks.
+
+#include "engine/cuda/cluster/steps_kernel.cuh"
+
+namespace strided::cuda::cluster {
+
+template CompiledKernel KernelOf<Sizes<2, 64, 128, 2>>();
+
+}  // namespace strided::cuda::cluster

@@ -1,0 +1,9 @@
+// The bundled image and audio models.
+
+#include "engine/cuda/cluster/steps_kernel.cuh"
+
+namespace strided::cuda::cluster {
+
+template CompiledKernel KernelOf<Sizes<4, 32, 64, 2>>();
+
+}  // namespace strided::cuda::cluster

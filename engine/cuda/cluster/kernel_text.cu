@@ -1,0 +1,9 @@
+// The bundled text model.
+
+#include "engine/cuda/cluster/steps_kernel.cuh"
+
+namespace strided::cuda::cluster {
+
+template CompiledKernel KernelOf<Sizes<4, 64, 64, 4>>();
+
+}  // namespace strided::cuda::cluster

@@ -1,0 +1,163 @@
+// Sixteen keys of a pair, with their values, in the registers of one warp, in the order of mma
+// fragments: read from the caches as they lie there, 16 bytes a lane, without shared memory.
+//
+// Lane 4 g + t. Scores = K q: key g and key g + 8 are the rows of A. A lane's 16 bytes are eight
+// elements of a row in a row, 32 v + 8 t and on: which two of them stand for inputs 2t, 2t+1 and
+// which for 2t+8, 2t+9 does not matter, as long as the query's are taken alike.
+// Output = V' p: keys 2t, 2t+1, 2t+8, 2t+9 are inputs; a lane's 16 bytes are elements 64 v + 8 g
+// and on of a value, whose halves are put together with those of the neighbouring key. The output's
+// elements 64 v + 8 g to 64 v + 8 g + 7 are then in lane (g, 0).
+
+#ifndef STRIDED_ENGINE_CUDA_CLUSTER_KEY_TILE_CUH_
+#define STRIDED_ENGINE_CUDA_CLUSTER_KEY_TILE_CUH_
+
+#include <cstdint>
+
+#include "engine/cuda/cluster/attended_pair.cuh"
+#include "engine/cuda/cluster/cluster_exchange.cuh"
+#include "engine/cuda/cluster/product.cuh"
+
+namespace strided::cuda::cluster {
+
+// The query as columns 0 and 1 of B: a bfloat16 vector and what it leaves of the float32 one.
+template <class S>
+struct QueryColumns {
+  static constexpr int kVectors = S::kKey / 32;
+  uint4 vectors[kVectors];
+
+  __device__ __forceinline__ QueryColumns(uint32_t pair, int lane) {
+    const int column = lane / 4;
+#pragma unroll
+    for (int v = 0; v < kVectors; ++v) {
+      vectors[v] = make_uint4(0, 0, 0, 0);
+      if (column < 2) {
+        vectors[v] = Load16(pair + column * (S::kKey * 2) + v * 64 + lane % 4 * 16);
+      }
+    }
+  }
+};
+
+template <class S>
+class KeyTile {
+ public:
+  static constexpr int kKeyVectors = S::kKey / 32;
+  static constexpr int kValueVectors = S::kValue / 64;
+  static constexpr int kOutputTiles = S::kValue / 16;
+
+  // Keys 16 `tile` and on; the query's own is left out, those past the last are zeros.
+  __device__ __forceinline__ void Fetch(const AttendedPair<S>& pair, int tile, int lane) {
+    const int first = tile * kKeyTile;
+    const int k = first + lane % kKeyTile;
+    const bool is_past = k < pair.keys && k != pair.own;
+    const int row = is_past ? pair.layout.KeyRow(pair.query, k, pair.length) : -1;
+#pragma unroll
+    for (int half = 0; half < 2; ++half) {
+      const int at = __shfl_sync(kAll, row, lane / 4 + 8 * half);
+      const std::byte* const from =
+          pair.keys_at + static_cast<int64_t>(at) * (S::kKey * 2) + lane % 4 * 16;
+#pragma unroll
+      for (int v = 0; v < kKeyVectors; ++v) keys_[half][v] = Read(from + v * 64, at >= 0);
+    }
+#pragma unroll
+    for (int i = 0; i < 4; ++i) {
+      const int at = __shfl_sync(kAll, row, KeyOf(i, lane));
+      const std::byte* const from =
+          pair.values_at + static_cast<int64_t>(at) * (S::kValue * 2) + lane / 4 * 16;
+#pragma unroll
+      for (int v = 0; v < kValueVectors; ++v) values_[i][v] = Read(from + v * 128, at >= 0);
+    }
+  }
+
+  // Puts the query's own key and value, which are in shared memory, into their place `own` of the
+  // tile's sixteen.
+  __device__ __forceinline__ void PutOwn(int own, uint32_t key, uint32_t value, int lane) {
+#pragma unroll
+    for (int half = 0; half < 2; ++half) {
+      if (own != lane / 4 + 8 * half) continue;
+#pragma unroll
+      for (int v = 0; v < kKeyVectors; ++v) {
+        keys_[half][v] = Load16(key + v * 64 + lane % 4 * 16);
+      }
+    }
+#pragma unroll
+    for (int i = 0; i < 4; ++i) {
+      if (own != KeyOf(i, lane)) continue;
+#pragma unroll
+      for (int v = 0; v < kValueVectors; ++v) {
+        values_[i][v] = Load16(value + v * 128 + lane / 4 * 16);
+      }
+    }
+  }
+
+  // Products of the query with key g (first) and key g + 8, in the lanes (g, 0).
+  __device__ __forceinline__ float2 Scores(const QueryColumns<S>& query) const {
+    float sums[2][4] = {};
+#pragma unroll
+    for (int v = 0; v < kKeyVectors; ++v) {
+      const uint4 low = keys_[0][v];
+      const uint4 high = keys_[1][v];
+      const uint4 q = query.vectors[v];
+      MultiplyBfloat16(sums[0], make_uint4(low.x, high.x, low.y, high.y), make_uint2(q.x, q.y));
+      MultiplyBfloat16(sums[1], make_uint4(low.z, high.z, low.w, high.w), make_uint2(q.z, q.w));
+    }
+    // Columns 0 and 1 are the query's two parts.
+    return make_float2((sums[0][0] + sums[1][0]) + (sums[0][1] + sums[1][1]),
+                       (sums[0][2] + sums[1][2]) + (sums[0][3] + sums[1][3]));
+  }
+
+  // output += V' p, for p as the lane's B operand; two output elements of a row of A each.
+  __device__ __forceinline__ void AddValues(uint2 weights, float (&output)[kOutputTiles][4]) const {
+#pragma unroll
+    for (int v = 0; v < kValueVectors; ++v) {
+#pragma unroll
+      for (int word = 0; word < 4; ++word) {
+        const uint32_t a = Word(values_[0][v], word);
+        const uint32_t b = Word(values_[1][v], word);
+        const uint32_t c = Word(values_[2][v], word);
+        const uint32_t d = Word(values_[3][v], word);
+        MultiplyBfloat16(
+            output[v * 4 + word],
+            make_uint4(LowHalves(a, b), HighHalves(a, b), LowHalves(c, d), HighHalves(c, d)),
+            weights);
+      }
+    }
+  }
+
+ private:
+  static constexpr uint32_t kAll = 0xFFFFFFFF;
+
+  // The key that is the lane's i-th input of the values' product.
+  static __device__ __forceinline__ int KeyOf(int i, int lane) {
+    return lane % 4 * 2 + i % 2 + i / 2 * 8;
+  }
+  // Through the second-level cache: the rows of earlier steps were written on this multiprocessor,
+  // but past its own. In PTX, so that nothing waits for the load before its value is used.
+  static __device__ __forceinline__ uint4 Read(const std::byte* from, bool valid) {
+    uint4 value;
+    asm volatile(
+        "{\n.reg .pred p;\n"
+        "setp.ne.u32 p, %5, 0;\n"
+        "mov.b32 %0, 0;\nmov.b32 %1, 0;\nmov.b32 %2, 0;\nmov.b32 %3, 0;\n"
+        "@p ld.global.cg.v4.u32 {%0, %1, %2, %3}, [%4];\n}"
+        : "=&r"(value.x), "=&r"(value.y), "=&r"(value.z), "=&r"(value.w)
+        : "l"(from), "r"(static_cast<uint32_t>(valid))
+        : "memory");
+    return value;
+  }
+  static __device__ __forceinline__ uint32_t Word(const uint4& four, int i) {
+    return i == 0 ? four.x : i == 1 ? four.y : i == 2 ? four.z : four.w;
+  }
+  static __device__ __forceinline__ uint32_t LowHalves(uint32_t a, uint32_t b) {
+    return __byte_perm(a, b, 0x5410);
+  }
+  static __device__ __forceinline__ uint32_t HighHalves(uint32_t a, uint32_t b) {
+    return __byte_perm(a, b, 0x7632);
+  }
+
+  uint4 keys_[2][kKeyVectors];
+  uint4 values_[4][kValueVectors];
+};
+
+}  // namespace strided::cuda::cluster
+
+#endif  // STRIDED_ENGINE_CUDA_CLUSTER_KEY_TILE_CUH_

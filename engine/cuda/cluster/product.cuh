@@ -1,0 +1,201 @@
+// One product of a step, by the product warps of a group: outputs of this block for the group's
+// sequences.
+//
+//   weights  A operand: this block's tiles, from the ring
+//   operand  B operand: [step][column][16] bfloat16, all inputs, in shared memory
+//   sums     [warp][column][pitch] float32: each warp's share of every output
+//
+// Of the 16 steps of a chunk, warp w takes steps 4 w to 4 w + 3; a sum is the sum over the warps,
+// as (0 + 1) + (2 + 3). A lane that finishes outputs has four in a row, of one column: LaneOf.
+//
+// A layer norm goes before the product without being computed: with x the operand, W' the weights
+// times the norm's weight and b' = b + W (the norm's bias), both made when the model is loaded,
+//   W norm(x) + b = (W' x - mean(x) rowsum(W')) / sqrt(var(x) + epsilon) + b',
+// and the sums of x and of its squares come from the tensor cores as well (Moments).
+
+#ifndef STRIDED_ENGINE_CUDA_CLUSTER_PRODUCT_CUH_
+#define STRIDED_ENGINE_CUDA_CLUSTER_PRODUCT_CUH_
+
+#include <cstdint>
+
+#include "engine/cuda/cluster/cluster_exchange.cuh"
+#include "engine/cuda/cluster/shared_memory.h"
+#include "engine/cuda/kernels/fragments.cuh"
+
+namespace strided::cuda::cluster {
+
+using Bfloat16 = OperandTraits<Operand::kBfloat16>;
+
+// A lane's place among the product warps of its group.
+struct LaneOf {
+  int warp = 0;    // of the group
+  int lane = 0;    // of the warp
+  int column = 0;  // whose outputs the lane finishes,
+  int quad = 0;    // outputs 4 quad to 4 quad + 3 of a tile
+
+  __device__ explicit LaneOf(int thread)
+      : warp(thread / 32), lane(thread % 32), column(lane / 4), quad(lane % 4) {}
+};
+
+__device__ __forceinline__ void MultiplyBfloat16(float (&sums)[4], const uint4& a, uint2 b) {
+  const uint32_t fragment[4] = {a.x, a.y, a.z, a.w};
+  MultiplyTile<Operand::kBfloat16>(sums, fragment, b.x, b.y);
+}
+
+// Sum and sum of squares of the lane's operand column, by the same product: the operand's own
+// columns are rows 0 to 7 of A, ones the others.
+class MomentSums {
+ public:
+  __device__ __forceinline__ void Add(uint2 b, int chain) {
+    constexpr uint32_t kOnes = 0x3F803F80;  // two ones
+    MultiplyBfloat16(sums_[chain], make_uint4(b.x, kOnes, b.y, kOnes), b);
+  }
+  // Column g's are in lane (g, g / 2).
+  __device__ __forceinline__ void Write(uint32_t moments, const LaneOf& at) const {
+    if (at.quad != at.column / 2) return;
+    const bool odd = at.column % 2 != 0;
+    const float squares = odd ? sums_[0][1] + sums_[1][1] : sums_[0][0] + sums_[1][0];
+    const float sum = odd ? sums_[0][3] + sums_[1][3] : sums_[0][2] + sums_[1][2];
+    Store(moments + (at.warp * kColumns + at.column) * 8, make_float2(sum, squares));
+  }
+
+ private:
+  float sums_[2][4] = {};
+};
+
+// What a norm does to a column.
+struct Normaliser {
+  float mean = 0;
+  float factor = 1;
+
+  static __device__ __forceinline__ Normaliser Of(uint32_t moments, int column, float epsilon) {
+    float2 share[kProductWarps];
+#pragma unroll
+    for (int warp = 0; warp < kProductWarps; ++warp) {
+      const uint2 bits = Load8(moments + (warp * kColumns + column) * 8);
+      share[warp] = make_float2(__uint_as_float(bits.x), __uint_as_float(bits.y));
+    }
+    constexpr float kInverseWidth = 1.0F / kWidth;
+    const float sum = (share[0].x + share[1].x) + (share[2].x + share[3].x);
+    const float squares = (share[0].y + share[1].y) + (share[2].y + share[3].y);
+    Normaliser norm;
+    norm.mean = sum * kInverseWidth;
+    const float variance = fmaf(-norm.mean, norm.mean, squares * kInverseWidth);
+    norm.factor = rsqrtf(fmaxf(variance, 0.0F) + epsilon);
+    return norm;
+  }
+  __device__ __forceinline__ float4 Apply(float4 x, float4 row_sums, float4 bias) const {
+    return make_float4(One(x.x, row_sums.x, bias.x), One(x.y, row_sums.y, bias.y),
+                       One(x.z, row_sums.z, bias.z), One(x.w, row_sums.w, bias.w));
+  }
+
+ private:
+  __device__ __forceinline__ float One(float x, float row_sum, float bias) const {
+    return fmaf(factor, fmaf(-mean, row_sum, x), bias);
+  }
+};
+
+// What is added to a tile's outputs, four of a lane.
+struct TileConstants {
+  float4 row_sums;
+  float4 bias;
+
+  static __device__ __forceinline__ TileConstants Of(uint32_t chunk, const LaneOf& at) {
+    return {LoadFloats(chunk + kRowSumsAt + at.quad * 16),
+            LoadFloats(chunk + kBiasAt + at.quad * 16)};
+  }
+};
+
+template <int kTiles, int kChunks, bool kNormed>
+class Product {
+ public:
+  static constexpr int kAllChunks = kTiles * kChunks;
+
+  // Reads weights ahead of the operand. Requires that the stage's chunks are there.
+  template <typename Ring>
+  __device__ __forceinline__ void Fetch(const Ring& ring, const LaneOf& at) {
+#pragma unroll
+    for (int i = 0; i < kHeld; ++i) held_[i] = Fragment(ring, at, i);
+  }
+
+  // Writes the warp's share of every output, and where kNormed of the operand's moments.
+  template <typename Ring>
+  __device__ __forceinline__ void Multiply(const Ring& ring, const LaneOf& at, uint32_t operand,
+                                           uint32_t sums, int pitch, uint32_t moments) const {
+    uint2 inputs[kSteps];
+#pragma unroll
+    for (int step = 0; step < kSteps; ++step) {
+      inputs[step] = Load8(operand + StepOf(at, step) * kOperandBytes + at.lane * 8);
+    }
+    float share[kChains][kTiles][4] = {};
+    MomentSums moment_sums;
+#pragma unroll
+    for (int step = 0; step < kSteps; ++step) {
+#pragma unroll
+      for (int tile = 0; tile < kTiles; ++tile) {
+        const int i = step * kTiles + tile;
+        const uint4 weights = i < kHeld ? held_[i < kHeld ? i : 0] : Fragment(ring, at, i);
+        MultiplyBfloat16(share[step % kChains][tile], weights, inputs[step]);
+      }
+      if constexpr (kNormed) moment_sums.Add(inputs[step], step % 2);
+    }
+#pragma unroll
+    for (int tile = 0; tile < kTiles; ++tile) {
+      float total[4];
+#pragma unroll
+      for (int i = 0; i < 4; ++i) {
+        total[i] = share[0][tile][i];
+        if constexpr (kChains == 2) total[i] += share[1][tile][i];
+      }
+      Write(total, sums + (at.warp * kColumns * pitch + tile * kTile) * 4, pitch, at);
+    }
+    if constexpr (kNormed) moment_sums.Write(moments, at);
+  }
+
+ private:
+  static constexpr int kSteps = kChunks * kChunkSteps / kProductWarps;  // of a warp
+  static constexpr int kMostHeld = 8;                                   // registers: 4 for each
+  static constexpr int kHeld = kTiles * kSteps < kMostHeld ? kTiles * kSteps : kMostHeld;
+  static constexpr int kChains =
+      kTiles <= 2 ? 2 : 1;  // so that few tiles do not wait for each other
+
+  // The step of the operand that is the warp's `step`-th.
+  static __device__ __forceinline__ int StepOf(const LaneOf& at, int step) {
+    return step / 4 * kChunkSteps + at.warp * 4 + step % 4;
+  }
+  template <typename Ring>
+  static __device__ __forceinline__ uint4 Fragment(const Ring& ring, const LaneOf& at, int i) {
+    const int step = i / kTiles;
+    const uint32_t chunk = ring.Chunk(i % kTiles * kChunks + step / 4);
+    return Load16(chunk + (at.warp * 4 + step % 4) * kStepBytes + at.lane * 16);
+  }
+  // Lane 4 g + t holds outputs g and g + 8 of columns 2 t and 2 t + 1.
+  static __device__ __forceinline__ void Write(const float (&total)[4], uint32_t tile, int pitch,
+                                               const LaneOf& at) {
+    const uint32_t first = tile + (2 * at.quad * pitch + at.column) * 4;
+    Store(first, total[0]);
+    Store(first + pitch * 4, total[1]);
+    Store(first + 8 * 4, total[2]);
+    Store(first + (pitch + 8) * 4, total[3]);
+  }
+
+  uint4 held_[kHeld];
+};
+
+// Four outputs of a tile for the lane's column. After a barrier of the group.
+__device__ __forceinline__ float4 SumOfWarps(uint32_t sums, int pitch, int tile, const LaneOf& at) {
+  float4 share[kProductWarps];
+#pragma unroll
+  for (int warp = 0; warp < kProductWarps; ++warp) {
+    share[warp] =
+        LoadFloats(sums + ((warp * kColumns + at.column) * pitch + tile * kTile + at.quad * 4) * 4);
+  }
+  return make_float4((share[0].x + share[1].x) + (share[2].x + share[3].x),
+                     (share[0].y + share[1].y) + (share[2].y + share[3].y),
+                     (share[0].z + share[1].z) + (share[2].z + share[3].z),
+                     (share[0].w + share[1].w) + (share[2].w + share[3].w));
+}
+
+}  // namespace strided::cuda::cluster
+
+#endif  // STRIDED_ENGINE_CUDA_CLUSTER_PRODUCT_CUH_

@@ -1,0 +1,81 @@
+// From a sequence's logits to its next token, by the product warps of one block of the cluster:
+// kernels/row_sampler.h, as the graph path's last kernel does it. Block 2 c + g of the 16 draws for
+// column c of group g.
+
+#ifndef STRIDED_ENGINE_CUDA_CLUSTER_ROW_DRAWING_CUH_
+#define STRIDED_ENGINE_CUDA_CLUSTER_ROW_DRAWING_CUH_
+
+#include <cstdint>
+
+#include "engine/cuda/cluster/cluster_exchange.cuh"
+#include "engine/cuda/cluster/cluster_sizes.h"
+#include "engine/cuda/cluster/step_arguments.h"
+#include "engine/cuda/kernels/device_block.cuh"
+#include "engine/cuda/kernels/history.cuh"
+#include "engine/cuda/kernels/row_step.cuh"
+
+namespace strided::cuda::cluster {
+
+__device__ __forceinline__ int DrawingBlock(int column, int group) {
+  return (2 * column + group) % kBlocks;
+}
+
+// The product warps of a group, as DeviceBlockOf wants them.
+struct GroupThreads {
+  int barrier = 0;  // of the block
+  __device__ int Thread() const { return static_cast<int>(threadIdx.x) % Threads(); }
+  static __device__ int Threads() { return 32 * kProductWarps; }
+  __device__ void Sync() const { SyncThreads(barrier, Threads()); }
+};
+
+// Scratch of DrawRow, in shared memory.
+struct DrawingScratch {
+  DeviceBlockOf<GroupThreads>::Shared block;
+  float adjusted[kMaxVocab];
+};
+
+// Where a drawn token is awaited: a place of every block of the cluster.
+struct TokenPlace {
+  uint32_t place = 0;  // address in this block
+  uint32_t barrier = 0;
+  bool awaited = false;  // false: the launch ends with this step
+
+  __device__ __forceinline__ void Send(int thread, int32_t token) const {
+    if (!awaited || thread >= kBlocks) return;
+    cluster::Send(AddressIn(place, thread), static_cast<uint32_t>(token),
+                  AddressIn(barrier, thread));
+  }
+};
+
+// Draws for a step of the row, the `at`-th of the launch; by all product warps of the group. Sends
+// the token, and writes the result to its entry. Returns the token, -1 where none was asked for.
+__device__ __noinline__ inline int32_t DrawRow(const StepArguments& a, DecodeRow row, int at,
+                                               const float* logits, DrawingScratch& scratch,
+                                               GroupThreads threads, TokenPlace place) {
+  const DeviceSampler& parameters = a.sequences[row.slot].sampler;
+  if (threads.Thread() == 0) ObserveInput(row, a.sequences);
+  threads.Sync();
+  const int64_t entry = static_cast<int64_t>(row.step) * a.max_rows + at;
+  RowResult result;
+  if (row.output != kWantsNothing) {
+    DeviceBlockOf<GroupThreads> block(scratch.block, threads);
+    RowSampler sampler(block, logits, a.vocab_size, scratch.adjusted);
+    const int32_t token = TokenOf(sampler, row, parameters);
+    const bool reports = parameters.top_logprobs > 0 && a.top_stride > 0;
+    if (reports) {
+      const int64_t first = entry * a.top_stride;
+      sampler.ReportTop(parameters.top_logprobs, a.top_ids + first, a.top_values + first);
+    }
+    // With the token other blocks go on, and write where the scratch is.
+    FenceAsync();
+    threads.Sync();
+    place.Send(threads.Thread(), token);
+    result = ResultOf(sampler, token);
+  }
+  if (threads.Thread() == 0) a.results[entry] = result;
+  return result.token;
+}
+
+}  // namespace strided::cuda::cluster
+
+#endif  // STRIDED_ENGINE_CUDA_CLUSTER_ROW_DRAWING_CUH_

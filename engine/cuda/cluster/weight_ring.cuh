@@ -1,0 +1,113 @@
+// The ring of weights: one thread copies a block's chunks into it ahead of the products, in the
+// order of cluster_packing.h; every group's product warps read them.
+//
+// A stage's chunks share a barrier that says when they are all there, and one that says when every
+// group has read them; stages take the barriers in turn.
+
+#ifndef STRIDED_ENGINE_CUDA_CLUSTER_WEIGHT_RING_CUH_
+#define STRIDED_ENGINE_CUDA_CLUSTER_WEIGHT_RING_CUH_
+
+#include "engine/cuda/cluster/bounded_wait.cuh"
+#include "engine/cuda/cluster/cluster_exchange.cuh"
+#include "engine/cuda/cluster/shared_memory.h"
+#include "engine/cuda/cluster/step_arguments.h"
+
+namespace strided::cuda::cluster {
+
+// A place in the order of stages.
+struct StageNumber {
+  int number = 0;
+
+  __device__ __forceinline__ uint32_t Barrier(uint32_t first) const {
+    return first + number % kStageBarriers * kBarrierBytes;
+  }
+  __device__ __forceinline__ uint32_t parity() const { return number / kStageBarriers % 2; }
+};
+
+// Where a product warp reads.
+template <int kSlots>
+struct RingReader {
+  uint32_t shared = 0;  // start of the block's shared memory
+  uint32_t full = 0;    // barriers
+  uint32_t empty = 0;
+  StageNumber stage;
+  int slot = 0;
+
+  __device__ __forceinline__ void Wait(BoundedWait& wait) {
+    wait.For(stage.Barrier(full), stage.parity());
+  }
+  // The stage's chunk `index`.
+  __device__ __forceinline__ uint32_t Chunk(int index) const {
+    int at = slot + index;
+    if (at >= kSlots) at -= kSlots;
+    return shared + at * kChunkBytes;
+  }
+  // By one thread of a group, when all of the group have read.
+  __device__ __forceinline__ void Release() const { Arrive(stage.Barrier(empty)); }
+  // By every warp, to the next stage.
+  __device__ __forceinline__ void Advance(int chunks) {
+    ++stage.number;
+    slot += chunks;
+    if (slot >= kSlots) slot -= kSlots;
+  }
+};
+
+// Walks through the stages of a launch.
+template <class S>
+struct StageWalk {
+  StageNumber number;
+  int layer = 0;
+  int of_layer = 0;
+
+  __device__ __forceinline__ int Chunks(int n_layer) const {
+    return S::ChunksOf(layer == n_layer ? Stage::kHead : static_cast<Stage>(of_layer));
+  }
+  // Returns whether that was the last stage of a step.
+  __device__ __forceinline__ bool Advance(int n_layer) {
+    ++number.number;
+    if (layer == n_layer) {
+      layer = 0;
+      return true;
+    }
+    if (++of_layer == kLayerStages) {
+      of_layer = 0;
+      ++layer;
+    }
+    return false;
+  }
+};
+
+// The thread that fills the ring.
+template <class S, int kSlots>
+__device__ void FillRing(const StepArguments& a, uint32_t shared, uint32_t full, uint32_t empty,
+                         BoundedWait wait) {
+  const int64_t step_bytes = (int64_t{a.n_layer} * S::kLayerChunks + 1) * kChunkBytes;
+  const std::byte* const stream = a.weights + RankInCluster() * step_bytes;
+  StageWalk<S> filled;
+  StageWalk<S> released;
+  int free = kSlots;
+  int slot = 0;
+  for (int step = 0; step < a.steps; ++step) {
+    const std::byte* from = stream;
+    for (bool last = false; !last; last = filled.Advance(a.n_layer)) {
+      const int chunks = filled.Chunks(a.n_layer);
+      while (free < chunks || filled.number.number - released.number.number >= kStageBarriers) {
+        wait.For(released.number.Barrier(empty), released.number.parity());
+        free += released.Chunks(a.n_layer);
+        released.Advance(a.n_layer);
+      }
+      free -= chunks;
+      const uint32_t barrier = filled.number.Barrier(full);
+      Expect(barrier, chunks * kChunkBytes);
+      for (int chunk = 0; chunk < chunks; ++chunk) {
+        CopyBulk(shared + slot * kChunkBytes, from, kChunkBytes, barrier);
+        from += kChunkBytes;
+        if (++slot == kSlots) slot = 0;
+      }
+    }
+  }
+}
+
+}  // namespace strided::cuda::cluster
+
+#endif  // STRIDED_ENGINE_CUDA_CLUSTER_WEIGHT_RING_CUH_

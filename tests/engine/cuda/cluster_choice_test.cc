@@ -1,0 +1,85 @@
+#include "engine/cuda/cluster/cluster_choice.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "tests/testing/config_text.h"
+#include "tests/testing/status_matchers.h"
+
+namespace strided::cuda::cluster {
+namespace {
+
+using testing::HasSubstr;
+
+constexpr int kHopper = 9;
+
+// The released CIFAR-10 networks' layer, but for `more`.
+ModelConfig CifarConfig(absl::string_view more = "") {
+  return SmallConfig(absl::StrCat(
+      R"({"d_model": 256, "n_head": 2, "d_key": 64, "d_value": 128, "d_ff": 512)", more, "}"));
+}
+
+TEST(ChooseShapeTest, TheCifarNetworksHaveAKernel) {
+  ASSERT_OK_AND_ASSIGN(const Shape shape,
+                       ChooseShape(CifarConfig(), WeightFormat::kBfloat16, kHopper));
+  EXPECT_EQ(shape, (Shape{2, 64, 128, 2}));
+}
+
+TEST(ChooseShapeTest, AHiddenLayerIsPaddedToWholeTilesOfEveryBlock) {
+  const ModelConfig text =
+      SmallConfig(R"({"d_model": 256, "n_head": 4, "d_key": 64, "d_value": 64, "d_ff": 960})");
+  ASSERT_OK_AND_ASSIGN(const Shape shape, ChooseShape(text, WeightFormat::kInt8, kHopper));
+  EXPECT_EQ(shape.ff_tiles, 4);
+}
+
+TEST(ChooseShapeTest, WhatHasNoKernelIsRefusedWithTheReason) {
+  const auto reason = [](const ModelConfig& config, WeightFormat format, int major) {
+    return std::string(ChooseShape(config, format, major).status().message());
+  };
+  EXPECT_THAT(reason(CifarConfig(), WeightFormat::kBfloat16, 8), HasSubstr("capability 8.x"));
+  EXPECT_THAT(reason(CifarConfig(), WeightFormat::kFloat16, kHopper), HasSubstr("float16"));
+  EXPECT_THAT(reason(CifarConfig(R"(, "vocab_size": 257)"), WeightFormat::kBfloat16, kHopper),
+              HasSubstr("to 256, not 257"));
+  EXPECT_THAT(reason(CifarConfig(R"(, "d_ff": 513)"), WeightFormat::kBfloat16, kHopper),
+              HasSubstr("d_ff 513"));
+  EXPECT_THAT(reason(CifarConfig(R"(, "d_model": 128)"), WeightFormat::kBfloat16, kHopper),
+              HasSubstr("d_model 128"));
+  EXPECT_THAT(reason(CifarConfig(R"(, "norm": "scale")"), WeightFormat::kBfloat16, kHopper),
+              HasSubstr("norms with a mean"));
+  EXPECT_THAT(reason(CifarConfig(R"(, "start_token": 0, "position_rule": "current")"),
+                     WeightFormat::kBfloat16, kHopper),
+              HasSubstr("start vector"));
+}
+
+TEST(ChooseShapeTest, OnlyWhatWasMeasuredFasterIsTakenUnasked) {
+  EXPECT_TRUE(IsFasterThanGraphs(Shape{2, 64, 128, 2}));
+  EXPECT_FALSE(IsFasterThanGraphs(Shape{4, 64, 64, 4}));
+}
+
+TEST(DealRowsTest, FewRowsHaveAClusterEach) {
+  EXPECT_EQ(DealRows(1, 7), (Deal{.clusters = 1, .group_rows = 1}));
+  EXPECT_EQ(DealRows(7, 7), (Deal{.clusters = 7, .group_rows = 1}));
+  EXPECT_EQ(DealRows(8, 7), (Deal{.clusters = 4, .group_rows = 2}));
+}
+
+TEST(DealRowsTest, RowsThatDoNotFitAtOnceAreSpreadOverAllTurns) {
+  EXPECT_EQ(DealRows(56, 7), (Deal{.clusters = 7, .group_rows = 8}));
+  EXPECT_EQ(DealRows(57, 7), (Deal{.clusters = 12, .group_rows = 5}));
+}
+
+TEST(DealRowsTest, EveryRowIsInAGroup) {
+  for (const int at_once : {1, 7, 8}) {
+    for (int rows = 1; rows <= 300; ++rows) {
+      const Deal deal = DealRows(rows, at_once);
+      ASSERT_LE(deal.group_rows, kColumns) << rows;
+      ASSERT_GE(deal.clusters * deal.group_rows, rows) << rows;
+      ASSERT_LT((deal.clusters - 1) * deal.group_rows, rows) << rows;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace strided::cuda::cluster
