@@ -64,7 +64,7 @@ constexpr int kWidth = 512;
 void Normalise(benchmark::State& state, const Kernels& kernels) {
   const auto in = Waves(kWidth);
   auto out = AlignedArray<float>::Zeros(kWidth);
-  const NormTask task{in.data(), in.data(), in.data(), kWidth, 1e-5f, out.data()};
+  const NormTask task{in.data(), in.data(), in.data(), kWidth, 1e-5f, Norm::kLayer, out.data()};
   for (auto _ : state) kernels.normalise(task);
   state.SetItemsProcessed(state.iterations() * kWidth);
 }
