@@ -206,8 +206,10 @@ class Trainer:
                 self.recover()
             elif time.monotonic() - looked > LOOK_SECONDS:
                 self.save()
-                self.write_line(bits, rate, valid_bits=round(self.look(), 4))
+                began = time.monotonic()
+                valid_bits = round(self.look(), 4)
                 looked = time.monotonic()
+                self.write_line(bits, rate, valid_bits=valid_bits, look_seconds=round(looked - began))
             else:
                 self.write_line(bits, rate)
             losses, logged = [], time.monotonic()
