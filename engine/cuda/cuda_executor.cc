@@ -12,6 +12,7 @@
 #include "engine/cuda/cluster_step.h"
 #include "engine/cuda/decode_path.h"
 #include "engine/cuda/decode_step.h"
+#include "engine/cuda/kernels/current_device.h"
 #include "engine/cuda/network_loader.h"
 #include "engine/cuda/prefill_step.h"
 #include "engine/cuda/sequence_store.h"
@@ -36,7 +37,7 @@ using cuda::PrefillStep;
 using cuda::SequenceStore;
 
 // Raised by a change that changes the bits of a result.
-constexpr int kKernelGeneration = 1;
+constexpr int kKernelGeneration = 2;
 
 absl::Status UseDevice(int device) {
   return CudaError(cudaSetDevice(device), absl::StrCat("using CUDA device ", device));
@@ -90,14 +91,21 @@ absl::StatusOr<std::optional<cuda::cluster::Shape>> ClusterShapeOf(const ModelCo
       absl::StrCat("decode_path is cluster: ", shape.status().message()));
 }
 
-ExecutorInfo InfoOf(const CudaOptions& options, const Capability& capability, bool by_clusters,
-                    int64_t parameter_count) {
+// The device is the current one.
+absl::StatusOr<std::string> NumericsOf(const CudaOptions& options, const Capability& capability,
+                                       bool by_clusters) {
+  ASSIGN_OR_RETURN(const cuda::CurrentDevice device, cuda::CurrentDevice::Find());
+  return absl::StrCat("cuda-", kKernelGeneration,
+                      " weights=", WeightFormatName(options.weight_format),
+                      " prefill=", device.has_warpgroups ? "warpgroups" : "warps",
+                      " decode=", by_clusters ? "cluster" : "graph", " device=", capability.Name());
+}
+
+ExecutorInfo InfoOf(const CudaOptions& options, std::string numerics, int64_t parameter_count) {
   ExecutorInfo info;
   info.device = absl::StrCat("cuda:", options.device);
   info.weight_format = std::string(WeightFormatName(options.weight_format));
-  info.numerics =
-      absl::StrCat("cuda-", kKernelGeneration, " weights=", info.weight_format,
-                   " decode=", by_clusters ? "cluster" : "graph", " device=", capability.Name());
+  info.numerics = std::move(numerics);
   info.max_rows = options.max_rows;
   info.max_steps = options.max_steps;
   info.parameter_count = parameter_count;
@@ -437,9 +445,12 @@ absl::StatusOr<std::unique_ptr<CudaExecutor>> CreateCudaExecutor(const ModelConf
   ASSIGN_OR_RETURN(const Capability capability, CapabilityOf(options.device));
   ASSIGN_OR_RETURN(const std::optional<cuda::cluster::Shape> cluster_shape,
                    ClusterShapeOf(config, options, capability));
+  RETURN_IF_ERROR(UseDevice(options.device));
+  ASSIGN_OR_RETURN(std::string numerics,
+                   NumericsOf(options, capability, cluster_shape.has_value()));
   auto executor = std::make_unique<DeviceExecutor>(
       config, options, cluster_shape,
-      InfoOf(options, capability, cluster_shape.has_value(), weights.parameter_count()));
+      InfoOf(options, std::move(numerics), weights.parameter_count()));
   RETURN_IF_ERROR(executor->Load(weights));
   return executor;
 }
