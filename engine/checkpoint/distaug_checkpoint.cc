@@ -7,7 +7,6 @@
 #include "absl/status/status.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
 #include "engine/base/status_macros.h"
 #include "engine/checkpoint/distaug_names.h"
 
@@ -20,10 +19,6 @@ constexpr double kNormEpsilon = 1e-5;
 constexpr double kFinalNormEpsilon = 1e-6;
 constexpr int kImageAxes = 3;          // rows, columns, channels
 constexpr int64_t kMaxAxis = 1 << 16;  // of an image's side; products then fit an int64
-
-std::string ShapeText(const std::vector<int64_t>& shape) {
-  return absl::StrCat("[", absl::StrJoin(shape, ", "), "]");
-}
 
 Json PatternJson(PatternKind kind, int stride) {
   Json entry = {{"pattern", std::string(PatternName(kind))}};

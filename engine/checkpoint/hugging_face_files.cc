@@ -9,7 +9,6 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
 #include "absl/strings/strip.h"
 #include "engine/base/status_macros.h"
 #include "engine/checkpoint/hugging_face_layout.h"
@@ -19,14 +18,6 @@ namespace strided {
 namespace {
 
 using TensorMap = std::map<std::string, Tensor, std::less<>>;
-
-std::string ShapeText(const std::vector<int64_t>& shape) {
-  return absl::StrCat("[", absl::StrJoin(shape, ", "), "]");
-}
-
-std::string Described(const Tensor& tensor) {
-  return absl::StrCat(DTypeName(tensor.dtype), " ", ShapeText(tensor.shape));
-}
 
 absl::StatusOr<ModelFiles> OpenFiles(const std::string& directory,
                                      const HuggingFaceConfig& config) {

@@ -4,6 +4,9 @@
 #include <cassert>
 #include <cstring>
 
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+
 namespace strided {
 namespace {
 
@@ -56,6 +59,14 @@ absl::string_view DTypeName(DType dtype) {
       return "I8";
   }
   return "";
+}
+
+std::string ShapeText(const std::vector<int64_t>& shape) {
+  return absl::StrCat("[", absl::StrJoin(shape, ", "), "]");
+}
+
+std::string Described(const Tensor& tensor) {
+  return absl::StrCat(DTypeName(tensor.dtype), " ", ShapeText(tensor.shape));
 }
 
 void Tensor::ReadPitchedRow(int64_t row, std::span<float> out) const {

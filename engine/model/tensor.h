@@ -25,6 +25,8 @@ enum class DType {
 int DTypeSize(DType dtype);
 // The name that safetensors uses: "F32", "F16", "BF16", "I8".
 absl::string_view DTypeName(DType dtype);
+// For messages, e.g. "[512, 256]".
+std::string ShapeText(const std::vector<int64_t>& shape);
 
 // A view: whoever made it says how long it lives. Row-major; vectors have one dimension, matrices
 // are [out, in]. An int8 matrix comes with one float32 scale per row: value = scale[row] * element.
@@ -49,6 +51,9 @@ struct Tensor {
  private:
   void ReadPitchedRow(int64_t row, std::span<float> out) const;
 };
+
+// For messages: dtype and shape, e.g. "F32 [512, 256]".
+std::string Described(const Tensor& tensor);
 
 }  // namespace strided
 

@@ -10,7 +10,6 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
 #include "absl/strings/strip.h"
 #include "engine/base/sha256.h"
 #include "engine/base/status_macros.h"
@@ -22,14 +21,6 @@ namespace strided {
 namespace {
 
 using TensorMap = std::map<std::string, Tensor, std::less<>>;
-
-std::string ShapeText(const std::vector<int64_t>& shape) {
-  return absl::StrCat("[", absl::StrJoin(shape, ", "), "]");
-}
-
-std::string Described(const Tensor& tensor) {
-  return absl::StrCat(DTypeName(tensor.dtype), " ", ShapeText(tensor.shape));
-}
 
 absl::Status CheckForm(const Tensor& tensor, const TensorSpec& spec) {
   const bool is_matrix = spec.shape.size() == 2;
