@@ -33,6 +33,8 @@ const prometheus::Histogram::BucketBoundaries kCancelBuckets = {
 
 MetricFamilies::MetricFamilies(prometheus::Registry& registry)
     : requests(Counters(registry, "strided_requests_total", "Requests that ended, by outcome")),
+      device_requests(Counters(registry, "strided_device_requests_total",
+                               "Requests by the device that they went to")),
       requests_running(
           Gauges(registry, "strided_requests_running", "Requests with a sequence in the batch")),
       requests_waiting(Gauges(registry, "strided_requests_waiting", "Requests that wait")),

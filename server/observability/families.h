@@ -36,6 +36,7 @@ struct MetricFamilies {
   explicit MetricFamilies(prometheus::Registry& registry);
 
   CounterFamily& requests;          // model, outcome
+  CounterFamily& device_requests;   // model, device
   GaugeFamily& requests_running;    // model
   GaugeFamily& requests_waiting;    // model, reason
   GaugeFamily& sequences_running;   // model

@@ -47,14 +47,17 @@ enum class CacheState { kUsed, kFree, kSnapshot };
 enum class MemoryKind { kWeights, kCache, kWorkspace, kFree };
 
 // The series of one model version; every one is registered at 0. Thread-safe. No call blocks for
-// longer than a look-up or allocates, other than SetFingerprint: the scheduler calls them in every
-// step. Times are shown in seconds.
+// longer than a look-up or allocates, other than SetFingerprint and CountDeviceRequests: the
+// scheduler calls them in every step. Times are shown in seconds.
 class ModelMetrics {
  public:
   virtual ~ModelMetrics() = default;
 
   // Once for each request that named this model, when it has ended.
   virtual void CountRequest(RequestOutcome outcome) = 0;
+  // That went to a device, by its name, e.g. "cuda:0"; the series is made on the first call, which
+  // may be with 0.
+  virtual void CountDeviceRequests(absl::string_view device, int64_t requests) = 0;
   // With at least one sequence in the batch. Others wait.
   virtual void SetRequestsRunning(int requests) = 0;
   virtual void SetRequestsWaiting(WaitReason reason, int requests) = 0;

@@ -61,9 +61,14 @@ ModelSeries::ModelSeries(MetricFamilies& families, absl::string_view model,
       engine_healthy_(families.engine_healthy.Add(labels_)),
       last_step_(families.last_step.Add(labels_)),
       non_finite_(families.non_finite.Add(labels_)),
+      device_requests_(families.device_requests),
       info_(families.model_info) {}
 
 void ModelSeries::CountRequest(RequestOutcome outcome) { Of(requests_, outcome).Increment(); }
+
+void ModelSeries::CountDeviceRequests(absl::string_view device, int64_t requests) {
+  device_requests_.Add(With(labels_, "device", device)).Increment(static_cast<double>(requests));
+}
 
 void ModelSeries::SetRequestsWaiting(WaitReason reason, int requests) {
   Of(requests_waiting_, reason).Set(requests);

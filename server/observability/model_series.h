@@ -43,6 +43,7 @@ class ModelSeries final : public ModelMetrics {
 
   // ModelMetrics. Durations become seconds.
   void CountRequest(RequestOutcome outcome) override;
+  void CountDeviceRequests(absl::string_view device, int64_t requests) override;
   void SetRequestsRunning(int requests) override { requests_running_.Set(requests); }
   void SetRequestsWaiting(WaitReason reason, int requests) override;
   void SetSequencesRunning(int sequences) override { sequences_running_.Set(sequences); }
@@ -111,6 +112,7 @@ class ModelSeries final : public ModelMetrics {
   Gauge& last_step_;
   Counter& non_finite_;
 
+  CounterFamily& device_requests_;
   GaugeFamily& info_;
 
   absl::Mutex mu_;  // whoever loads a model; held for two look-ups

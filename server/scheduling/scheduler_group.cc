@@ -9,8 +9,10 @@ namespace strided {
 SchedulerGroup::SchedulerGroup(const SchedulerOptions& options,
                                std::span<const std::unique_ptr<Executor>> executors,
                                const Clock* clock, ModelMetrics* metrics, Metrics* objects)
-    : gauges_(metrics, executors.size()) {
+    : metrics_(metrics), gauges_(metrics, executors.size()) {
   for (size_t i = 0; i < executors.size(); ++i) {
+    devices_.push_back(executors[i]->info().device);
+    if (metrics_ != nullptr) metrics_->CountDeviceRequests(devices_.back(), 0);
     const SchedulingMetrics its_metrics(metrics, objects, &gauges_, i);
     schedulers_.push_back(
         std::make_unique<Scheduler>(options, executors[i].get(), clock, its_metrics));
@@ -38,6 +40,7 @@ size_t SchedulerGroup::IndexOfMostRoom(const Job& job) const {
 // Scheduler i's job j, from 1, is number j * schedulers + i of the group.
 JobId SchedulerGroup::Submit(Job job, Ticket ticket, TokenSink* sink) {
   const size_t index = IndexOfMostRoom(job);
+  if (metrics_ != nullptr) metrics_->CountDeviceRequests(devices_[index], 1);
   const JobId id = schedulers_[index]->Submit(std::move(job), std::move(ticket), sink);
   return id * schedulers_.size() + index;
 }

@@ -11,6 +11,7 @@
 #include <cstddef>
 #include <memory>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "server/scheduling/scheduler.h"
@@ -42,6 +43,8 @@ class SchedulerGroup {
  private:
   size_t IndexOfMostRoom(const Job& job) const;
 
+  ModelMetrics* const metrics_;       // not owned; null: nothing is counted
+  std::vector<std::string> devices_;  // by name, in the order of the schedulers
   SharedGauges gauges_;
   std::vector<std::unique_ptr<Scheduler>> schedulers_;  // in the order of their executors
 };

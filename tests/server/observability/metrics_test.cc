@@ -72,6 +72,17 @@ TEST(MetricsTest, TheMemoryOfADeviceIsShownByKind) {
   EXPECT_EQ(Value(*metrics, R"(strided_device_memory_bytes{device="cuda:1",kind="free"})"), 7);
 }
 
+TEST(MetricsTest, RequestsAreCountedByTheDeviceTheyWentTo) {
+  const std::unique_ptr<Metrics> metrics = CreateMetrics();
+  ModelMetrics* const model = metrics->ForModel("m", "1", "text");
+  model->CountDeviceRequests("cuda:0", 0);
+  model->CountDeviceRequests("cuda:1", 1);
+  model->CountDeviceRequests("cuda:1", 2);
+  const std::string labels = R"(model="m",version="1"})";
+  EXPECT_EQ(Value(*metrics, R"(strided_device_requests_total{device="cuda:0",)" + labels), 0);
+  EXPECT_EQ(Value(*metrics, R"(strided_device_requests_total{device="cuda:1",)" + labels), 3);
+}
+
 TEST(MetricsTest, AMethodIsRegisteredWithEveryCodeAtZero) {
   const std::unique_ptr<Metrics> metrics = CreateMetrics();
   metrics->RegisterRpc("pkg.Service", "Do", "unary");

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "server/observability/metrics.h"
@@ -15,6 +16,7 @@ namespace strided {
 // Not thread-safe: for schedulers that a test steps by itself.
 class CountingModelMetrics final : public ModelMetrics {
  public:
+  std::map<std::string, int64_t> device_requests;
   int requests_running = 0;
   std::map<WaitReason, int> requests_waiting;
   int sequences_running = 0;
@@ -40,6 +42,9 @@ class CountingModelMetrics final : public ModelMetrics {
   absl::Time last_step = absl::InfinitePast();
 
   void CountRequest(RequestOutcome) override {}
+  void CountDeviceRequests(absl::string_view device, int64_t requests) override {
+    device_requests[std::string(device)] += requests;
+  }
   void SetRequestsRunning(int requests) override { requests_running = requests; }
   void SetRequestsWaiting(WaitReason reason, int requests) override {
     requests_waiting[reason] = requests;

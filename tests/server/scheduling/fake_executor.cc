@@ -31,7 +31,7 @@ absl::Status Broken(const StepRow& row, absl::string_view rule) {
 FakeExecutor::FakeExecutor(const Options& options) : options_(options) {
   config_.vocab_size = kVocabSize;
   config_.context_length = kContextLength;
-  info_.device = "fake";
+  info_.device = options.device;
   info_.numerics = options.numerics;
   info_.max_rows = options.max_rows;
   info_.max_steps = options.max_steps;

@@ -27,6 +27,7 @@ class FakeExecutor final : public Executor {
     int max_slots = 1000;
     int64_t cache_capacity_bytes = 1'000'000;
     std::string numerics = "fake";
+    std::string device = "fake";
   };
   static constexpr int kVocabSize = 64;
   static constexpr int kContextLength = 1000;

@@ -18,6 +18,7 @@ namespace {
 using ::testing::AnyOf;
 using ::testing::ElementsAre;
 using ::testing::Eq;
+using ::testing::Pair;
 
 struct GroupBench {
   explicit GroupBench(const std::vector<FakeExecutor::Options>& devices,
@@ -67,6 +68,15 @@ TEST(SchedulerGroupTest, AJobGoesToTheDeviceWithTheMostRoom) {
   bench.Submit(WithSamples(1), bench.sinks[3]);
   bench.group->RunOneStep();
   EXPECT_THAT(bench.LiveSlots(), ElementsAre(3, 2, 2));
+}
+
+TEST(SchedulerGroupTest, RequestsAreCountedByDeviceAndOneWithoutAnyIsShown) {
+  GroupBench bench({{.device = "fake:0"}, {.device = "fake:1"}});
+  bench.Submit(WithSamples(3), bench.sinks[0]);
+  EXPECT_THAT(bench.metrics.device_requests, ElementsAre(Pair("fake:0", 1), Pair("fake:1", 0)));
+  bench.Submit(WithSamples(1), bench.sinks[1]);
+  bench.Submit(WithSamples(1), bench.sinks[2]);
+  EXPECT_THAT(bench.metrics.device_requests, ElementsAre(Pair("fake:0", 1), Pair("fake:1", 2)));
 }
 
 TEST(SchedulerGroupTest, JobsThatWaitCountAndThoseThatHaveEndedDoNot) {
