@@ -19,7 +19,7 @@ from shape import load_shape  # noqa: E402
 
 PYTORCH = ("torch-sparse", "torch-dense")
 NEAR = 64  # tokens; cuda_step_bench times a run of steps and gives its middle
-PEERS = (*PYTORCH, "jax-sparse", "transformers")
+PEERS = (*PYTORCH, "jax-sparse", "jax-dense", "transformers")
 # What is asked on an H200; batch: of the row "many sequences". None: not asked.
 BARS = {
     "cifar10-59m": {"one_us": 1000, "one_ratio": 3.5, "batch": 256, "many_ratio": 3, "growth": 1.3,

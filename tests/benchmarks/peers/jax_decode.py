@@ -1,11 +1,15 @@
-"""JAX: the whole sampler in one jit, with the caches of the pattern.
+"""JAX: the whole sampler in one jit.
+
+jax-sparse  with the caches of the pattern
+jax-dense   every layer over the whole past
 
 A fori_loop over steps around a fori_loop over groups of layers (a whole number of cycles each, so that patterns are
-known when it is compiled); caches are carried and written in place. The position is a number that the device counts:
-one compilation serves all of them, and reads are masked to a fixed number of rows. `fixed` keeps its cells in rows of
-their own and the open block behind them.
+known when it is compiled); caches are carried and written in place. The position is a number that the device counts.
+Reads have a fixed size, which suits positions below a `limit`, and are masked; a sampler is compiled for each limit, a
+multiple of the context / PARTS. `fixed` keeps the open block in rows of its own, and behind it the cells.
 """
 
+import concurrent.futures
 import functools
 import math
 import os
@@ -24,6 +28,8 @@ from shape import cache_rows, cell_offset, load_shape  # noqa: E402
 
 LAYERS_PER_GROUP = 4  # at least; fewer make the loop's own cost visible, more take long to compile
 STEPS = 16  # in one call
+PARTS = 64  # limits, and so compilations, that a sampler of whole sequences would need
+COMPILERS = 6  # threads
 
 
 def activate(x):
@@ -69,29 +75,38 @@ def random_weights(shape, dtype=jnp.bfloat16):
     }  # fmt: skip
 
 
-def empty_caches(shape, batch, dtype=jnp.bfloat16):
+def limit_of(shape, position):
+    """The least limit above `position`."""
+    part = math.ceil(shape.n / PARTS)
+    return min((position // part + 1) * part, shape.n)
+
+
+def empty_caches(shape, batch, dense=False, dtype=jnp.bfloat16):
     """Per place in a group, keys and values [groups, batch, heads, rows, width of a head]."""
     size, caches = group_size(shape), []
-    for pattern in shape.patterns[:size]:
+    for pattern in shape.layer_patterns(dense)[:size]:
         rows = cache_rows(pattern, shape.n) + (pattern["pattern"] == "fixed")  # the last one takes what nobody reads
         dims = (shape.layers // size, batch, shape.heads, rows)
         caches.append(tuple(jnp.zeros((*dims, width), dtype) for width in (shape.d_key, shape.d_value)))
     return caches
 
 
-def place(shape, pattern, position):
-    """(row written, first row read, number of rows read, which of them count)."""
+def place(shape, pattern, position, limit):
+    """(row written, first row read, number of rows read, which of them count), for positions below `limit`."""
+    if pattern["pattern"] == "dense":
+        return position, 0, limit, jnp.arange(limit) <= position
     if pattern["pattern"] == "local":
-        window = cache_rows(pattern, shape.n)
-        return position % window, 0, window, jnp.arange(window) <= position
-    block, residue = position // pattern["stride"], position % pattern["stride"]
-    blocks = math.ceil(shape.n / pattern["stride"])
+        window, rows = cache_rows(pattern, shape.n), cache_rows(pattern, limit)
+        return position % window, 0, rows, jnp.arange(rows) <= position
+    stride = pattern["stride"]
+    block, residue = position // stride, position % stride
+    blocks = math.ceil(limit / stride)
     if pattern["pattern"] == "strided":
-        return residue * blocks + block, residue * blocks, blocks, jnp.arange(blocks) <= block
-    cells = blocks * pattern["cells"]
-    row = jnp.arange(cells + pattern["stride"])
-    reads = (row < pattern["cells"] * block) | ((row >= cells) & (row <= cells + residue))
-    return cells + residue, 0, len(row), reads
+        first = residue * math.ceil(shape.n / stride)
+        return first + block, first, blocks, jnp.arange(blocks) <= block
+    row = jnp.arange(stride + blocks * pattern["cells"])
+    reads = (row <= residue) | ((row >= stride) & (row < stride + pattern["cells"] * block))
+    return residue, 0, len(row), reads
 
 
 def write_cell(shape, pattern, cache, group, position, new):
@@ -99,15 +114,16 @@ def write_cell(shape, pattern, cache, group, position, new):
     heads = range(shape.heads)
     cell = position % pattern["stride"] - jnp.array([cell_offset(pattern, head) for head in heads])
     inside = (cell >= 0) & (cell < pattern["cells"])
-    rows = jnp.where(inside, position // pattern["stride"] * pattern["cells"] + cell, cache.shape[3] - 1)
+    first = pattern["stride"] + position // pattern["stride"] * pattern["cells"]
+    rows = jnp.where(inside, first + cell, cache.shape[3] - 1)
     return cache.at[group, :, jnp.arange(shape.heads), rows].set(new.transpose(1, 0, 2))
 
 
-def attend(shape, pattern, caches, group, qkv, position):
+def attend(shape, pattern, caches, group, qkv, position, limit):
     """[batch, heads * d_value], and the caches with the step's row; the sums are float32."""
     batch, ends = qkv.shape[0], (shape.split[0], 2 * shape.split[0])
     query, *new = (part.reshape(batch, shape.heads, -1) for part in jnp.split(qkv, ends, 1))
-    row, first, count, counts = place(shape, pattern, position)
+    row, first, count, counts = place(shape, pattern, position, limit)
     strips, written = [], []
     for cache, part in zip(caches, new):
         cache = lax.dynamic_update_slice(cache, part[None, :, :, None].astype(cache.dtype), (group, 0, 0, row, 0))
@@ -129,7 +145,7 @@ def norm(x, weight, bias, epsilon):
     return (scaled * weight + bias).astype(x.dtype)
 
 
-def run_layer(shape, pattern, weights, caches, group, hidden, position):
+def run_layer(shape, pattern, weights, caches, group, hidden, position, limit):
     """One layer: h += O attend(norm(h)), h += down(f(up(norm(h))))."""
     at = {name: lax.dynamic_index_in_dim(tensor, group, keepdims=False) for name, tensor in weights.items()}
     epsilon = shape.config["norm_epsilon"]
@@ -138,14 +154,15 @@ def run_layer(shape, pattern, weights, caches, group, hidden, position):
         return x @ at[f"{name}.weight"].T + at[f"{name}.bias"]
 
     qkv = product(norm(hidden, at["attn_norm.weight"], at["attn_norm.bias"], epsilon), "qkv")
-    attended, caches = attend(shape, pattern, caches, group, qkv, position)
+    attended, caches = attend(shape, pattern, caches, group, qkv, position, limit)
     hidden = hidden + product(attended, "o")
     normed = norm(hidden, at["mlp_norm.weight"], at["mlp_norm.bias"], epsilon)
     return hidden + product(activate(product(normed, "up")), "down"), caches
 
 
-def step(shape, weights, caches, tokens, position):
+def step(shape, weights, caches, tokens, position, dense=False, limit=None):
     """Logits [batch, vocab] float32 of the step at `position`, which reads `tokens` [batch]; and the caches."""
+    patterns, limit = shape.layer_patterns(dense), limit or shape.n
     previous = weights["table"][tokens] + weights["positions"][jnp.maximum(position - 1, 0)]
     hidden = jnp.where(position == 0, weights["start"], previous)
 
@@ -153,8 +170,8 @@ def step(shape, weights, caches, tokens, position):
         hidden, caches = carry
         caches = list(caches)
         for index, layer in enumerate(weights["groups"]):
-            pattern = shape.patterns[index]
-            hidden, caches[index] = run_layer(shape, pattern, layer, caches[index], group, hidden, position)
+            hidden, caches[index] = run_layer(
+                shape, patterns[index], layer, caches[index], group, hidden, position, limit)
         return hidden, caches
 
     groups = shape.layers // len(weights["groups"])
@@ -163,31 +180,40 @@ def step(shape, weights, caches, tokens, position):
     return (final @ weights["head"].T).astype(jnp.float32), caches
 
 
-def sample(shape, weights, caches, tokens, start, key):
-    """STEPS steps from position `start`: the caches and the last tokens."""
+def sample(shape, dense, limit, weights, caches, tokens, start, key):
+    """STEPS steps from position `start`, all below `limit`: the caches and the last tokens."""
 
     def one(index, carry):
         caches, tokens = carry
-        logits, caches = step(shape, weights, caches, tokens, start + index)
+        logits, caches = step(shape, weights, caches, tokens, start + index, dense, limit)
         return caches, jax.random.categorical(jax.random.fold_in(key, index), logits)
 
     return lax.fori_loop(0, STEPS, one, (list(caches), tokens))
 
 
-def compile_sampler(shape, weights, batch):
+def compile_sampler(shape, weights, batch, dense, limit):
     """The compiled `sample` for a batch; makes no caches."""
-    caches = jax.eval_shape(functools.partial(empty_caches, shape, batch))
+    caches = jax.eval_shape(functools.partial(empty_caches, shape, batch, dense))
     tokens = jax.ShapeDtypeStruct((batch,), jnp.int32)
-    sampler = jax.jit(functools.partial(sample, shape), donate_argnums=1)
+    sampler = jax.jit(functools.partial(sample, shape, dense, limit), donate_argnums=1)
     return sampler.lower(weights, caches, tokens, jnp.int32(1), jax.random.key(2)).compile()
 
 
-def measure(shape, weights, sampler, batch, positions):
+def compile_samplers(shape, weights, batches, dense, positions):
+    """{(batch, position): the compiled sampler}; the compiler runs on several at once."""
+    with concurrent.futures.ThreadPoolExecutor(COMPILERS) as pool:
+        return {
+            (batch, position): pool.submit(compile_sampler, shape, weights, batch, dense, limit_of(shape, position))
+            for batch in batches for position in positions
+        }  # fmt: skip
+
+
+def measure(shape, weights, samplers, batch, dense, positions):
     """Yields the median microseconds of a step over calls that end at each position; a call is STEPS steps."""
-    caches = empty_caches(shape, batch)
+    caches = empty_caches(shape, batch, dense)
     tokens, key = jnp.zeros(batch, jnp.int32), jax.random.key(2)
     for position in positions:
-        times, start = [], jnp.int32(position - STEPS + 1)
+        times, start, sampler = [], jnp.int32(position - STEPS + 1), samplers[batch, position].result()
         for _ in range(2 + 5):
             begun = time.perf_counter()
             caches, tokens = sampler(weights, caches, tokens, start, key)
@@ -198,14 +224,14 @@ def measure(shape, weights, sampler, batch, positions):
 
 def main():
     options = worker.parse_arguments()
-    shape = load_shape(options.shape)
+    shape, dense = load_shape(options.shape), options.peer == "jax-dense"
     positions = worker.numbered(shape, options.positions)
     weights = random_weights(shape)
-    samplers = {batch: compile_sampler(shape, weights, batch) for batch in options.batches}
+    samplers = compile_samplers(shape, weights, options.batches, dense, positions)
     with worker.gpu_turn(options.lock):
         for batch in options.batches:
             rows = [dict(shape=shape.name, batch=batch, position=p, peer=options.peer) for p in positions]
-            worker.attempt(rows, functools.partial(measure, shape, weights, samplers[batch], batch, positions))
+            worker.attempt(rows, functools.partial(measure, shape, weights, samplers, batch, dense, positions))
 
 
 if __name__ == "__main__":

@@ -26,6 +26,7 @@ SCRIPTS = {
     "torch-sparse": "torch_decode.py",
     "torch-dense": "torch_decode.py",
     "jax-sparse": "jax_decode.py",
+    "jax-dense": "jax_decode.py",
     "transformers": "transformers_decode.py",
     "prefill-flex": "torch_prefill.py",
     "prefill-dense": "torch_prefill.py",

@@ -2,7 +2,7 @@
 
 from shape import load_shape
 
-DENSE_PEERS = ("torch-dense", "transformers")
+DENSE_PEERS = ("torch-dense", "jax-dense", "transformers")
 
 
 def complete(row, gb_per_s):
