@@ -25,6 +25,7 @@ void Batch::Gather(const JobTable::Order& jobs) {
       if (ready == 0) continue;
       demands_.push_back({.ready = ready,
                           .decodes = job->Decodes(sample),
+                          .begins = sample.drawn() == 0,
                           .drawable = job->Drawable(sample),
                           .priority = job->job().priority,
                           .arrival = job->id()});

@@ -43,10 +43,10 @@ std::vector<RowDemand> GrantRows(std::vector<RowDemand> demands, RowLimits limit
 
 std::vector<RowDemand> GrantSteps(std::vector<RowDemand> demands, const StepLimits& limits,
                                   std::optional<absl::Duration> step_time) {
-  const bool all_decode = std::all_of(demands.begin(), demands.end(), [](const RowDemand& demand) {
-    return demand.decodes && demand.granted > 0;
+  const bool all_go_on = std::all_of(demands.begin(), demands.end(), [](const RowDemand& demand) {
+    return demand.decodes && !demand.begins && demand.granted > 0;
   });
-  const int most = all_decode && step_time.has_value() ? StepsWithin(limits, *step_time) : 1;
+  const int most = all_go_on && step_time.has_value() ? StepsWithin(limits, *step_time) : 1;
   for (RowDemand& demand : demands) demand.steps = std::min(most, demand.drawable);
   return demands;
 }

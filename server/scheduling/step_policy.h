@@ -15,6 +15,7 @@ namespace strided {
 struct RowDemand {
   int ready = 0;         // rows that the sequence could run now, >= 1
   bool decodes = false;  // its one ready row draws the next token of a stream
+  bool begins = false;   // and that token is the stream's first
   int drawable = 1;   // tokens that a sequence that decodes may draw without a look at them, >= 1
   int priority = 0;   // higher first
   JobId arrival = 0;  // earlier first
@@ -45,7 +46,8 @@ struct StepLimits {
 // The demands with `steps` filled in, after GrantRows. Where every row decodes, each sequence gets
 // as many steps as it may draw tokens, up to limits.max_steps and to what fits into launch_limit
 // where a step takes `step_time`; while that is not known, one. One step each as well where a row
-// belongs to a prompt or a replay, or a sequence got none: then the next plan will be another.
+// belongs to a prompt or a replay, or a sequence got none: then the next plan will be another; and
+// where a stream begins, whose first token would else wait for the steps behind it.
 //
 // Pure, as above. No result depends on the answer, only when it comes.
 std::vector<RowDemand> GrantSteps(std::vector<RowDemand> demands, const StepLimits& limits,

@@ -103,6 +103,18 @@ TEST(SeveralStepsTest, AJobThatComesDuringACallIsInTheNext) {
   EXPECT_THAT(second.tokens(), SizeIs(1));
 }
 
+TEST(SeveralStepsTest, AStreamWithoutAPromptHasItsFirstTokenAfterOneStep) {
+  SchedulerBench bench({.max_steps = 8});
+  RecordingSink& first = bench.NewSink();
+  RecordingSink& second = bench.NewSink();
+  bench.Submit(GenerateJob(0, 30), first);
+  bench.Run(2);
+  bench.Submit(GenerateJob(0, 20), second);
+  bench.Run(2);
+  EXPECT_THAT(StepsOfCalls(bench),
+              ElementsAre(ElementsAre(1), ElementsAre(8), ElementsAre(1, 1), ElementsAre(8, 8)));
+}
+
 TEST(SeveralStepsTest, ACancelledJobIsGoneFromTheNextCall) {
   SchedulerBench bench({.max_steps = 8});
   RecordingSink& sink = bench.NewSink();

@@ -105,6 +105,12 @@ TEST(GrantStepsTest, BesideAPromptOrASequenceThatGotNoRowACallIsOneStep) {
   EXPECT_THAT(Steps({Stream(9), Decode(2)}, kEightSteps, absl::Milliseconds(1)), ElementsAre(1, 1));
 }
 
+TEST(GrantStepsTest, ACallThatBringsAFirstTokenIsOneStep) {
+  RowDemand newcomer = Stream(9);
+  newcomer.begins = true;
+  EXPECT_THAT(Steps({Stream(9), newcomer}, kEightSteps, absl::Milliseconds(1)), ElementsAre(1, 1));
+}
+
 TEST(StepTimeEstimateTest, ItRisesAtOnceAndFallsSlowly) {
   StepTimeEstimate estimate;
   EXPECT_EQ(estimate.Of(1), std::nullopt);
