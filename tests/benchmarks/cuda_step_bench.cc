@@ -23,6 +23,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_format.h"
 #include "engine/cuda/cuda_executor.h"
@@ -125,7 +126,7 @@ void Print(const nlohmann::json& row, const std::string& path) {
             << std::flush;
 }
 
-// A shape's batches and places by one path.
+// A shape's batches and places by one path; one line where the executor has no such path for it.
 void MeasureShape(const std::string& directory, const std::string& path,
                   const BenchOptions& options, double bandwidth) {
   std::string shape = std::filesystem::path(directory).filename();
@@ -140,7 +141,12 @@ void MeasureShape(const std::string& directory, const std::string& path,
   cuda.decode_path = *CudaDecodePathFromName(path);
   cuda.max_rows = options.max_rows;
   cuda.max_slots = *std::max_element(options.batches.begin(), options.batches.end());
-  const auto executor = Require(CreateCudaExecutor(model.config, model.weights, cuda));
+  auto created = CreateCudaExecutor(model.config, model.weights, cuda);
+  if (absl::IsInvalidArgument(created.status())) {
+    std::cout << absl::StrFormat("%-18s %-8s refused\n", shape, path);
+    return;
+  }
+  const auto executor = Require(std::move(created));
   for (const int batch : options.batches) {
     if (executor->CacheBytes(config.context_length) * batch >
         executor->cache_usage().capacity_bytes) {
