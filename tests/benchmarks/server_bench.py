@@ -39,6 +39,7 @@ def parse_arguments():
     parser.add_argument("--max-new-tokens", type=int, help="the context, if it is not given")
     parser.add_argument("--warmup", default="1s")
     parser.add_argument("--duration", default="5s")
+    parser.add_argument("--once", action="store_true", help="closed loops end when every stream has had one request")
     parser.add_argument("--threads", type=int, default=2, help="of the client")
     parser.add_argument("--json", help="append JSON lines to this file")
     parser.add_argument("server_flags", nargs="*", help="behind --")
@@ -139,9 +140,12 @@ def bench_command(options, address, load):
     """stride-bench for one load: `load` is ("streams", n) or ("arrivals", requests per second)."""
     kind, size = load
     threads = min(options.threads, size) if kind == "streams" else options.threads
-    command = [f"{options.bin}/stride-bench", f"--address={address}", "--quiet", "--json=-", f"--threads={threads}",
-               f"--warmup={options.warmup}", f"--duration={options.duration}"]
+    command = [f"{options.bin}/stride-bench", f"--address={address}", "--quiet", "--json=-", f"--threads={threads}"]
     command += [f"--streams={size}" if kind == "streams" else f"--arrival-rate={size}"]
+    if options.once and kind == "streams":
+        command += [f"--requests={size}"]
+    else:
+        command += [f"--warmup={options.warmup}", f"--duration={options.duration}"]
     command += [f"--prompt-tokens={options.prompt_tokens}"] * (options.prompt_tokens > 0)
     return command + [f"--max-new-tokens={options.max_new_tokens}"] * (options.max_new_tokens is not None)
 

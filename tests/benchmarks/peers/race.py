@@ -20,7 +20,7 @@ from shape import load_shape
 from worker import numbered
 
 HERE = pathlib.Path(__file__).resolve().parent
-LARGE_SHARE = 0.6  # of the memory
+LARGE_SHARE = 0.75  # of the memory
 PREFILLS = ("prefill-flex", "prefill-dense")
 SCRIPTS = {
     "torch-sparse": "torch_decode.py",
@@ -63,7 +63,7 @@ def memory_bytes():
 
 
 def split_by_memory(task, memory):
-    """A task's batches in three: to run beside others, to run nearly alone, and those that cannot fit.
+    """A task's batches in three: to run beside others, to run alone, and those that cannot fit.
 
     While one process measures, others start: they must find room for themselves.
     """
@@ -165,11 +165,11 @@ def _run_together(tasks, limits, jobs, finished):
 
 
 def run_tasks(tasks, limits, jobs, finished):
-    """Runs all tasks, `jobs` at once and the large ones by twos; `finished(task, rows)` is called as each ends."""
+    """Runs all tasks, `jobs` at once and the large ones one by one; `finished(task, rows)` is called as each ends."""
     memory = memory_bytes()
     beside, alone, hopeless = zip(*(split_by_memory(task, memory) for task in tasks))
     for task in hopeless:
         if task.batches:
             finished(task, [row | {"error": "does not fit"} for row in expected_rows(task)])
     _run_together([task for task in beside if task.batches], limits, jobs, finished)
-    _run_together([task for task in alone if task.batches], limits, min(jobs, 2), finished)
+    _run_together([task for task in alone if task.batches], limits, 1, finished)
