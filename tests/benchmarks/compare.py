@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Our CUDA engine beside its peers: one table, the bars that it is held to, and time against position as a plot.
 
-    compare.py --ours=ours.jsonl --peers=peers.jsonl [--plot=time_per_token_gpu.png]
+    compare.py --ours=ours.jsonl --peers=peers.jsonl [--positions=middle] [--plot=time_per_token_gpu.png]
 
 `ours` are the JSON lines of cuda_step_bench: shape, batch, position, path, us_per_step, floor_us, hash; for prefill
 shape, path, prefill_ms. `peers` are those of peers_torch.py, of the same run on the same GPU. A path with `dense` in
@@ -109,10 +109,13 @@ def _peer_cell(row, mine):
     return f"{row['us_per_step']:,.0f}{ratio}"
 
 
-def decode_table(measured):
+def decode_table(measured, positions=None):
+    """Every point, or those at the named positions."""
     lines = ["| shape | batch | position | ours, µs | path | tokens/s | GB/s | of floor | " + " | ".join(PEERS) + " |",
              "|" + " --- |" * (8 + len(PEERS))]
     for shape, batch, position in measured.points():
+        if positions and position not in [load_shape(shape).positions()[name] for name in positions]:
+            continue
         mine = measured.best(shape, batch, position)
         cells = ["-"] * 5
         if mine:
@@ -121,6 +124,23 @@ def decode_table(measured):
                      f"{mine['floor_us'] / us:.0%}" if "floor_us" in mine else "-"]
         cells += [_peer_cell(measured.peer(name, shape, batch, position), mine) for name in PEERS]
         lines.append(f"| {shape} | {batch} | {position} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def _quotient(end, start, key="us_per_step"):
+    return end[key] / start[key] if end and start and key in end and key in start else None
+
+
+def growth_table(measured):
+    """The time of a step at the end of the context over that at its start, the floors' and the peers' too."""
+    lines = ["| shape | batch | ours | floors | " + " | ".join(PEERS) + " |", "|" + " --- |" * (4 + len(PEERS))]
+    for shape, batch in sorted({(shape, batch) for shape, batch, _ in measured.points()}):
+        start, end = (load_shape(shape).positions()[name] for name in ("early", "end"))
+        ours = [measured.best(shape, batch, position) for position in (end, start)]
+        peers = [[measured.peer(name, shape, batch, position) for position in (end, start)] for name in PEERS]
+        values = [_quotient(*ours), _quotient(*ours, "floor_us"), *(_quotient(*rows) for rows in peers)]
+        if any(values):
+            lines.append(f"| {shape} | {batch} | " + " | ".join(map(_number, values)) + " |")
     return "\n".join(lines)
 
 
@@ -139,11 +159,8 @@ def prefill_table(measured):
 def _growth(measured, name, batch):
     """Our time at the end over that at the start, and the same of the floors."""
     positions = load_shape(name).positions()
-    start, end = (measured.best(name, batch, positions[where]) for where in ("early", "end"))
-    if not start or not end:
-        return None, None
-    floors = end["floor_us"] / start["floor_us"] if "floor_us" in start and "floor_us" in end else None
-    return end["us_per_step"] / start["us_per_step"], floors
+    rows = [measured.best(name, batch, positions[where]) for where in ("end", "early")]
+    return _quotient(*rows), _quotient(*rows, "floor_us")
 
 
 def bar_values(measured, name):
@@ -158,7 +175,7 @@ def bar_values(measured, name):
         "many_ratio": measured.ratio(name, batch, middle, ["torch-sparse"]),
         "many_share": many["floor_us"] / many["us_per_step"] if many and "floor_us" in many else None,
         "growth": growth,
-        "growth_over_floors": crowded / floors if floors else None,
+        "growth_over_floors": crowded / floors if crowded and floors else None,
         "flex_ratio": measured.prefill_ratio(name, "prefill-flex"),
         "dense_ratio": measured.prefill_ratio(name, "prefill-dense"),
     }
@@ -211,12 +228,19 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--ours", required=True)
     parser.add_argument("--peers", required=True)
+    parser.add_argument("--positions", help="of early,middle,end: rows of the table of steps; all")
     parser.add_argument("--plot", help="PNG file")
     parser.add_argument("--plot_shape", default="music-152m")
     options = parser.parse_args()
     measured = Measured(read_rows(options.ours), read_rows(options.peers))
-    for title, table in (("Bars", bar_table), ("Decode, µs per step", decode_table), ("Prefill", prefill_table)):
-        print(f"### {title}\n{table(measured)}\n")
+    positions = options.positions and options.positions.split(",")
+    tables = {
+        "Bars": bar_table(measured), "Decode, µs per step": decode_table(measured, positions),
+        "A step at the end of the context over one at its start": growth_table(measured),
+        "Prefill": prefill_table(measured),
+    }  # fmt: skip
+    for title, table in tables.items():
+        print(f"### {title}\n{table}\n")
     if options.plot:
         plot(measured, options.plot_shape, options.plot)
 

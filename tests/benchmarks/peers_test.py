@@ -259,6 +259,22 @@ class CompareTest(unittest.TestCase):
         self.assertIn("does not fit", compare.decode_table(measured))
         self.assertIn("3.00 (≥ 3)", compare.bar_table(measured))
 
+    def test_growth_is_the_end_over_the_start_beside_that_of_the_floors(self):
+        point = {"shape": "cifar10-59m", "batch": 64, "path": "graph"}
+        ours = [point | {"position": 224, "us_per_step": 1000.0, "floor_us": 100.0},
+                point | {"position": 3040, "us_per_step": 1100.0, "floor_us": 150.0}]
+        peers = [{"shape": "cifar10-59m", "batch": 64, "position": position, "peer": "torch-dense", "us_per_step": us}
+                 for position, us in ((192, 2000.0), (3071, 5000.0))]
+        table = compare.growth_table(self.measured(ours, peers))
+        self.assertIn("| cifar10-59m | 64 | 1.10 | 1.50 | - | 2.50 |", table)
+
+    def test_a_table_of_named_positions_has_no_others(self):
+        ours = [{"shape": "cifar10-59m", "batch": 1, "path": "graph", "position": position, "us_per_step": 9.0}
+                for position in (192, 1536, 3071)]
+        table = compare.decode_table(self.measured(ours, [{}]), ["middle"])
+        self.assertIn("| 1536 |", table)
+        self.assertNotIn("| 192 |", table)
+
     def test_what_was_not_measured_is_a_dash(self):
         self.assertIn("| - (≤ 1000) |", compare.bar_table(self.measured([{}], [{}])))
 
