@@ -12,6 +12,7 @@ steps that decode whose rows lie in the bucket of the batch size metric that `st
 
 import argparse
 import contextlib
+import itertools
 import json
 import pathlib
 import re
@@ -110,7 +111,7 @@ def step_rows(metrics):
         else:
             rows += value
     bounds = sorted(below)
-    counts = {bound: below[bound] - below.get(before, 0) for before, bound in zip([0, *bounds], bounds)}
+    counts = {bound: below[bound] - below.get(before, 0) for before, bound in itertools.pairwise([0, *bounds])}
     return counts, steps, rows
 
 
