@@ -200,6 +200,14 @@ def bar_table(measured):
     return "\n".join(lines)
 
 
+def _label(row):
+    """What a line of the plot is called."""
+    names = {"torch-sparse": "PyTorch, sparse caches", "torch-dense": "PyTorch, dense caches"}
+    if "peer" in row:
+        return names.get(row["peer"], row["peer"])
+    return "Strided, every layer dense" if is_dense(row) else "Strided"
+
+
 def plot(measured, name, path):
     """Milliseconds of a step at batch 1 against position: our paths, dense ones too, and the peers."""
     import matplotlib
@@ -210,8 +218,7 @@ def plot(measured, name, path):
     lines = {}
     for row in measured.ours + measured.peers:
         if row["shape"] == name and row.get("batch") == 1 and "us_per_step" in row:
-            label = row.get("peer") or row["path"]
-            lines.setdefault(label, []).append((row["position"], row["us_per_step"] / 1e3))
+            lines.setdefault(_label(row), []).append((row["position"], row["us_per_step"] / 1e3))
     figure, axes = plt.subplots(figsize=(7, 4))
     for label, points in lines.items():
         axes.plot(*zip(*sorted(points)), marker="o", label=label)
@@ -221,7 +228,7 @@ def plot(measured, name, path):
     axes.grid(alpha=0.3)
     axes.legend()
     figure.tight_layout()
-    figure.savefig(path, dpi=150)
+    figure.savefig(path, dpi=110)
 
 
 def main():
