@@ -229,6 +229,11 @@ class RaceTest(unittest.TestCase):
         hopeless = race.split_by_memory(task._replace(peer="torch-dense"), memory=80 * 2**30)[2]
         self.assertEqual(hopeless.batches, [256])
 
+    def test_what_the_compiler_of_jax_takes_counts_too(self):
+        task = race.Task("jax-sparse", "enwik8-95m", [1, 8, 64, 256], "end")
+        beside, alone, hopeless = race.split_by_memory(task, memory=80 * 2**30)
+        self.assertEqual((beside.batches, alone.batches, hopeless.batches), ([1, 8, 64], [256], []))
+
 
 class ReportTest(unittest.TestCase):
     def test_a_time_becomes_rates_and_a_share_of_the_floor(self):

@@ -29,7 +29,8 @@ from shape import cache_rows, cell_offset, load_shape  # noqa: E402
 LAYERS_PER_GROUP = 4  # at least; fewer make the loop's own cost visible, more take long to compile
 STEPS = 16  # in one call
 PARTS = 64  # limits, and so compilations, that a sampler of whole sequences would need
-COMPILERS = 6  # threads
+COMPILERS = 6  # threads; two where caches are large
+LARGE_BYTES = 8e9
 
 
 def activate(x):
@@ -200,8 +201,9 @@ def compile_sampler(shape, weights, batch, dense, limit):
 
 
 def compile_samplers(shape, weights, batches, dense, positions):
-    """{(batch, position): the compiled sampler}; the compiler runs on several at once."""
-    with concurrent.futures.ThreadPoolExecutor(COMPILERS) as pool:
+    """{(batch, position): the compiled sampler, as a future}; the compiler runs on several at once."""
+    large = max(batches) * shape.cache_bytes(dense) > LARGE_BYTES  # it makes arrays of their size
+    with concurrent.futures.ThreadPoolExecutor(2 if large else COMPILERS) as pool:
         return {
             (batch, position): pool.submit(compile_sampler, shape, weights, batch, dense, limit_of(shape, position))
             for batch in batches for position in positions

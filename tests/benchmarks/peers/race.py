@@ -21,6 +21,10 @@ from worker import numbered
 
 HERE = pathlib.Path(__file__).resolve().parent
 LARGE_SHARE = 0.75  # of the memory
+JAX_PEERS = ("jax-sparse", "jax-dense")
+JAX_AT_ONCE = 2
+# Of a JAX process's caches and weights: its compiler tries kernels on arrays of their size, and keeps that memory.
+JAX_MEMORY = 2.5
 PREFILLS = ("prefill-flex", "prefill-dense")
 SCRIPTS = {
     "torch-sparse": "torch_decode.py",
@@ -62,15 +66,20 @@ def memory_bytes():
         return 80 * 2**30
 
 
-def split_by_memory(task, memory):
-    """A task's batches in three: to run beside others, to run alone, and those that cannot fit.
+def is_large(task, share):
+    """Whether a batch that needs this share of the memory must run alone.
 
-    While one process measures, others start: they must find room for themselves.
+    While one process of PyTorch measures, others compile, and must find room for themselves.
     """
+    return share * JAX_MEMORY * JAX_AT_ONCE > 1 if task.peer in JAX_PEERS else share > LARGE_SHARE
+
+
+def split_by_memory(task, memory):
+    """A task's batches in three: to run beside others, to run alone, and those that cannot fit."""
     parts = [[], [], []]
     for batch in task.batches:
         share = 0 if task.peer in PREFILLS else needed_bytes(task.peer, load_shape(task.shape), batch) / memory
-        parts[(share > LARGE_SHARE) + (share > 1)].append(batch)
+        parts[2 if share > 1 else is_large(task, share)].append(batch)
     return [task._replace(batches=batches) for batches in parts]
 
 
@@ -165,11 +174,16 @@ def _run_together(tasks, limits, jobs, finished):
 
 
 def run_tasks(tasks, limits, jobs, finished):
-    """Runs all tasks, `jobs` at once and the large ones one by one; `finished(task, rows)` is called as each ends."""
+    """Runs all tasks; `finished(task, rows)` is called as each ends.
+
+    `jobs` of PyTorch at once, then those of JAX, then the large ones one by one.
+    """
     memory = memory_bytes()
     beside, alone, hopeless = zip(*(split_by_memory(task, memory) for task in tasks))
     for task in hopeless:
         if task.batches:
             finished(task, [row | {"error": "does not fit"} for row in expected_rows(task)])
-    _run_together([task for task in beside if task.batches], limits, jobs, finished)
-    _run_together([task for task in alone if task.batches], limits, 1, finished)
+    beside, alone = ([task for task in tasks if task.batches] for tasks in (beside, alone))
+    _run_together([task for task in beside if task.peer not in JAX_PEERS], limits, jobs, finished)
+    _run_together([task for task in beside if task.peer in JAX_PEERS], limits, JAX_AT_ONCE, finished)
+    _run_together(alone, limits, 1, finished)
