@@ -53,6 +53,9 @@ void TokenStream::Push(const PushedToken& token) {
     CountMail(before);
     full_ = full_ || mailbox_.full();
     progress_.reset();  // something flows
+    // Then the timer, or whoever ends the write in flight, looks at it: not the scheduler's thread,
+    // which has other streams to serve before the next step.
+    if (armed_ <= NextWake()) return;
   }
   Pump();
 }

@@ -2,8 +2,9 @@
 //
 // The scheduler thread pushes; whoever finds something due carries it to the call: the scheduler
 // thread, gRPC's threads after a write, the timer's thread after a delay. One of them at a time,
-// and none waits for another: who comes while somebody carries leaves the work to him. A write is
-// in flight from StreamCall::Write to OnWriteDone, and while it is, tokens gather.
+// and none waits for another: who comes while somebody carries leaves the work to him, and the
+// scheduler thread to those who will come anyway. A write is in flight from StreamCall::Write to
+// OnWriteDone, and while it is, tokens gather.
 //
 // Locks: `mu_` alone, never held while the call, gRPC or the scheduler is called. Life: the stream
 // may be destroyed once StreamCall::Finish was called, which comes after TokenSink::Finish; no

@@ -130,6 +130,22 @@ TEST(TokenStreamTest, TheFirstTokenGoesAtOnceAndTheNextOnesGather) {
   EXPECT_THAT(h.call.said, ElementsAre("tokens 0: 0", "tokens 0: 1 2 3"));
 }
 
+TEST(TokenStreamTest, WhatComesWhileTheTimerIsDueIsLeftToIt) {
+  Harness h;
+  h.Push(0, 1);
+  h.Read();
+  h.Push(1, 1);
+  h.clock.Advance(2 * kDelay);
+  h.Push(2, 1);
+  EXPECT_FALSE(h.call.writing) << "the scheduler's thread has more to do";
+  h.stream.OnTimer();
+  EXPECT_THAT(h.call.said, ElementsAre("tokens 0: 0", "tokens 0: 1 2"));
+  h.Read();
+  h.clock.Advance(2 * kDelay);
+  h.Push(3, 1);
+  EXPECT_TRUE(h.call.writing) << "no timer is set";
+}
+
 TEST(TokenStreamTest, WhatComesDuringAWriteGoesWithTheNext) {
   Harness h({.mailbox = {.message_delay = absl::ZeroDuration()}});
   h.Push(0, 1);
