@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Our CUDA engine beside its peers: one table, the bars that it is held to, and time against position as a plot.
 
-    compare.py --ours=ours.jsonl --peers=peers.jsonl [--positions=middle] [--plot=time_per_token_gpu.png]
+    compare.py --ours=ours.jsonl --peers peers.jsonl [more.jsonl] [--positions=middle] [--plot=time_per_token_gpu.png]
 
 `ours` are the JSON lines of cuda_step_bench: shape, batch, position, path, us_per_step, floor_us, hash; for prefill
 shape, path, prefill_ms. `peers` are those of peers_torch.py, of the same run on the same GPU. A path with `dense` in
@@ -19,7 +19,10 @@ from shape import load_shape  # noqa: E402
 
 PYTORCH = ("torch-sparse", "torch-dense")
 NEAR = 64  # tokens; cuda_step_bench times a run of steps and gives its middle
-PEERS = (*PYTORCH, "jax-sparse", "jax-dense", "transformers")
+PEERS = {
+    "torch-sparse": "PyTorch, sparse caches", "torch-dense": "PyTorch, dense caches", "jax-sparse": "JAX, sparse caches",
+    "jax-dense": "JAX, dense caches", "transformers": "transformers",
+}  # fmt: skip
 # What is asked on an H200; batch: of the row "many sequences". None: not asked.
 BARS = {
     "cifar10-59m": {"one_us": 1000, "one_ratio": 3.5, "batch": 256, "many_ratio": 3, "growth": 1.3,
@@ -111,8 +114,8 @@ def _peer_cell(row, mine):
 
 def decode_table(measured, positions=None):
     """Every point, or those at the named positions."""
-    lines = ["| shape | batch | position | ours, µs | path | tokens/s | GB/s | of floor | " + " | ".join(PEERS) + " |",
-             "|" + " --- |" * (8 + len(PEERS))]
+    lines = ["| shape | batch | position | ours, µs | path | tokens/s | GB/s | of floor | "
+             + " | ".join(PEERS.values()) + " |", "|" + " --- |" * (8 + len(PEERS))]
     for shape, batch, position in measured.points():
         if positions and position not in [load_shape(shape).positions()[name] for name in positions]:
             continue
@@ -120,8 +123,8 @@ def decode_table(measured, positions=None):
         cells = ["-"] * 5
         if mine:
             us = mine["us_per_step"]
-            cells = [f"{us:,.0f}", mine["path"], f"{batch / us * 1e6:,.0f}", _number(mine.get("gb_per_s"), "{:,.0f}"),
-                     f"{mine['floor_us'] / us:.0%}" if "floor_us" in mine else "-"]
+            cells = [f"{us:,.0f}", mine["path"].removeprefix("strided "), f"{batch / us * 1e6:,.0f}",
+                     _number(mine.get("gb_per_s"), "{:,.0f}"), f"{mine['floor_us'] / us:.0%}" if "floor_us" in mine else "-"]
         cells += [_peer_cell(measured.peer(name, shape, batch, position), mine) for name in PEERS]
         lines.append(f"| {shape} | {batch} | {position} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
@@ -133,7 +136,7 @@ def _quotient(end, start, key="us_per_step"):
 
 def growth_table(measured):
     """The time of a step at the end of the context over that at its start, the floors' and the peers' too."""
-    lines = ["| shape | batch | ours | floors | " + " | ".join(PEERS) + " |", "|" + " --- |" * (4 + len(PEERS))]
+    lines = ["| shape | batch | ours | floors | " + " | ".join(PEERS.values()) + " |", "|" + " --- |" * (4 + len(PEERS))]
     for shape, batch in sorted({(shape, batch) for shape, batch, _ in measured.points()}):
         start, end = (load_shape(shape).positions()[name] for name in ("early", "end"))
         ours = [measured.best(shape, batch, position) for position in (end, start)]
@@ -202,9 +205,8 @@ def bar_table(measured):
 
 def _label(row):
     """What a line of the plot is called."""
-    names = {"torch-sparse": "PyTorch, sparse caches", "torch-dense": "PyTorch, dense caches"}
     if "peer" in row:
-        return names.get(row["peer"], row["peer"])
+        return PEERS[row["peer"]]
     return "Strided, every layer dense" if is_dense(row) else "Strided"
 
 
@@ -235,12 +237,13 @@ def plot(measured, name, path):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--ours", required=True)
-    parser.add_argument("--peers", required=True)
+    parser.add_argument("--peers", required=True, nargs="+", help="of a point in several files the first one's row counts")
     parser.add_argument("--positions", help="of early,middle,end: rows of the table of steps; all")
     parser.add_argument("--plot", help="PNG file")
     parser.add_argument("--plot_shape", default="music-152m")
     options = parser.parse_args()
-    measured = Measured(read_rows(options.ours), read_rows(options.peers))
+    peers = [row for path in options.peers for row in read_rows(path)]
+    measured = Measured(read_rows(options.ours), peers)
     positions = options.positions and options.positions.split(",")
     tables = {
         "Bars": bar_table(measured), "Decode, µs per step": decode_table(measured, positions),

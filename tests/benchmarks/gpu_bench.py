@@ -51,6 +51,7 @@ def main():
     parser.add_argument("--steps", type=int, default=64, help="of ours, at each point")
     parser.add_argument("--repeats", type=int, default=30, help="of the peers, at each point")
     parser.add_argument("--peers_limit", type=float, help="seconds for all peers; peers_torch.py's own, if not given")
+    parser.add_argument("--also", type=pathlib.Path, nargs="+", default=[], help="peers' files of earlier runs")
     parser.add_argument("--positions", help="of early,middle,end: rows of the table of steps; all")
     options = parser.parse_args()
     options.batches = options.batches or ("1,64,256" if options.quick else "1,8,64,256")
@@ -62,8 +63,9 @@ def main():
     measure_ours(options, shapes, ours)
     measure_peers(options, shapes, peers)
     positions = [f"--positions={options.positions}"] if options.positions else []
-    subprocess.run([sys.executable, "-B", str(HERE / "compare.py"), f"--ours={ours}", f"--peers={peers}", *positions],
-                   check=True)
+    also = [str(path) for path in options.also]
+    subprocess.run([sys.executable, "-B", str(HERE / "compare.py"), f"--ours={ours}", "--peers", str(peers), *also,
+                    *positions], check=True)
 
 
 if __name__ == "__main__":
