@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstdint>
 #include <memory>
+#include <numbers>
 #include <ostream>
 #include <random>
 #include <string>
@@ -86,8 +87,13 @@ class ClusterStepTest : public CudaTest, public testing::WithParamInterface<Netw
     ExpectWithinBfloat16(AllLogProbs(*executor, tokens, {}, {}, kLength / 2), expected);
   }
 
-  // About as far from the CPU in float32 as the graph path is, for networks that make more of a
-  // rounding than others.
+  // As far from the CPU in float32 as the roundings say, for networks that make more of a rounding
+  // than others. Before a product with a norm the graph path rounds one factor, norm(x); clusters
+  // round two: x, and the weights that the norm's are folded into. Roundings of one size that know
+  // nothing of each other add their squares, so where these were all, the error would be sqrt(2)
+  // that of the graph path. Others (keys and values, attention's output, the MLP's hidden layer)
+  // are the same on both paths and make it less: with just these roundings, the rest in float64,
+  // the networks and options below come to 1.14 to 1.38.
   void ExpectParityOfPaths(const RandomModel& model, WeightFormat format,
                            const std::vector<int>& conditions = {}) {
     const LogProbs exact = ExactLogProbs(model, conditions);
@@ -99,7 +105,7 @@ class ClusterStepTest : public CudaTest, public testing::WithParamInterface<Netw
     };
     const double clusters = rms();
     options.decode_path = CudaDecodePath::kGraph;
-    EXPECT_LE(clusters, 1.3 * rms() + 1e-3);
+    EXPECT_LE(clusters, std::numbers::sqrt2 * rms() + 1e-3);
   }
 
  private:
