@@ -17,6 +17,7 @@ using cluster::Deal;
 using cluster::DealRows;
 using cluster::kBlocks;
 using cluster::LaunchClusterSteps;
+using cluster::MostGroups;
 using cluster::PackForCluster;
 using cluster::Shape;
 using cluster::StepArguments;
@@ -107,8 +108,9 @@ absl::Status ClusterStep::LaunchSteps(int rows, int steps) {
   a.top_ids = sample.top_ids;
   a.top_values = sample.top_values;
   a.count = rows;
-  const Deal deal = DealRows(rows, at_once_);
+  const Deal deal = DealRows(rows, at_once_, MostGroups(shape_));
   a.clusters = deal.clusters;
+  a.groups = deal.groups;
   a.group_rows = deal.group_rows;
   return LaunchClusterSteps(shape_, a, stream_);
 }

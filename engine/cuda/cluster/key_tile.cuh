@@ -44,12 +44,14 @@ class KeyTile {
   static constexpr int kValueVectors = S::kValue / 64;
   static constexpr int kOutputTiles = S::kValue / 16;
 
-  // Keys 16 `tile` and on; the query's own is left out, those past the last are zeros.
-  __device__ __forceinline__ void Fetch(const AttendedPair<S>& pair, int tile, int lane) {
+  // Keys 16 `tile` and on; the query's own is left out, those past the last are zeros. `pair`: an
+  // AttendedPair or a PlannedPair.
+  template <class Pair>
+  __device__ __forceinline__ void Fetch(const Pair& pair, int tile, int lane) {
     const int first = tile * kKeyTile;
     const int k = first + lane % kKeyTile;
     const bool is_past = k < pair.keys && k != pair.own;
-    const int row = is_past ? pair.layout.KeyRow(pair.query, k, pair.length) : -1;
+    const int row = is_past ? pair.RowOf(k) : -1;
 #pragma unroll
     for (int half = 0; half < 2; ++half) {
       const int at = __shfl_sync(kAll, row, lane / 4 + 8 * half);

@@ -31,6 +31,7 @@ struct StepArguments {
   int steps = 0;
   // Group g of cluster c has the rows from (g * clusters + c) * group_rows on.
   int clusters = 0;
+  int groups = 0;      // of a cluster
   int group_rows = 0;  // 1 to kColumns
 
   // As in SampleArguments: row r of step s has entry (row.step + s) * max_rows + r.
