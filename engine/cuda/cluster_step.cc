@@ -20,6 +20,7 @@ using cluster::LaunchClusterSteps;
 using cluster::MostGroups;
 using cluster::PackForCluster;
 using cluster::Shape;
+using cluster::StatusOfErrorWord;
 using cluster::StepArguments;
 
 constexpr float kLog2E = 1.44269504F;
@@ -120,10 +121,7 @@ absl::Status ClusterStep::Finish(int steps) {
                                             cudaMemcpyDeviceToHost, stream_),
                             "copying the error word"));
   RETURN_IF_ERROR(outputs_->Fetch(steps));
-  const int32_t who = *error_host_.data();
-  if (who == 0) return absl::OkStatus();
-  return absl::InternalError(absl::StrCat("cluster steps: warp ", (who - 1) % 32, " of block ",
-                                          (who - 1) / 32, " has waited in vain"));
+  return StatusOfErrorWord(*error_host_.data());
 }
 
 }  // namespace strided::cuda

@@ -1,5 +1,6 @@
 #include "engine/cuda/cluster/cluster_kernel.h"
 
+#include "absl/strings/str_cat.h"
 #include "engine/base/status_macros.h"
 #include "engine/cuda/cluster/cluster_choice.h"
 #include "engine/cuda/cluster/compiled_kernel.h"
@@ -70,6 +71,13 @@ absl::Status LaunchClusterSteps(const Shape& shape, const StepArguments& argumen
   void* parameters[] = {&copy};
   return CudaError(cudaLaunchKernelExC(&config, compiled.kernel, parameters),
                    "launching cluster steps");
+}
+
+absl::Status StatusOfErrorWord(int32_t word) {
+  if (word == 0) return absl::OkStatus();
+  const int32_t warp = word - ErrorWordOf(0, 0);
+  return absl::InternalError(absl::StrCat("cluster steps: warp ", warp % 32, " of block ",
+                                          warp / 32, " has waited in vain"));
 }
 
 }  // namespace strided::cuda::cluster

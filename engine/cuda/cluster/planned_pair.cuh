@@ -35,40 +35,50 @@ struct alignas(16) PlannedPair {
   }
 };
 
+// Of the block's pair `pair` of a group.
+template <class S>
+__device__ __forceinline__ PlannedPair PlannedPairOf(const Group<S>& group, int pair,
+                                                     const PairState& state, int step, int layer) {
+  const AttendedPair<S> attended(state, step, layer);
+  const HeadRows& layout = attended.layout;
+  PlannedPair plan;
+  plan.keys_at = attended.keys_at;
+  plan.values_at = attended.values_at;
+  plan.keys = attended.keys;
+  plan.own = attended.own;
+  plan.rows = layout.StretchesOf(attended.query, attended.length);
+  plan.homes = {layout.Home(attended.query, attended.length),
+                layout.SecondHome(attended.query, attended.length)};
+  plan.query = attended.query;
+  plan.length = attended.length;
+  const int rank = static_cast<int>(RankInCluster());
+  plan.output = group.HeadOf(rank, pair) * (S::kValue / kTile) * kOperandBytes +
+                group.ColumnOf(rank, pair) * kColumnBytes;
+  plan.layout = state.layouts + layer * S::kHeads;
+  return plan;
+}
+
 inline constexpr int kPlanBatch = 32;  // units that are planned together: a warp's lanes
 static_assert(2 * kPlanBatch == kPlannedPairs && sizeof(PlannedPair) <= kPlannedPairBytes);
 
 // Plans a block's units from `first` on, in the order of PairWalk, unit u to plans[u %
-// kPlannedPairs]; by one warp, when nobody will read what is there. `pairs`: bit by pair, those
+// kPlannedPairs]; those past the last have no keys. By one warp, when nobody will read what is
+// there. `pairs`: bit by pair, those
 // that there are; `states`: by pair.
 template <class S>
 __device__ __noinline__ void PlanPairs(const StepArguments& a, uint32_t pairs,
                                        const PairState* states, int first, PlannedPair* plans) {
   const int unit = first + static_cast<int>(threadIdx.x) % 32;
   const int count = __popc(pairs);
-  const int layers = unit / count;
-  const int step = layers / a.n_layer;
-  if (step >= a.steps) return;
-  const int layer = layers % a.n_layer;
-  for (int i = unit % count; i > 0; --i) pairs &= pairs - 1;
-  const int index = PairWalk::FirstOf(pairs);
-  const PairState& state = states[index];
-  const AttendedPair<S> pair(state, step, layer);
+  const int step = unit / count / a.n_layer;
   PlannedPair plan;
-  plan.keys_at = pair.keys_at;
-  plan.values_at = pair.values_at;
-  plan.keys = pair.keys;
-  plan.own = pair.own;
-  plan.rows = pair.layout.StretchesOf(pair.query, pair.length);
-  plan.homes = {pair.layout.Home(pair.query, pair.length),
-                pair.layout.SecondHome(pair.query, pair.length)};
-  plan.query = pair.query;
-  plan.length = pair.length;
-  plan.layout = state.layouts + layer * S::kHeads;
-  const Group<S> group(a, 0, index / S::kPairs);
-  const int rank = static_cast<int>(RankInCluster());
-  plan.output = group.HeadOf(rank, index % S::kPairs) * (S::kValue / kTile) * kOperandBytes +
-                group.ColumnOf(rank, index % S::kPairs) * kColumnBytes;
+  if (step < a.steps) {
+    for (int i = unit % count; i > 0; --i) pairs &= pairs - 1;
+    const int index = PairWalk::FirstOf(pairs);
+    const Group<S> group(a, 0, index / S::kPairs);
+    plan =
+        PlannedPairOf<S>(group, index % S::kPairs, states[index], step, unit / count % a.n_layer);
+  }
   plans[unit % kPlannedPairs] = plan;
 }
 

@@ -41,8 +41,10 @@ struct StepArguments {
   int top_stride = 0;
   int max_rows = 0;
 
-  int32_t* error = nullptr;  // 0; else which warp of which block has waited in vain
+  int32_t* error = nullptr;  // 0; else ErrorWordOf a warp that has waited in vain
 };
+
+constexpr int32_t ErrorWordOf(int block, int warp) { return 1 + block * 32 + warp; }
 
 }  // namespace strided::cuda::cluster
 

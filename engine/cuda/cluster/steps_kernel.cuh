@@ -53,7 +53,7 @@ __device__ void RunWarp(const StepArguments& a, std::byte* memory, uint32_t shar
   constexpr int kFirstAttention = kTeams * GroupThreads::Threads();
   constexpr int kFirstFetching = kFirstAttention + 32 * kAttentionWarps;
   const int thread = static_cast<int>(threadIdx.x);
-  const BoundedWait wait(a.error, 1 + static_cast<int>(blockIdx.x) * 32 + thread / 32);
+  const BoundedWait wait(a.error, ErrorWordOf(static_cast<int>(blockIdx.x), thread / 32));
   if (thread < kFirstAttention) {
     if constexpr (kTeams == 2) GiveRegisters<kProductRegisters>();
     const int team = thread / GroupThreads::Threads();

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <memory>
 #include <numbers>
+#include <numeric>
 #include <ostream>
 #include <random>
 #include <string>
@@ -194,6 +195,32 @@ TEST_P(ClusterStepTest, CompanyAndStepsACallDoNotChangeABit) {
       if (indices[i] >= 6) continue;
       EXPECT_EQ(together[i], alone[static_cast<size_t>(indices[i])])
           << "sequence " << indices[i] << " in a batch of " << batch;
+    }
+  }
+}
+
+// With every group and every stage's weights as tight as they get.
+TEST_P(ClusterStepTest, EachOfAFullBatchIsAsInASmallOne) {
+  const RandomModel model =
+      MakeRandomModel(ConfigOf(GetParam(), R"({"pattern": "strided", "stride": 12},
+                              {"pattern": "local", "window": 40})",
+                               R"(, "n_layer": 8)"),
+                      3);
+  const auto executor =
+      MakeCudaExecutor(model.config, model.weights, ClusterOptions(WeightFormat::kBfloat16));
+  constexpr int kTokens = 32;
+  constexpr int kAll = 256;
+  constexpr int kFew = 32;
+  std::vector<int> indices(kAll);
+  std::iota(indices.begin(), indices.end(), 0);
+  const std::vector<Draws> together =
+      DrawBatch(*executor, indices, std::vector<int>(kAll, kTokens), 16);
+  for (int first = 0; first < kAll; first += kFew) {
+    const std::vector<int> some(indices.begin() + first, indices.begin() + first + kFew);
+    const std::vector<Draws> few = DrawBatch(*executor, some, std::vector<int>(kFew, kTokens), 16);
+    for (int i = 0; i < kFew; ++i) {
+      EXPECT_EQ(few[static_cast<size_t>(i)], together[static_cast<size_t>(first + i)])
+          << "sequence " << first + i;
     }
   }
 }
