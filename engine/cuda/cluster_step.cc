@@ -17,8 +17,10 @@ using cluster::Deal;
 using cluster::DealRows;
 using cluster::kBlocks;
 using cluster::LaunchClusterSteps;
+using cluster::MostGroups;
 using cluster::PackForCluster;
 using cluster::Shape;
+using cluster::StatusOfErrorWord;
 using cluster::StepArguments;
 
 constexpr float kLog2E = 1.44269504F;
@@ -107,8 +109,9 @@ absl::Status ClusterStep::LaunchSteps(int rows, int steps) {
   a.top_ids = sample.top_ids;
   a.top_values = sample.top_values;
   a.count = rows;
-  const Deal deal = DealRows(rows, at_once_);
+  const Deal deal = DealRows(rows, at_once_, MostGroups(shape_));
   a.clusters = deal.clusters;
+  a.groups = deal.groups;
   a.group_rows = deal.group_rows;
   return LaunchClusterSteps(shape_, a, stream_);
 }
@@ -118,10 +121,7 @@ absl::Status ClusterStep::Finish(int steps) {
                                             cudaMemcpyDeviceToHost, stream_),
                             "copying the error word"));
   RETURN_IF_ERROR(outputs_->Fetch(steps));
-  const int32_t who = *error_host_.data();
-  if (who == 0) return absl::OkStatus();
-  return absl::InternalError(absl::StrCat("cluster steps: warp ", (who - 1) % 32, " of block ",
-                                          (who - 1) / 32, " has waited in vain"));
+  return StatusOfErrorWord(*error_host_.data());
 }
 
 }  // namespace strided::cuda

@@ -26,9 +26,9 @@ struct PairState {
 template <class S>
 __device__ __forceinline__ PairState PairStateOf(const StepArguments& a, const Group<S>& group,
                                                  int rank, int pair) {
-  const DecodeRow& row = a.rows[group.first_row + Group<S>::ColumnOf(rank, pair)];
+  const DecodeRow& row = a.rows[group.first_row + group.ColumnOf(rank, pair)];
   const DeviceSequence& sequence = a.sequences[row.slot];
-  const int head = Group<S>::HeadOf(rank, pair);
+  const int head = group.HeadOf(rank, pair);
   return {sequence.cache, sequence.head_offsets + head, a.heads + head, row.position,
           sequence.max_length};
 }
@@ -55,6 +55,7 @@ struct AttendedPair {
     values_at = keys_at + static_cast<int64_t>(layout.Rows(length)) * (S::kKey * 2);
   }
 
+  __device__ __forceinline__ int RowOf(int k) const { return layout.KeyRow(query, k, length); }
   __device__ __forceinline__ int Tiles() const { return (keys + kKeyTile - 1) / kKeyTile; }
 };
 

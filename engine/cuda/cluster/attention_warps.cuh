@@ -15,21 +15,23 @@
 #include "engine/cuda/cluster/bounded_wait.cuh"
 #include "engine/cuda/cluster/group.cuh"
 #include "engine/cuda/cluster/key_tile.cuh"
+#include "engine/cuda/cluster/planned_pair.cuh"
 #include "engine/cuda/cluster/soft_maximum.cuh"
 
 namespace strided::cuda::cluster {
 
-template <class S>
+template <class S, int kGroups>
 class AttentionWarp {
  public:
   using Memory = GroupMemory<S>;
-  using Block = BlockMemory<S>;
+  using Block = BlockMemory<S, kGroups>;
 
   // `memory`: the block's shared memory, at address `shared`; `thread`: of the attention warps'.
   __device__ AttentionWarp(const StepArguments& a, std::byte* memory, uint32_t shared, int thread,
                            BoundedWait wait)
       : a_(a),
         states_(reinterpret_cast<PairState*>(memory + Block::kPairStates)),
+        plans_(reinterpret_cast<PlannedPair*>(memory + Block::kPlans)),
         shared_(shared),
         warp_(thread / 32),
         lane_(thread % 32),
@@ -44,18 +46,37 @@ class AttentionWarp {
   __device__ void Run() {
     const uint32_t pairs = FindPairs();
     if (pairs == 0) return;
-    PairWalk walk(pairs);
+    if (warp_ == kKeepingWarp) PlanPairs<S>(a_, pairs, states_, 0, plans_);
+    Sync();
+    // Of a step. Where there is one alone, its rows of the step before may only be fetched when
+    // they have been written.
+    const int units = a_.n_layer * __popc(pairs);
+    uint32_t rest = pairs;
     KeyTile<S> tile;
-    while (walk.step < a_.steps) {
-      const AttendedPair<S> pair(states_[walk.pair], walk.step, walk.layer);
-      if (warp_ < pair.Tiles()) tile.Fetch(pair, warp_, lane_);
-      OwnHomes homes;
-      if (warp_ == kKeepingWarp) {
-        homes = {pair.layout.Home(pair.query, pair.length),
-                 pair.layout.SecondHome(pair.query, pair.length)};
+    PlannedPair pair = plans_[0];
+    Fetch(pair, tile);
+    for (int unit = 0; unit < units * a_.steps; ++unit) {
+      const int index = PairWalk::FirstOf(rest);
+      rest &= rest - 1;
+      if (rest == 0) rest = pairs;
+      const uint32_t outputs = Attend(index, pair, tile);
+      const bool has_keys = pair.keys > 0;
+      const int output = pair.output;
+      if constexpr (kGroups > 1) {
+        // Another query may be there already: its keys are more urgent than this one's output.
+        if (units == 1) Sync();
+        pair = plans_[(unit + 1) % kPlannedPairs];
+        Fetch(pair, tile);
       }
-      Attend(walk.pair, pair, homes, tile);
-      walk.Advance(a_.n_layer);
+      Sync();
+      Conclude(index, outputs, output, has_keys);
+      if (warp_ == kKeepingWarp && unit % kPlanBatch == 0) {
+        PlanPairs<S>(a_, pairs, states_, unit + kPlanBatch, plans_);
+      }
+      if constexpr (kGroups == 1) {
+        pair = plans_[(unit + 1) % kPlannedPairs];
+        Fetch(pair, tile);
+      }
     }
   }
 
@@ -71,26 +92,38 @@ class AttentionWarp {
     uint32_t pairs = 0;
     for (int index = 0; index < kGroups * S::kPairs; ++index) {
       const Group<S> group(a_, shared_ + Block::kGroupAreas, index / S::kPairs);
-      if (Group<S>::ColumnOf(rank_, index % S::kPairs) >= group.rows) continue;
+      if (group.ColumnOf(rank_, index % S::kPairs) >= group.rows) continue;
       pairs |= 1U << index;
       if (warp_ == 0 && lane_ == 0) {
         states_[index] = PairStateOf(a_, group, rank_, index % S::kPairs);
       }
     }
-    SyncThreads(kBarrier, 32 * kAttentionWarps);
+    Sync();
     return pairs;
   }
 
-  __device__ __forceinline__ void Attend(int index, const AttendedPair<S>& pair,
-                                         const OwnHomes& homes, KeyTile<S>& tile) {
-    const uint32_t area = shared_ + Block::kGroupAreas + index / S::kPairs * Memory::kBytes;
+  __device__ __forceinline__ void Sync() const { SyncThreads(kBarrier, 32 * kAttentionWarps); }
+  // The warp's first keys.
+  __device__ __forceinline__ void Fetch(const PlannedPair& pair, KeyTile<S>& tile) const {
+    if (warp_ < pair.Tiles()) tile.Fetch(pair, warp_, lane_);
+  }
+
+  __device__ __forceinline__ uint32_t AreaOf(int index) const {
+    return shared_ + Block::kGroupAreas + index / S::kPairs * Memory::kBytes;
+  }
+  static __device__ __forceinline__ uint32_t BarrierOf(uint32_t area, int of_group) {
+    return area + Memory::kBarriers + (static_cast<int>(Signal::kPair) + of_group) * kBarrierBytes;
+  }
+
+  // Waits for the query; leaves the warp's share of its attention, and returns where. The query's
+  // own key and value go to the cache.
+  __device__ __forceinline__ uint32_t Attend(int index, const PlannedPair& pair, KeyTile<S>& tile) {
+    const uint32_t area = AreaOf(index);
     const int of_group = index % S::kPairs;
     const uint32_t arrived = area + Memory::kQueries + of_group * Memory::kPairBytes;
-    const uint32_t barrier =
-        area + Memory::kBarriers + (static_cast<int>(Signal::kPair) + of_group) * kBarrierBytes;
-    const uint32_t outputs = shared_ + Block::kOutputs + turn_ * RoundUp(Block::kOutputBytes, 128);
+    const uint32_t outputs = shared_ + Block::kOutputs + turn_ * Block::kOutputBytes;
     turn_ ^= 1;
-    wait_.For(barrier, parities_ >> index & 1);
+    wait_.For(BarrierOf(area, of_group), parities_ >> index & 1);
     parities_ ^= 1U << index;
     if (warp_ < pair.Tiles()) {
       Sum(pair, tile, arrived, outputs);
@@ -98,17 +131,25 @@ class AttentionWarp {
       LeaveNothing(outputs);
     }
     if (warp_ == kKeepingWarp) {
-      KeepRow(pair, homes.first, arrived);
-      KeepRow(pair, homes.second, arrived);
+      KeepRow(pair, pair.homes.first, arrived);
+      KeepRow(pair, pair.homes.second, arrived);
     }
-    SyncThreads(kBarrier, 32 * kAttentionWarps);
-    if (warp_ < kSendingWarps) SendOutput(area, of_group, outputs, pair.keys > 0);
-    if (warp_ == kKeepingWarp && lane_ == 0) Expect(barrier, Memory::kPairBytes);
+    return outputs;
+  }
+
+  // After a barrier of the warps: sends the pair's output; its next query may come.
+  __device__ __forceinline__ void Conclude(int index, uint32_t outputs, int output,
+                                           bool has_keys) const {
+    const uint32_t area = AreaOf(index);
+    if (warp_ < kSendingWarps) SendOutput(area, outputs, output, has_keys);
+    if (warp_ == kKeepingWarp && lane_ == 0) {
+      Expect(BarrierOf(area, index % S::kPairs), Memory::kPairBytes);
+    }
   }
 
   // The warp's tiles; the first has been fetched.
-  __device__ __forceinline__ void Sum(const AttendedPair<S>& pair, KeyTile<S>& tile,
-                                      uint32_t arrived, uint32_t outputs) {
+  __device__ __forceinline__ void Sum(const PlannedPair& pair, KeyTile<S>& tile, uint32_t arrived,
+                                      uint32_t outputs) {
     const QueryColumns<S> query(arrived, lane_);
     SoftMaximum<S> sums;
     sums.Start(tile, ScoresOf(pair, warp_, query, arrived, tile), CountOf(pair, warp_), lane_);
@@ -120,7 +161,7 @@ class AttentionWarp {
     sums.Write(outputs + warp_ * S::kValue * 4, States(outputs) + warp_ * 8, lane_);
   }
   // In units of log2. Puts the query's own key into the tile, where it belongs there.
-  __device__ __forceinline__ float2 ScoresOf(const AttendedPair<S>& pair, int index,
+  __device__ __forceinline__ float2 ScoresOf(const PlannedPair& pair, int index,
                                              const QueryColumns<S>& query, uint32_t arrived,
                                              KeyTile<S>& tile) const {
     const int own = pair.own - index * kKeyTile;
@@ -130,7 +171,7 @@ class AttentionWarp {
     const float2 scores = tile.Scores(query);
     return make_float2(scores.x * a_.score_scale, scores.y * a_.score_scale);
   }
-  static __device__ __forceinline__ int CountOf(const AttendedPair<S>& pair, int index) {
+  static __device__ __forceinline__ int CountOf(const PlannedPair& pair, int index) {
     return min(pair.keys - index * kKeyTile, kKeyTile);
   }
 
@@ -147,7 +188,7 @@ class AttentionWarp {
   }
 
   // The new key and value to a row of the cache.
-  __device__ __forceinline__ void KeepRow(const AttendedPair<S>& pair, int row,
+  __device__ __forceinline__ void KeepRow(const PlannedPair& pair, int row,
                                           uint32_t arrived) const {
     constexpr int kKeyVectors = S::kKey / 8;
     constexpr int kValueVectors = S::kValue / 8;
@@ -164,7 +205,7 @@ class AttentionWarp {
 
   // The warps' shares together, four elements a lane, to this warp's blocks. Warps without keys
   // have left a state that takes their share out of the sums.
-  __device__ __forceinline__ void SendOutput(uint32_t area, int of_group, uint32_t outputs,
+  __device__ __forceinline__ void SendOutput(uint32_t area, uint32_t outputs, int output,
                                              bool has_keys) const {
     if (lane_ * 4 >= S::kValue) return;
     float2 states[kAttentionWarps];
@@ -192,10 +233,9 @@ class AttentionWarp {
     uint2 packed = make_uint2(Bfloat16::Pack(sum.x * inverse, sum.y * inverse),
                               Bfloat16::Pack(sum.z * inverse, sum.w * inverse));
     if (!has_keys) packed = make_uint2(0, 0);
-    const int column = Group<S>::ColumnOf(rank_, of_group);
-    const int first = Group<S>::HeadOf(rank_, of_group) * S::kValue + lane_ * 4;
-    const uint32_t place = area + Memory::kMixed + first / kTile * kOperandBytes +
-                           column * kColumnBytes + first % kTile * 2;
+    const int first = lane_ * 4;
+    const uint32_t place =
+        area + Memory::kMixed + output + first / kTile * kOperandBytes + first % kTile * 2;
     const uint32_t barrier =
         area + Memory::kBarriers + static_cast<int>(Signal::kMixed) * kBarrierBytes;
 #pragma unroll
@@ -204,6 +244,7 @@ class AttentionWarp {
 
   const StepArguments& a_;
   PairState* const states_;  // in shared memory, by pair
+  PlannedPair* const plans_;
   const uint32_t shared_;
   const int warp_;
   const int lane_;

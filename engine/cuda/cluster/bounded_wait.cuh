@@ -9,13 +9,14 @@
 
 namespace strided::cuda::cluster {
 
-// A thread's own. Once one of its waits has taken kLimit, or it has seen that another thread's has,
-// it waits no more: the kernel runs to its end, with results that mean nothing and an error word
-// that says so.
-class BoundedWait {
+// A thread's own. Once one of its waits has taken kLimit nanoseconds, or it has seen that another
+// thread's has, it waits no more: the kernel runs to its end, with results that mean nothing and an
+// error word that says so.
+template <uint64_t kLimit>
+class BoundedWaitOf {
  public:
   // `error`: a word of global memory, 0; set to `who` by the first that gives up.
-  __device__ BoundedWait(int32_t* error, int32_t who) : error_(error), who_(who) {}
+  __device__ BoundedWaitOf(int32_t* error, int32_t who) : error_(error), who_(who) {}
 
   __device__ __forceinline__ void For(uint32_t barrier, uint32_t parity) {
     uint64_t since = 0;
@@ -27,7 +28,6 @@ class BoundedWait {
   }
 
  private:
-  static constexpr uint64_t kLimit = 2'000'000'000;  // nanoseconds
   static constexpr uint64_t kGaveUp = ~uint64_t{0};
   static constexpr int kTriesPerLook = 64;
 
@@ -46,6 +46,8 @@ class BoundedWait {
   int32_t who_;
   bool gave_up_ = false;
 };
+
+using BoundedWait = BoundedWaitOf<2'000'000'000>;
 
 // A barrier that is waited for phase by phase.
 struct Exchange {

@@ -1,6 +1,9 @@
 #include "engine/cuda/cluster/cluster_choice.h"
 
+#include <algorithm>
+
 #include "absl/strings/str_cat.h"
+#include "engine/cuda/cluster/shared_memory.h"
 
 namespace strided::cuda::cluster {
 namespace {
@@ -49,11 +52,26 @@ bool IsFasterThanGraphs(const Shape& shape) {
   return shape == ShapeOf(Sizes<2, 64, 128, 2>());  // the CIFAR-10 networks
 }
 
-Deal DealRows(int rows, int at_once) {
-  const int turns = CeilDivide(rows, at_once * kColumns);
+int MostGroups(const Shape& shape) {
+  int most = 0;
+  VisitSizes([&](auto sizes) {
+    if (ShapeOf(sizes) != shape) return false;
+    VisitGroups<decltype(sizes)>([&](auto groups) {
+      most = groups;
+      return false;
+    });
+    return true;
+  });
+  return most;
+}
+
+Deal DealRows(int rows, int at_once, int most_groups) {
+  const int turns = CeilDivide(rows, at_once * most_groups * kColumns);
+  const int clusters = at_once * turns;
   Deal deal;
-  deal.group_rows = CeilDivide(rows, at_once * turns);
-  deal.clusters = CeilDivide(rows, deal.group_rows);
+  deal.groups = CeilDivide(CeilDivide(rows, clusters), kColumns);
+  deal.group_rows = CeilDivide(rows, clusters * deal.groups);
+  deal.clusters = std::min(clusters, CeilDivide(rows, deal.group_rows));
   return deal;
 }
 

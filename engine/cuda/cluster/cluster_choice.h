@@ -24,18 +24,23 @@ absl::StatusOr<Shape> ChooseShape(const ModelConfig& config, WeightFormat format
 // (README.md): what a choice that is left to us takes.
 bool IsFasterThanGraphs(const Shape& shape);
 
-// A launch's clusters, each with a group of at most `group_rows` rows.
+// How many groups a cluster of the shape's kernel takes at most: what fits shared memory beside two
+// stages of weights. Requires a shape that VisitSizes has.
+int MostGroups(const Shape& shape);
+
+// A launch's clusters: group g of cluster c has the rows from (g * clusters + c) * group_rows on.
 struct Deal {
   int clusters = 0;
-  int group_rows = 0;  // 1 to kColumns
+  int groups = 0;      // of a cluster, at most
+  int group_rows = 0;  // of a group, at most: 1 to kColumns
 
   bool operator==(const Deal&) const = default;
 };
 
-// Deals `rows` rows, at least 1, where `at_once` clusters, at least 1, run at once. More than these
-// take their turns, so their number is a multiple of it where the rows fill it; and then as few
-// rows a group as can be.
-Deal DealRows(int rows, int at_once);
+// Deals `rows` rows, at least 1, where `at_once` clusters of up to `most_groups` groups, both at
+// least 1, run at once. As few turns as can be, then groups, since each takes its share of time
+// however few rows it has; then as few rows a group.
+Deal DealRows(int rows, int at_once, int most_groups);
 
 }  // namespace strided::cuda::cluster
 

@@ -13,7 +13,10 @@
 #ifndef STRIDED_ENGINE_CUDA_CLUSTER_CLUSTER_EXCHANGE_CUH_
 #define STRIDED_ENGINE_CUDA_CLUSTER_CLUSTER_EXCHANGE_CUH_
 
+#include <cstddef>
 #include <cstdint>
+
+#include "engine/cuda/kernels/async_copy.cuh"
 
 namespace strided::cuda::cluster {
 
@@ -109,14 +112,7 @@ __device__ __forceinline__ void CopyBulk(uint32_t to, const std::byte* from, int
 }
 
 // The block's own shared memory.
-__device__ __forceinline__ uint4 Load16(uint32_t address) {
-  uint4 value;
-  asm volatile("ld.shared.v4.b32 {%0, %1, %2, %3}, [%4];"
-               : "=r"(value.x), "=r"(value.y), "=r"(value.z), "=r"(value.w)
-               : "r"(address)
-               : "memory");
-  return value;
-}
+__device__ __forceinline__ uint4 Load16(uint32_t address) { return ReadShared(address); }
 __device__ __forceinline__ float4 LoadFloats(uint32_t address) {
   const uint4 value = Load16(address);
   return make_float4(__uint_as_float(value.x), __uint_as_float(value.y), __uint_as_float(value.z),

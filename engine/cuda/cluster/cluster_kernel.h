@@ -12,6 +12,8 @@
 
 #include <cuda_runtime_api.h>
 
+#include <cstdint>
+
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "engine/cuda/cluster/cluster_sizes.h"
@@ -27,6 +29,9 @@ absl::StatusOr<int> ClustersAtOnce(const Shape& shape);
 // Requires as above, and rows whose steps_left is at least `arguments.steps`.
 absl::Status LaunchClusterSteps(const Shape& shape, const StepArguments& arguments,
                                 cudaStream_t stream);
+
+// What a launch's error word says, once it has ended: Internal where a warp has waited in vain.
+absl::Status StatusOfErrorWord(int32_t word);
 
 }  // namespace strided::cuda::cluster
 

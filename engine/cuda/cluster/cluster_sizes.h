@@ -29,15 +29,19 @@ inline constexpr int kChunkBytes = kBiasAt + kTile * 4;
 inline constexpr int kColumnBytes = kTile * 2;
 inline constexpr int kOperandBytes = kColumns * kColumnBytes;  // of a step
 
-// Warps of a block: kProductWarps for each group, then those of attention, then one that fetches
-// weights. A step's sums over inputs are cut into as many parts as there are product warps, and
-// keys are dealt to the attention warps in tiles of 16: orders that no batch changes.
+// Warps of a block: teams of kProductWarps, each with groups of its own, then those of attention,
+// then one that fetches weights. A step's sums over inputs are cut into as many parts as a team has
+// warps, and keys are dealt to the attention warps in tiles of 16: orders that no batch changes.
 inline constexpr int kProductWarps = 4;
 inline constexpr int kAttentionWarps = 7;
-// Groups of a cluster. Two or more share a block's instruction slots and registers, and were
-// slower than as many clusters one after the other (README.md).
-inline constexpr int kGroups = 1;
-constexpr int ThreadsOf(int groups) { return 32 * (groups * kProductWarps + kAttentionWarps + 1); }
+
+// Groups of a cluster that a kernel is compiled for at most. A second team works while the first
+// waits.
+inline constexpr int kMostGroups = 5;
+constexpr int TeamsOf(int groups) { return groups > 1 ? 2 : 1; }
+constexpr int ThreadsOf(int groups) {
+  return 32 * (TeamsOf(groups) * kProductWarps + kAttentionWarps + 1);
+}
 
 // The products of a step, in the order in which their weights stream in.
 enum class Stage { kQueryKeyValue, kOutput, kUp, kDown, kHead };

@@ -12,8 +12,9 @@ struct CompiledKernel {
 };
 
 // S: of VisitSizes; instantiated in kernel_<what the shape is of>.cu.
+// The kernel for clusters of up to `groups` groups each.
 template <class S>
-CompiledKernel KernelOf();
+CompiledKernel KernelOf(int groups);
 
 }  // namespace strided::cuda::cluster
 

@@ -21,16 +21,34 @@ enum class Signal {
   kPair,      // query, key and value of the block's first pair; the others' follow
 };
 
+// Groups `first` to `end` - 1 of a cluster.
+struct GroupRange {
+  int first = 0;
+  int end = 0;
+
+  // Those of a team that have rows.
+  static __device__ __forceinline__ GroupRange OfTeam(const StepArguments& a, int team, int teams) {
+    const int each = (a.groups + teams - 1) / teams;
+    const int cluster = static_cast<int>(blockIdx.x) / kBlocks;
+    // Group g has rows if g * clusters + cluster < ceil(count / group_rows).
+    const int filled = (a.count + a.group_rows - 1) / a.group_rows;
+    const int present = (filled - cluster + a.clusters - 1) / a.clusters;
+    return {team * each, min(min((team + 1) * each, a.groups), present)};
+  }
+  __device__ __forceinline__ bool empty() const { return first >= end; }
+};
+
 template <class S>
 struct Group {
   using Memory = GroupMemory<S>;
 
+  int index = 0;      // of the cluster's groups
   uint32_t area = 0;  // address of its GroupMemory
   int first_row = 0;
   int rows = 0;  // 0 to kColumns
 
-  __device__ Group(const StepArguments& a, uint32_t first_area, int index) {
-    area = first_area + index * Memory::kBytes;
+  __device__ __forceinline__ Group(const StepArguments& a, uint32_t first_area, int group)
+      : index(group), area(first_area + group * Memory::kBytes) {
     const int cluster = static_cast<int>(blockIdx.x) / kBlocks;
     first_row = (index * a.clusters + cluster) * a.group_rows;
     rows = max(0, min(a.count - first_row, a.group_rows));
@@ -45,17 +63,28 @@ struct Group {
   __device__ __forceinline__ int ExpandedBytes() const {
     return rows * S::kFfTiles * kBlocks * kTile * 2;
   }
+  __device__ __forceinline__ int InputBytes(Signal signal) const {
+    return signal == Signal::kMixed ? MixedBytes() : ExpandedBytes();
+  }
   __device__ __forceinline__ int TokenBytes() const { return rows * 4; }
   static constexpr int kLogitBytes = kMaxVocab * 4;
 
-  // Pairs of sequence and head are dealt to the blocks in turn.
-  static __device__ __forceinline__ int BlockOf(int pair) { return pair % kBlocks; }
-  // Of the block's pair number `index`; the column may be none of the group's.
-  static __device__ __forceinline__ int ColumnOf(int rank, int index) {
-    return (rank + index * kBlocks) / S::kHeads;
+  // Pairs of sequence and head are dealt to the blocks in turn, from another block on in each
+  // group: groups of few rows fill other blocks.
+  __device__ __forceinline__ int FirstBlock() const {
+    return (index & 1) * 8 + (index & 2) * 2 + (index & 4) / 2;
   }
-  static __device__ __forceinline__ int HeadOf(int rank, int index) {
-    return (rank + index * kBlocks) % S::kHeads;
+  __device__ __forceinline__ int BlockOf(int pair) const { return (pair + FirstBlock()) % kBlocks; }
+  // Of block `rank`'s pair number `pair`.
+  __device__ __forceinline__ int PairOf(int rank, int pair) const {
+    return (rank - FirstBlock() + kBlocks) % kBlocks + pair * kBlocks;
+  }
+  // Of the same; the column may be none of the group's.
+  __device__ __forceinline__ int ColumnOf(int rank, int pair) const {
+    return PairOf(rank, pair) / S::kHeads;
+  }
+  __device__ __forceinline__ int HeadOf(int rank, int pair) const {
+    return PairOf(rank, pair) % S::kHeads;
   }
 
   // By one thread: all barriers, and the first phase of each.

@@ -19,6 +19,9 @@
 
 namespace strided::cuda::cluster {
 
+// What stands for a key that is not there.
+alignas(128) static __device__ const uint4 kZeroRow[16] = {};
+
 // The query as columns 0 and 1 of B: a bfloat16 vector and what it leaves of the float32 one.
 template <class S>
 struct QueryColumns {
@@ -43,28 +46,29 @@ class KeyTile {
   static constexpr int kKeyVectors = S::kKey / 32;
   static constexpr int kValueVectors = S::kValue / 64;
   static constexpr int kOutputTiles = S::kValue / 16;
+  static_assert(sizeof(kZeroRow) >= 2 * S::kKey && sizeof(kZeroRow) >= 2 * S::kValue);
 
-  // Keys 16 `tile` and on; the query's own is left out, those past the last are zeros.
-  __device__ __forceinline__ void Fetch(const AttendedPair<S>& pair, int tile, int lane) {
+  // Keys 16 `tile` and on; the query's own is left out, those past the last are zeros. `pair`: an
+  // AttendedPair or a PlannedPair.
+  template <class Pair>
+  __device__ __forceinline__ void Fetch(const Pair& pair, int tile, int lane) {
     const int first = tile * kKeyTile;
     const int k = first + lane % kKeyTile;
     const bool is_past = k < pair.keys && k != pair.own;
-    const int row = is_past ? pair.layout.KeyRow(pair.query, k, pair.length) : -1;
+    const int row = is_past ? pair.RowOf(k) : -1;
 #pragma unroll
     for (int half = 0; half < 2; ++half) {
       const int at = __shfl_sync(kAll, row, lane / 4 + 8 * half);
-      const std::byte* const from =
-          pair.keys_at + static_cast<int64_t>(at) * (S::kKey * 2) + lane % 4 * 16;
+      const std::byte* const from = RowAt(pair.keys_at, at, S::kKey * 2) + lane % 4 * 16;
 #pragma unroll
-      for (int v = 0; v < kKeyVectors; ++v) keys_[half][v] = Read(from + v * 64, at >= 0);
+      for (int v = 0; v < kKeyVectors; ++v) keys_[half][v] = Read(from + v * 64);
     }
 #pragma unroll
     for (int i = 0; i < 4; ++i) {
       const int at = __shfl_sync(kAll, row, KeyOf(i, lane));
-      const std::byte* const from =
-          pair.values_at + static_cast<int64_t>(at) * (S::kValue * 2) + lane / 4 * 16;
+      const std::byte* const from = RowAt(pair.values_at, at, S::kValue * 2) + lane / 4 * 16;
 #pragma unroll
-      for (int v = 0; v < kValueVectors; ++v) values_[i][v] = Read(from + v * 128, at >= 0);
+      for (int v = 0; v < kValueVectors; ++v) values_[i][v] = Read(from + v * 128);
     }
   }
 
@@ -130,18 +134,21 @@ class KeyTile {
   static __device__ __forceinline__ int KeyOf(int i, int lane) {
     return lane % 4 * 2 + i % 2 + i / 2 * 8;
   }
+  // Row `at`; negative: one of zeros. So every load is unconditional: of one that is not, the
+  // compiler waits for the value at once, to choose between it and zero.
+  static __device__ __forceinline__ const std::byte* RowAt(const std::byte* rows, int at,
+                                                           int row_bytes) {
+    return at >= 0 ? rows + static_cast<int64_t>(at) * row_bytes
+                   : reinterpret_cast<const std::byte*>(kZeroRow);
+  }
   // Through the second-level cache: the rows of earlier steps were written on this multiprocessor,
-  // but past its own. In PTX, so that nothing waits for the load before its value is used.
-  static __device__ __forceinline__ uint4 Read(const std::byte* from, bool valid) {
+  // but past its own.
+  static __device__ __forceinline__ uint4 Read(const std::byte* from) {
     uint4 value;
-    asm volatile(
-        "{\n.reg .pred p;\n"
-        "setp.ne.u32 p, %5, 0;\n"
-        "mov.b32 %0, 0;\nmov.b32 %1, 0;\nmov.b32 %2, 0;\nmov.b32 %3, 0;\n"
-        "@p ld.global.cg.v4.u32 {%0, %1, %2, %3}, [%4];\n}"
-        : "=&r"(value.x), "=&r"(value.y), "=&r"(value.z), "=&r"(value.w)
-        : "l"(from), "r"(static_cast<uint32_t>(valid))
-        : "memory");
+    asm volatile("ld.global.cg.v4.u32 {%0, %1, %2, %3}, [%4];"
+                 : "=r"(value.x), "=r"(value.y), "=r"(value.z), "=r"(value.w)
+                 : "l"(from)
+                 : "memory");
     return value;
   }
   static __device__ __forceinline__ uint32_t Word(const uint4& four, int i) {

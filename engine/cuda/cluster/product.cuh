@@ -106,7 +106,8 @@ struct TileConstants {
   }
 };
 
-template <int kTiles, int kChunks, bool kNormed>
+// kMostHeld: fragments of weights, four registers each, that are read ahead.
+template <int kTiles, int kChunks, bool kNormed, int kMostHeld>
 class Product {
  public:
   static constexpr int kAllChunks = kTiles * kChunks;
@@ -154,7 +155,6 @@ class Product {
 
  private:
   static constexpr int kSteps = kChunks * kChunkSteps / kProductWarps;  // of a warp
-  static constexpr int kMostHeld = 8;                                   // registers: 4 for each
   static constexpr int kHeld = kTiles * kSteps < kMostHeld ? kTiles * kSteps : kMostHeld;
   static constexpr int kChains =
       kTiles <= 2 ? 2 : 1;  // so that few tiles do not wait for each other

@@ -1,8 +1,8 @@
-// A group's product warps: the network of section 5.2, layer by layer, all of it but attention.
+// A team of product warps: the network of section 5.2, layer by layer, all of it but attention, for
+// its groups, one after the other in every stage.
 //
-// Block r owns elements 16 r to 16 r + 15 of the residual stream, of every sequence of the group;
-// all four warps hold them, in float32, a lane four of one column. What every block needs of them
-// is sent to all, in bfloat16, each warp to four blocks.
+// Block r owns elements 16 r to 16 r + 15 of the residual stream, of every sequence of a group, in
+// float32. What every block needs of them is sent to all, in bfloat16, each warp to four blocks.
 
 #ifndef STRIDED_ENGINE_CUDA_CLUSTER_PRODUCT_WARPS_CUH_
 #define STRIDED_ENGINE_CUDA_CLUSTER_PRODUCT_WARPS_CUH_
@@ -34,13 +34,25 @@ __device__ __forceinline__ float QuickGelu(float x) {
 }
 
 // f.
-__device__ __forceinline__ float4 ActivateFour(Activation activation, float4 x) {
-  if (activation != Activation::kQuickGelu) return ActivateExactly(activation, x);
-  return make_float4(QuickGelu(x.x), QuickGelu(x.y), QuickGelu(x.z), QuickGelu(x.w));
+template <int kTiles>
+__device__ __forceinline__ void ActivateAll(Activation activation, float4 (&x)[kTiles]) {
+  if (activation == Activation::kQuickGelu) {
+#pragma unroll
+    for (int i = 0; i < kTiles; ++i) {
+      x[i] =
+          make_float4(QuickGelu(x[i].x), QuickGelu(x[i].y), QuickGelu(x[i].z), QuickGelu(x[i].w));
+    }
+    return;
+  }
+#pragma unroll
+  for (int i = 0; i < kTiles; ++i) x[i] = ActivateExactly(activation, x[i]);
 }
 
 __device__ __forceinline__ uint2 PackFour(float4 x) {
   return make_uint2(Bfloat16::Pack(x.x, x.y), Bfloat16::Pack(x.z, x.w));
+}
+__device__ __forceinline__ float4 Sum(float4 a, float4 b) {
+  return make_float4(a.x + b.x, a.y + b.y, a.z + b.z, a.w + b.w);
 }
 // What is left of x when it has been packed.
 __device__ __forceinline__ float4 RestOf(float4 x, uint2 packed) {
@@ -49,39 +61,33 @@ __device__ __forceinline__ float4 RestOf(float4 x, uint2 packed) {
   return make_float4(x.x - low.x, x.y - low.y, x.z - high.x, x.w - high.y);
 }
 
-template <class S, int kSlots>
+template <class S, int kGroups>
 class ProductWarp {
  public:
   using Memory = GroupMemory<S>;
+  using Team = TeamMemory<S>;
+  using Block = BlockMemory<S, kGroups>;
 
-  __device__ ProductWarp(const StepArguments& a, const Group<S>& group, int group_index,
-                         const RingReader<kSlots>& ring, BoundedWait wait)
+  // `shared`: address of the block's shared memory.
+  __device__ ProductWarp(const StepArguments& a, uint32_t shared, const GroupRange& groups,
+                         GroupThreads threads, BoundedWait wait)
       : a_(a),
-        group_(group),
-        group_index_(group_index),
-        threads_{1 + group_index},
-        at_(threads_.Thread()),
+        areas_(shared + Block::kGroupAreas),
+        sums_(shared + Block::kTeams + (threads.barrier - 1) * Team::kBytes),
+        groups_(groups),
+        threads_(threads),
+        at_(threads.Thread()),
         rank_(static_cast<int>(RankInCluster())),
-        is_row_(at_.column < group.rows),
-        ring_(ring),
-        wait_(wait),
-        hidden_{group.Barrier(Signal::kHidden)},
-        mixed_{group.Barrier(Signal::kMixed)},
-        expanded_{group.Barrier(Signal::kExpanded)},
-        logits_{group.Barrier(Signal::kLogits)},
-        tokens_{group.Barrier(Signal::kTokens)} {
+        ring_{shared + Block::kRing, shared + Block::kFull, shared + Block::kEmpty},
+        wait_(wait) {
+#pragma unroll
     for (int i = 0; i < kSentBlocks; ++i) {
-      to_[i] = AddressIn(group.area, at_.warp * kSentBlocks + i) - group.area;
+      to_[i] = AddressIn(shared, at_.warp * kSentBlocks + i) - shared;
     }
-    if (!is_row_) return;
-    const DecodeRow& row = a.rows[group.first_row + at_.column];
-    position_ = row.position;
-    input_ = row.input;
-    start_ = a.sequences[row.slot].start;
   }
 
   __device__ void Run() {
-    FindDrawnRow();
+    FindDrawnRows();
     for (int step = 0; step < a_.steps; ++step) {
       Embed(step);
       for (int layer = 0; layer < a_.n_layer; ++layer) {
@@ -93,88 +99,136 @@ class ProductWarp {
       Head();
       Draw(step);
     }
-    if (draws_ && threads_.Thread() == 0) a_.rows[drawn_at_] = drawn_row_;
+    LeaveDrawnRows();
   }
 
  private:
   static constexpr int kSentBlocks = kBlocks / kProductWarps;  // that a warp sends to
+  // Fragments of weights that a warp holds through a stage: with two teams registers are few.
+  static constexpr int kHeld = TeamsOf(kGroups) == 1 ? 8 : 4;
+
+  // Where the shares of a unit of work, a group in a stage, are put together.
+  struct UnitSums {
+    uint32_t sums;
+    uint32_t moments;
+  };
+
+  template <typename Work>
+  __device__ __forceinline__ void ForEachGroup(Work&& work) {
+    if constexpr (kGroups <= 2) {
+      work(Group<S>(a_, areas_, groups_.first));
+    } else {
+#pragma unroll 1
+      for (int index = groups_.first; index < groups_.end; ++index) {
+        work(Group<S>(a_, areas_, index));
+      }
+    }
+  }
+
+  __device__ __forceinline__ bool IsRow(const Group<S>& group) const {
+    return at_.column < group.rows;
+  }
+  __device__ __forceinline__ UnitSums NextSums() {
+    const uint32_t turn = sums_ + turn_ * Team::kTurnBytes;
+    turn_ ^= 1;
+    return {turn + Team::kSums, turn + Team::kMoments};
+  }
+  __device__ __forceinline__ void WaitFor(const Group<S>& group, Signal signal) {
+    wait_.For(group.Barrier(signal), parities_ >> static_cast<int>(signal) & 1);
+  }
 
   __device__ __forceinline__ bool KeepsBooks() const {
     return at_.warp == kProductWarps - 1 && at_.lane == 0;
   }
-  // Ends a stage, once its warps have passed a barrier after reading: its weights' place is free,
-  // and what `signal` told may come again. Nobody waits for this: what has been sent goes first.
-  __device__ __forceinline__ void EndStage(int chunks, Signal signal, int bytes) {
-    if (KeepsBooks()) {
-      ring_.Release();
-      Expect(group_.Barrier(signal), bytes);
-    }
+  // Ends a unit, once the team has passed a barrier after reading: what `signal` told may come
+  // again. Nobody waits for this: what has been sent goes first.
+  __device__ __forceinline__ void EndUnit(const Group<S>& group, Signal signal, int bytes) const {
+    if (KeepsBooks()) Expect(group.Barrier(signal), bytes);
+  }
+  // Ends a stage of all groups: its weights' place is free. What of them a unit needs after its
+  // barrier it reads before.
+  __device__ __forceinline__ void EndStage(int chunks, Signal signal) {
+    if (KeepsBooks()) ring_.Release();
     ring_.Advance(chunks);
+    parities_ ^= 1U << static_cast<int>(signal);
   }
 
   // Four elements of the lane's column to all blocks.
-  __device__ __forceinline__ void SendToAll(uint32_t operand, int step, float4 x, Signal signal) {
+  __device__ __forceinline__ void SendToAll(const Group<S>& group, int operand, int step, float4 x,
+                                            Signal signal) const {
     const uint2 packed = PackFour(x);
     const uint32_t place =
-        operand + step * kOperandBytes + at_.column * kColumnBytes + at_.quad * 8;
+        group.area + operand + step * kOperandBytes + at_.column * kColumnBytes + at_.quad * 8;
+    if (!IsRow(group)) return;
 #pragma unroll
     for (int i = 0; i < kSentBlocks; ++i) {
-      if (is_row_) Send(place + to_[i], packed, group_.Barrier(signal) + to_[i]);
+      Send(place + to_[i], packed, group.Barrier(signal) + to_[i]);
     }
-  }
-  __device__ __forceinline__ void SendResidual() {
-    SendToAll(group_.area + Memory::kHidden, rank_, residual_, Signal::kHidden);
-  }
-  __device__ __forceinline__ void AddToResidual(float4 x, float4 bias) {
-    residual_.x += x.x + bias.x;
-    residual_.y += x.y + bias.y;
-    residual_.z += x.z + bias.z;
-    residual_.w += x.w + bias.w;
   }
 
-  // The input of the step: x(t-1) and its position.
+  // The residual stream: four elements of the lane's column, the same for every warp.
+  __device__ __forceinline__ uint32_t ResidualOf(const Group<S>& group) const {
+    return group.area + Memory::kResidual + at_.lane * 16;
+  }
+  __device__ __forceinline__ void SendResidual(const Group<S>& group, float4 residual) const {
+    SendToAll(group, Memory::kHidden, rank_, residual, Signal::kHidden);
+    if (at_.warp == 0) Store(ResidualOf(group), residual);
+  }
+
+  // The inputs of the step: x(t-1) and its position.
   __device__ void Embed(int step) {
-    const RowEmbedding embedding(a_.tables, position_ + step, rank_ * kTile + at_.quad * 4);
-    if (step > 0) {
-      tokens_.Wait(wait_);
-      input_ = static_cast<int32_t>(Load4(group_.area + Memory::kTokens + at_.column * 4));
-    }
-    if (is_row_) residual_ = embedding.With(input_, start_);
-    SendResidual();
+    ForEachGroup([&](const Group<S>& group) {
+      const DecodeRow& row = a_.rows[group.first_row + (IsRow(group) ? at_.column : 0)];
+      const RowEmbedding embedding(a_.tables, row.position + step, rank_ * kTile + at_.quad * 4);
+      const float* const start = a_.sequences[row.slot].start;
+      int32_t input = row.input;
+      if (step > 0) {
+        WaitFor(group, Signal::kTokens);
+        input = static_cast<int32_t>(Load4(group.area + Memory::kTokens + at_.column * 4));
+      }
+      float4 residual = make_float4(0, 0, 0, 0);
+      if (IsRow(group)) residual = embedding.With(input, start);
+      SendResidual(group, residual);
+    });
+    if (step > 0) parities_ ^= 1U << static_cast<int>(Signal::kTokens);
   }
 
   // q, k, v = W norm(H), each to the block that attends for its sequence and head.
   __device__ void QueryKeyValue() {
     constexpr int kTiles = S::kQkvTiles;
-    const uint32_t sums = group_.area + Memory::kWideSums;
-    const uint32_t moments = group_.area + Memory::kMoments;
-    Product<kTiles, 1, true> product;
+    Product<kTiles, 1, true, kHeld> product;
     ring_.Wait(wait_);
     product.Fetch(ring_, at_);
     const int tile = min(at_.warp, kTiles - 1);  // the warp's own
-    const TileConstants constants = TileConstants::Of(ring_.Chunk(tile), at_);
-    hidden_.Wait(wait_);
-    product.Multiply(ring_, at_, group_.area + Memory::kHidden, sums, Memory::kWidePitch, moments);
-    threads_.Sync();
-    if (at_.warp < kTiles && is_row_) {
-      const Normaliser norm = Normaliser::Of(moments, at_.column, a_.norm_epsilon);
-      const float4 x = norm.Apply(SumOfWarps(sums, Memory::kWidePitch, tile, at_),
-                                  constants.row_sums, constants.bias);
-      SendToAttention((rank_ * kTiles + tile) * kTile + at_.quad * 4, x);
-    }
-    EndStage(kTiles, Signal::kHidden, group_.HiddenBytes());
+    ForEachGroup([&](const Group<S>& group) {
+      const UnitSums unit = NextSums();
+      WaitFor(group, Signal::kHidden);
+      product.Multiply(ring_, at_, group.area + Memory::kHidden, unit.sums, Team::kPitch,
+                       unit.moments);
+      const TileConstants constants = TileConstants::Of(ring_.Chunk(tile), at_);
+      threads_.Sync();
+      if (at_.warp < kTiles && IsRow(group)) {
+        const Normaliser norm = Normaliser::Of(unit.moments, at_.column, a_.norm_epsilon);
+        const float4 sums = SumOfWarps(unit.sums, Team::kPitch, tile, at_);
+        SendToAttention(group, (rank_ * kTiles + tile) * kTile + at_.quad * 4,
+                        norm.Apply(sums, constants.row_sums, constants.bias));
+      }
+      EndUnit(group, Signal::kHidden, group.HiddenBytes());
+    });
+    EndStage(kTiles, Signal::kHidden);
   }
 
   // Outputs `first` to `first` + 3 of [head][query | key | value].
-  __device__ __forceinline__ void SendToAttention(int first, float4 x) {
+  __device__ __forceinline__ void SendToAttention(const Group<S>& group, int first,
+                                                  float4 x) const {
     const int head = first / S::kHeadOutputs;
     const int within = first % S::kHeadOutputs;
     const int pair = at_.column * S::kHeads + head;
     const int index = pair / kBlocks;  // of the block's pairs
-    const uint32_t vectors = group_.area + Memory::kQueries + index * Memory::kPairBytes;
-    const uint32_t local = group_.area;
-    const uint32_t there = AddressIn(local, Group<S>::BlockOf(pair)) - local;
-    const uint32_t barrier = group_.Barrier(Signal::kPair, index) + there;
+    const uint32_t vectors = group.area + Memory::kQueries + index * Memory::kPairBytes;
+    const uint32_t local = group.area;
+    const uint32_t there = AddressIn(local, group.BlockOf(pair)) - local;
+    const uint32_t barrier = group.Barrier(Signal::kPair, index) + there;
     const uint2 packed = PackFour(x);
     if (within < S::kKey) {
       Send(vectors + within * 2 + there, packed, barrier);
@@ -186,132 +240,150 @@ class ProductWarp {
   }
 
   // H += O attend(q, K_S, V_S)
-  __device__ void Output() {
-    Accumulate<S::kMixedChunks>(mixed_, Memory::kMixed, Signal::kMixed, group_.MixedBytes());
-  }
+  __device__ void Output() { Accumulate<S::kMixedChunks, Signal::kMixed>(Memory::kMixed); }
   // H += down(f(up(norm(H))))
-  __device__ void Down() {
-    Accumulate<S::kFfTiles>(expanded_, Memory::kExpanded, Signal::kExpanded,
-                            group_.ExpandedBytes());
-  }
+  __device__ void Down() { Accumulate<S::kFfTiles, Signal::kExpanded>(Memory::kExpanded); }
 
   // The block's tile of a product of `kChunks` chunks of inputs, added to the residual stream.
-  template <int kChunks>
-  __device__ __forceinline__ void Accumulate(Exchange& inputs, int operand, Signal signal,
-                                             int bytes) {
-    const uint32_t sums = group_.area + Memory::kNarrowSums;
-    Product<1, kChunks, false> product;
+  template <int kChunks, Signal kSignal>
+  __device__ __forceinline__ void Accumulate(int operand) {
+    Product<1, kChunks, false, kHeld> product;
     ring_.Wait(wait_);
     product.Fetch(ring_, at_);
     const float4 bias = LoadFloats(ring_.Chunk(0) + kBiasAt + at_.quad * 16);
-    inputs.Wait(wait_);
-    product.Multiply(ring_, at_, group_.area + operand, sums, Memory::kNarrowPitch, 0);
-    threads_.Sync();
-    AddToResidual(SumOfWarps(sums, Memory::kNarrowPitch, 0, at_), bias);
-    SendResidual();
-    EndStage(kChunks, signal, bytes);
+    ForEachGroup([&](const Group<S>& group) {
+      const UnitSums unit = NextSums();
+      const float4 residual = LoadFloats(ResidualOf(group));
+      WaitFor(group, kSignal);
+      product.Multiply(ring_, at_, group.area + operand, unit.sums, Team::kPitch, 0);
+      threads_.Sync();
+      const float4 x = SumOfWarps(unit.sums, Team::kPitch, 0, at_);
+      SendResidual(group, Sum(residual, Sum(x, bias)));
+      EndUnit(group, kSignal, group.InputBytes(kSignal));
+    });
+    EndStage(kChunks, kSignal);
   }
 
   // f(up(norm(H)))
   __device__ void Up() {
     constexpr int kTiles = S::kFfTiles;
-    const uint32_t sums = group_.area + Memory::kWideSums;
-    const uint32_t moments = group_.area + Memory::kMoments;
-    Product<kTiles, 1, true> product;
+    Product<kTiles, 1, true, kHeld> product;
     ring_.Wait(wait_);
     product.Fetch(ring_, at_);
-    TileConstants constants[kTiles];
+    ForEachGroup([&](const Group<S>& group) {
+      const UnitSums unit = NextSums();
+      WaitFor(group, Signal::kHidden);
+      product.Multiply(ring_, at_, group.area + Memory::kHidden, unit.sums, Team::kPitch,
+                       unit.moments);
+      TileConstants constants[kTiles];
 #pragma unroll
-    for (int tile = 0; tile < kTiles; ++tile) {
-      constants[tile] = TileConstants::Of(ring_.Chunk(tile), at_);
-    }
-    hidden_.Wait(wait_);
-    product.Multiply(ring_, at_, group_.area + Memory::kHidden, sums, Memory::kWidePitch, moments);
-    threads_.Sync();
-    const Normaliser norm = Normaliser::Of(moments, at_.column, a_.norm_epsilon);
+      for (int tile = 0; tile < kTiles; ++tile) {
+        constants[tile] = TileConstants::Of(ring_.Chunk(tile), at_);
+      }
+      threads_.Sync();
+      const Normaliser norm = Normaliser::Of(unit.moments, at_.column, a_.norm_epsilon);
+      float4 x[kTiles];
 #pragma unroll
-    for (int tile = 0; tile < kTiles; ++tile) {
-      const float4 x = norm.Apply(SumOfWarps(sums, Memory::kWidePitch, tile, at_),
-                                  constants[tile].row_sums, constants[tile].bias);
-      SendToAll(group_.area + Memory::kExpanded, rank_ * kTiles + tile,
-                ActivateFour(a_.activation, x), Signal::kExpanded);
-    }
-    EndStage(kTiles, Signal::kHidden, group_.HiddenBytes());
+      for (int tile = 0; tile < kTiles; ++tile) {
+        const float4 sums = SumOfWarps(unit.sums, Team::kPitch, tile, at_);
+        x[tile] = norm.Apply(sums, constants[tile].row_sums, constants[tile].bias);
+      }
+      ActivateAll(a_.activation, x);
+#pragma unroll
+      for (int tile = 0; tile < kTiles; ++tile) {
+        SendToAll(group, Memory::kExpanded, rank_ * kTiles + tile, x[tile], Signal::kExpanded);
+      }
+      EndUnit(group, Signal::kHidden, group.HiddenBytes());
+    });
+    EndStage(kTiles, Signal::kHidden);
   }
 
   // logits = head(norm(H)), each sequence's to the block that draws for it.
   __device__ void Head() {
-    const uint32_t sums = group_.area + Memory::kWideSums;
-    const uint32_t moments = group_.area + Memory::kMoments;
-    Product<1, 1, true> product;
+    Product<1, 1, true, kHeld> product;
     ring_.Wait(wait_);
     product.Fetch(ring_, at_);
-    const TileConstants constants = TileConstants::Of(ring_.Chunk(0), at_);
-    hidden_.Wait(wait_);
-    product.Multiply(ring_, at_, group_.area + Memory::kHidden, sums, Memory::kWidePitch, moments);
-    threads_.Sync();
-    EndStage(1, Signal::kHidden, group_.HiddenBytes());
-    if (KeepsBooks()) Expect(group_.Barrier(Signal::kTokens), group_.TokenBytes());
-    if (at_.warp != 0 || !is_row_) return;
+    ForEachGroup([&](const Group<S>& group) {
+      const UnitSums unit = NextSums();
+      WaitFor(group, Signal::kHidden);
+      product.Multiply(ring_, at_, group.area + Memory::kHidden, unit.sums, Team::kPitch,
+                       unit.moments);
+      const TileConstants constants = TileConstants::Of(ring_.Chunk(0), at_);
+      threads_.Sync();
+      EndUnit(group, Signal::kHidden, group.HiddenBytes());
+      EndUnit(group, Signal::kTokens, group.TokenBytes());
+      if (at_.warp == 0 && IsRow(group)) SendLogits(group, unit, constants);
+    });
+    EndStage(1, Signal::kHidden);
+  }
+  __device__ __forceinline__ void SendLogits(const Group<S>& group, const UnitSums& unit,
+                                             const TileConstants& constants) const {
     Normaliser norm;
-    if (a_.final_norm) norm = Normaliser::Of(moments, at_.column, a_.final_epsilon);
-    const float4 logits = norm.Apply(SumOfWarps(sums, Memory::kWidePitch, 0, at_),
-                                     constants.row_sums, constants.bias);
-    const int block = DrawingBlock(at_.column, group_index_);
+    if (a_.final_norm) norm = Normaliser::Of(unit.moments, at_.column, a_.final_epsilon);
+    const float4 logits =
+        norm.Apply(SumOfWarps(unit.sums, Team::kPitch, 0, at_), constants.row_sums, constants.bias);
+    const int block = DrawingBlock(at_.column, group.index);
     const uint32_t place =
-        group_.area + Memory::kLogits + (rank_ * kTile + at_.quad * 4) * sizeof(float);
-    Send(AddressIn(place, block), logits, AddressIn(group_.Barrier(Signal::kLogits), block));
+        group.area + Memory::kLogits + (rank_ * kTile + at_.quad * 4) * sizeof(float);
+    Send(AddressIn(place, block), logits, AddressIn(group.Barrier(Signal::kLogits), block));
   }
 
-  // Whether this block draws for one of the group's rows, and for which.
-  __device__ void FindDrawnRow() {
-    const int twice = (rank_ - group_index_ + kBlocks) % kBlocks;
-    draws_ = twice % 2 == 0 && twice / 2 < group_.rows;
-    if (!draws_) return;
-    drawn_column_ = twice / 2;
-    drawn_at_ = group_.first_row + drawn_column_;
-    drawn_row_ = a_.rows[drawn_at_];
+  // The rows that this block draws for are kept in shared memory while it does.
+  __device__ void FindDrawnRows() {
+    ForEachGroup([&](const Group<S>& group) {
+      const int column = DrawnColumn(rank_, group.index);
+      if (column >= group.rows) return;
+      if (threads_.Thread() == 0) DrawnRowOf(group) = a_.rows[group.first_row + column];
+    });
+    threads_.Sync();
+  }
+  __device__ void LeaveDrawnRows() {
+    ForEachGroup([&](const Group<S>& group) {
+      const int column = DrawnColumn(rank_, group.index);
+      if (column >= group.rows) return;
+      if (threads_.Thread() == 0) a_.rows[group.first_row + column] = DrawnRowOf(group);
+    });
+  }
+  static __device__ __forceinline__ DecodeRow& DrawnRowOf(const Group<S>& group) {
+    static_assert(sizeof(DecodeRow) <= Memory::kDrawnRowBytes);
+    return *static_cast<DecodeRow*>(__cvta_shared_to_generic(group.area + Memory::kDrawnRow));
   }
 
   __device__ void Draw(int step) {
-    if (!draws_) return;
-    logits_.Wait(wait_);
-    auto& scratch = *reinterpret_cast<DrawingScratch*>(
-        __cvta_shared_to_generic(group_.area + Memory::kScratch));
-    const auto* const logits =
-        static_cast<const float*>(__cvta_shared_to_generic(group_.area + Memory::kLogits));
-    const TokenPlace place = {group_.area + Memory::kTokens + drawn_column_ * 4,
-                              group_.Barrier(Signal::kTokens), step + 1 < a_.steps};
-    drawn_row_ =
-        Next(drawn_row_, DrawRow(a_, drawn_row_, drawn_at_, logits, scratch, threads_, place));
-    if (KeepsBooks()) Expect(group_.Barrier(Signal::kLogits), Group<S>::kLogitBytes);
+    ForEachGroup([&](const Group<S>& group) {
+      const int column = DrawnColumn(rank_, group.index);
+      if (column >= group.rows) return;
+      WaitFor(group, Signal::kLogits);
+      static_assert(sizeof(DrawingScratch) <= kScratchBytes);
+      auto& scratch =
+          *static_cast<DrawingScratch*>(__cvta_shared_to_generic(group.area + Memory::kScratch));
+      const auto* const logits =
+          static_cast<const float*>(__cvta_shared_to_generic(group.area + Memory::kLogits));
+      const TokenPlace place = {group.area + Memory::kTokens + column * 4,
+                                group.Barrier(Signal::kTokens), step + 1 < a_.steps};
+      const DecodeRow row = DrawnRowOf(group);
+      const int32_t token =
+          DrawRow(a_, row, group.first_row + column, logits, scratch, threads_, place);
+      if (threads_.Thread() == 0) DrawnRowOf(group) = Next(row, token);
+      EndUnit(group, Signal::kLogits, Group<S>::kLogitBytes);
+    });
+    parities_ ^= 1U << static_cast<int>(Signal::kLogits);
   }
 
   const StepArguments& a_;
-  const Group<S> group_;
-  const int group_index_;
+  const uint32_t areas_;  // of the groups
+  const uint32_t sums_;   // of the team
+  const GroupRange groups_;
   const GroupThreads threads_;
   const LaneOf at_;
   const int rank_;
-  const bool is_row_;  // whether the lane's column is a sequence
-  RingReader<kSlots> ring_;
+  RingReader<Block::kSlots> ring_;
   BoundedWait wait_;
-  Exchange hidden_;
-  Exchange mixed_;
-  Exchange expanded_;
-  Exchange logits_;
-  Exchange tokens_;
   uint32_t to_[kSentBlocks];  // from an address of this block to those it sends to
-
-  int position_ = 0;  // of the column's first step
-  int32_t input_ = -1;
-  const float* start_ = nullptr;
-  float4 residual_ = {};
-
-  bool draws_ = false;
-  int drawn_column_ = 0;
-  int drawn_at_ = 0;  // of the rows
-  DecodeRow drawn_row_;
+  // Of the phase that is waited for next, bit by signal: the team's groups go through stages
+  // together.
+  uint32_t parities_ = 0;
+  int turn_ = 0;  // which of the sums' two places
 };
 
 }  // namespace strided::cuda::cluster

@@ -19,12 +19,17 @@ namespace strided::cuda::cluster {
 __device__ __forceinline__ int DrawingBlock(int column, int group) {
   return (2 * column + group) % kBlocks;
 }
+// The column of the group that block `rank` draws for; kColumns: none.
+__device__ __forceinline__ int DrawnColumn(int rank, int group) {
+  const int twice = (rank - group + kBlocks) % kBlocks;
+  return twice % 2 == 0 ? twice / 2 : kColumns;
+}
 
 // The product warps of a group, as DeviceBlockOf wants them.
 struct GroupThreads {
   int barrier = 0;  // of the block
   __device__ int Thread() const { return static_cast<int>(threadIdx.x) % Threads(); }
-  static __device__ int Threads() { return 32 * kProductWarps; }
+  static constexpr __device__ int Threads() { return 32 * kProductWarps; }
   __device__ void Sync() const { SyncThreads(barrier, Threads()); }
 };
 

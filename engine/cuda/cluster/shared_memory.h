@@ -2,7 +2,9 @@
 //
 //   ring      chunks of weights, as many as there is room for
 //   outputs   partial outputs of the attention warps, twice, in turns
-//   groups    kGroups areas: operands, partial sums, queries, logits, tokens, barriers
+//   teams     what the product warps tell each other
+//   groups    an area each: operands, residual stream, queries, logits, tokens, barriers
+//   plans     of the attention warps' next units of work
 //   pairs     what the attention warps keep of each of the block's pairs
 //   barriers  of the ring
 //
@@ -11,6 +13,8 @@
 #ifndef STRIDED_ENGINE_CUDA_CLUSTER_SHARED_MEMORY_H_
 #define STRIDED_ENGINE_CUDA_CLUSTER_SHARED_MEMORY_H_
 
+#include <type_traits>
+
 #include "engine/cuda/cluster/cluster_sizes.h"
 
 namespace strided::cuda::cluster {
@@ -18,19 +22,29 @@ namespace strided::cuda::cluster {
 inline constexpr int kSharedLimit = 227 * 1024;  // of a block, from sm_90 on
 inline constexpr int kBarrierBytes = 8;
 inline constexpr int kStageBarriers = 8;  // stages of weights that are under way at most
+inline constexpr int kPlannedPairs = 64;  // units that the attention warps know ahead
+inline constexpr int kPlannedPairBytes = 64;
+inline constexpr int kScratchBytes = 17'984;  // of a sampler
 
 constexpr int RoundUp(int bytes, int to) { return (bytes + to - 1) / to * to; }
+
+// What a team's warps tell each other, twice: units of work take turns, so that a warp may be one
+// ahead of another that still reads. Offsets from a turn's start.
+template <class S>
+struct TeamMemory {
+  // Column pitch of partial sums [warp][column][outputs]: 4 floats more, so that the lanes of a
+  // fragment write to different banks.
+  static constexpr int kPitch =
+      (S::kQkvTiles > S::kFfTiles ? S::kQkvTiles : S::kFfTiles) * kTile + 4;
+  static constexpr int kSums = 0;
+  static constexpr int kMoments = kSums + kProductWarps * kColumns * kPitch * 4;
+  static constexpr int kTurnBytes = RoundUp(kMoments + kProductWarps * kColumns * 8, 128);
+  static constexpr int kBytes = 2 * kTurnBytes;
+};
 
 // A group's area. Offsets from its start.
 template <class S>
 struct GroupMemory {
-  // Column pitch of partial sums [warp][column][outputs]: 4 floats more, so that the lanes of a
-  // fragment write to different banks.
-  static constexpr int kWidePitch =
-      (S::kQkvTiles > S::kFfTiles ? S::kQkvTiles : S::kFfTiles) * kTile + 4;
-  static constexpr int kNarrowPitch = kTile + 4;
-  static constexpr int PartialBytes(int pitch) { return kProductWarps * kColumns * pitch * 4; }
-
   // Of a (sequence, head) pair: the query as the sum of two bfloat16 vectors, key, value.
   static constexpr int kKeyAt = 2 * S::kKey * 2;
   static constexpr int kValueAt = 3 * S::kKey * 2;
@@ -39,46 +53,64 @@ struct GroupMemory {
   static constexpr int kHidden = 0;  // the residual stream, as an operand
   static constexpr int kMixed = kHidden + kWidth / kTile * kOperandBytes;
   static constexpr int kExpanded = kMixed + S::kMixedChunks * kChunkSteps * kOperandBytes;
-  // The sums of the stages that split a layer's first and third product, and of the others:
-  // stages take turns, so that a warp may be a stage ahead of one that still reads.
-  static constexpr int kWideSums = kExpanded + S::kFfTiles * kChunkSteps * kOperandBytes;
-  static constexpr int kNarrowSums = kWideSums + PartialBytes(kWidePitch);
-  static constexpr int kMoments = kNarrowSums + PartialBytes(kNarrowPitch);
-  static constexpr int kQueries = kMoments + kProductWarps * kColumns * 8;
-  static constexpr int kLogits = RoundUp(kQueries + S::kPairs * kPairBytes, 16);
+  // The block's own elements of the residual stream, [column][16] float32.
+  static constexpr int kResidual = kExpanded + S::kFfTiles * kChunkSteps * kOperandBytes;
+  static constexpr int kQueries = kResidual + kColumns * kTile * 4;
+  static constexpr int kPairsEnd = kQueries + S::kPairs * kPairBytes;
+  // A sampler's scratch lies over what is idle from a step's head to the next step's inputs.
+  static constexpr int kScratch = kHidden;
+  static constexpr int kLogits = RoundUp(kPairsEnd > kScratchBytes ? kPairsEnd : kScratchBytes, 16);
   static constexpr int kTokens = kLogits + kMaxVocab * 4;
-  static constexpr int kBarriers = kTokens + kColumns * 4;
+  static constexpr int kDrawnRow = kTokens + kColumns * 4;
+  static constexpr int kDrawnRowBytes = 32;
+  static constexpr int kBarriers = kDrawnRow + kDrawnRowBytes;
   static constexpr int kBarrierCount = 5 + S::kPairs;
   static constexpr int kBytes = RoundUp(kBarriers + kBarrierCount * kBarrierBytes, 128);
-
-  // A sampler's scratch lies over what is idle between the head and the next step's attention.
-  static constexpr int kScratch = kMixed;
-  static constexpr int kScratchBytes = kQueries - kMixed;
 };
 
-template <class S>
+// kGroups: that there is room for.
+template <class S, int kGroups>
 struct BlockMemory {
   static constexpr int kOutputPitch = S::kValue;  // floats of a warp's partial output
-  static constexpr int kOutputBytes = kAttentionWarps * (kOutputPitch + 2) * 4;
+  static constexpr int kOutputBytes =
+      RoundUp(kAttentionWarps * (kOutputPitch + 2) * 4, 128);  // of a turn
 
   static constexpr int kPairStateBytes = 32;
   static constexpr int kFixedBytes =
-      2 * RoundUp(kOutputBytes, 128) + kGroups * S::kPairs * kPairStateBytes +
-      kGroups * GroupMemory<S>::kBytes + 2 * kStageBarriers * kBarrierBytes;
+      2 * kOutputBytes + TeamsOf(kGroups) * TeamMemory<S>::kBytes +
+      kGroups * (GroupMemory<S>::kBytes + S::kPairs * kPairStateBytes) +
+      kPlannedPairs * kPlannedPairBytes + 2 * kStageBarriers * kBarrierBytes;
   static constexpr int kSlots = (kSharedLimit - kFixedBytes) / kChunkBytes;
+  // Whether two stages of weights fit.
+  static constexpr bool kFits =
+      kSlots >= 2 * S::kFfTiles && kSlots >= S::kQkvTiles + S::kMixedChunks;
 
   static constexpr int kRing = 0;
   static constexpr int kOutputs = RoundUp(kSlots * kChunkBytes, 128);
-  static constexpr int kGroupAreas = kOutputs + 2 * RoundUp(kOutputBytes, 128);
-  static constexpr int kPairStates = kGroupAreas + kGroups * GroupMemory<S>::kBytes;
+  static constexpr int kTeams = kOutputs + 2 * kOutputBytes;
+  static constexpr int kGroupAreas = kTeams + TeamsOf(kGroups) * TeamMemory<S>::kBytes;
+  static constexpr int kPlans = kGroupAreas + kGroups * GroupMemory<S>::kBytes;
+  static constexpr int kPairStates = kPlans + kPlannedPairs * kPlannedPairBytes;
   static constexpr int kFull = kPairStates + kGroups * S::kPairs * kPairStateBytes;
   static constexpr int kEmpty = kFull + kStageBarriers * kBarrierBytes;
   static constexpr int kBytes = kEmpty + kStageBarriers * kBarrierBytes;
-
-  static_assert(kSlots >= 2 * S::kFfTiles && kSlots >= S::kQkvTiles + S::kMixedChunks,
-                "two stages of weights fit");
-  static_assert(kBytes <= kSharedLimit);
 };
+
+// Calls visit(std::integral_constant<int, groups>()) for each number of groups that there is a
+// kernel for, ascending, until one returns true.
+template <class S, typename Visit>
+constexpr bool VisitGroups(Visit&& visit) {
+  const auto if_it_fits = [&](auto groups) {
+    if constexpr (BlockMemory<S, groups>::kFits) return visit(groups);
+    return false;
+  };
+  return if_it_fits(std::integral_constant<int, 1>()) ||
+         if_it_fits(std::integral_constant<int, 2>()) ||
+         if_it_fits(std::integral_constant<int, 3>()) ||
+         (!BlockMemory<S, kMostGroups>::kFits &&
+          if_it_fits(std::integral_constant<int, kMostGroups - 1>())) ||
+         if_it_fits(std::integral_constant<int, kMostGroups>());
+}
 
 }  // namespace strided::cuda::cluster
 

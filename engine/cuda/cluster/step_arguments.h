@@ -31,6 +31,7 @@ struct StepArguments {
   int steps = 0;
   // Group g of cluster c has the rows from (g * clusters + c) * group_rows on.
   int clusters = 0;
+  int groups = 0;      // of a cluster
   int group_rows = 0;  // 1 to kColumns
 
   // As in SampleArguments: row r of step s has entry (row.step + s) * max_rows + r.
@@ -40,8 +41,10 @@ struct StepArguments {
   int top_stride = 0;
   int max_rows = 0;
 
-  int32_t* error = nullptr;  // 0; else which warp of which block has waited in vain
+  int32_t* error = nullptr;  // 0; else ErrorWordOf a warp that has waited in vain
 };
+
+constexpr int32_t ErrorWordOf(int block, int warp) { return 1 + block * 32 + warp; }
 
 }  // namespace strided::cuda::cluster
 

@@ -11,56 +11,75 @@
 
 namespace strided::cuda::cluster {
 
+// Registers of a thread where there are two teams: the kernel starts with 128 for each, and the
+// attention warps, which hold keys and values, take some of the product warps'.
+inline constexpr int kProductRegisters = 104;
+inline constexpr int kAttentionRegisters = 256 - kProductRegisters;
+
 // By one thread, before anything else.
-template <class S>
+template <class S, int kGroups>
 __device__ void InitBarriers(const StepArguments& a, uint32_t shared) {
-  using Memory = BlockMemory<S>;
-  int groups = 0;
-  for (int index = 0; index < kGroups; ++index) {
-    const Group<S> group(a, shared + Memory::kGroupAreas, index);
-    group.Init(static_cast<int>(RankInCluster()));
-    groups += group.rows > 0 ? 1 : 0;
+  using Memory = BlockMemory<S, kGroups>;
+  constexpr int kTeams = TeamsOf(kGroups);
+  int teams = 0;
+  for (int team = 0; team < kTeams; ++team) {
+    const GroupRange groups = GroupRange::OfTeam(a, team, kTeams);
+    teams += groups.empty() ? 0 : 1;
+    for (int index = groups.first; index < groups.end; ++index) {
+      Group<S>(a, shared + Memory::kGroupAreas, index).Init(static_cast<int>(RankInCluster()));
+    }
   }
   for (int i = 0; i < kStageBarriers; ++i) {
     InitBarrier(shared + Memory::kFull + i * kBarrierBytes, 1);
-    InitBarrier(shared + Memory::kEmpty + i * kBarrierBytes, groups);
+    InitBarrier(shared + Memory::kEmpty + i * kBarrierBytes, teams);
   }
   PublishBarriers();
 }
 
-template <class S>
+// By all warps of a warpgroup.
+template <int kRegisters>
+__device__ __forceinline__ void GiveRegisters() {
+  asm volatile("setmaxnreg.dec.sync.aligned.u32 %0;" ::"n"(kRegisters));
+}
+template <int kRegisters>
+__device__ __forceinline__ void TakeRegisters() {
+  asm volatile("setmaxnreg.inc.sync.aligned.u32 %0;" ::"n"(kRegisters));
+}
+
+template <class S, int kGroups>
 __device__ void RunWarp(const StepArguments& a, std::byte* memory, uint32_t shared) {
-  using Memory = BlockMemory<S>;
-  constexpr int kProductThreads = 32 * kProductWarps;
-  constexpr int kFirstAttention = kGroups * kProductThreads;
+  using Memory = BlockMemory<S, kGroups>;
+  constexpr int kTeams = TeamsOf(kGroups);
+  constexpr int kFirstAttention = kTeams * GroupThreads::Threads();
   constexpr int kFirstFetching = kFirstAttention + 32 * kAttentionWarps;
   const int thread = static_cast<int>(threadIdx.x);
-  const BoundedWait wait(a.error, 1 + static_cast<int>(blockIdx.x) * 32 + thread / 32);
-  const uint32_t full = shared + Memory::kFull;
-  const uint32_t empty = shared + Memory::kEmpty;
+  const BoundedWait wait(a.error, ErrorWordOf(static_cast<int>(blockIdx.x), thread / 32));
   if (thread < kFirstAttention) {
-    const int index = thread / kProductThreads;
-    const Group<S> group(a, shared + Memory::kGroupAreas, index);
-    if (group.rows == 0) return;
-    const RingReader<Memory::kSlots> ring = {shared + Memory::kRing, full, empty};
-    ProductWarp<S, Memory::kSlots>(a, group, index, ring, wait).Run();
-  } else if (thread < kFirstFetching) {
-    AttentionWarp<S>(a, memory, shared, thread - kFirstAttention, wait).Run();
-  } else if (thread == kFirstFetching) {
-    FillRing<S, Memory::kSlots>(a, shared + Memory::kRing, full, empty, wait);
+    if constexpr (kTeams == 2) GiveRegisters<kProductRegisters>();
+    const int team = thread / GroupThreads::Threads();
+    const GroupRange groups = GroupRange::OfTeam(a, team, kTeams);
+    if (!groups.empty()) ProductWarp<S, kGroups>(a, shared, groups, {1 + team}, wait).Run();
+  } else {
+    if constexpr (kTeams == 2) TakeRegisters<kAttentionRegisters>();
+    if (thread < kFirstFetching) {
+      AttentionWarp<S, kGroups>(a, memory, shared, thread - kFirstAttention, wait).Run();
+    } else if (thread == kFirstFetching) {
+      FillRing<S, Memory::kSlots>(a, shared + Memory::kRing, shared + Memory::kFull,
+                                  shared + Memory::kEmpty, wait);
+    }
   }
 }
 
-template <class S>
+template <class S, int kGroups>
 __global__ void __launch_bounds__(ThreadsOf(kGroups), 1)
     ClusterStepsKernel(const __grid_constant__ StepArguments a) {
 #if __CUDA_ARCH__ >= 900
   extern __shared__ __align__(128) std::byte memory[];
   const uint32_t shared = SharedAddress(memory);
-  if (threadIdx.x == 0) InitBarriers<S>(a, shared);
+  if (threadIdx.x == 0) InitBarriers<S, kGroups>(a, shared);
   __syncthreads();
   SyncCluster();
-  RunWarp<S>(a, memory, shared);
+  RunWarp<S, kGroups>(a, memory, shared);
   // No block leaves while another may still send to it.
   __syncwarp();
   SyncCluster();
@@ -68,9 +87,16 @@ __global__ void __launch_bounds__(ThreadsOf(kGroups), 1)
 }
 
 template <class S>
-CompiledKernel KernelOf() {
-  return {reinterpret_cast<const void*>(ClusterStepsKernel<S>), ThreadsOf(kGroups),
-          BlockMemory<S>::kBytes};
+CompiledKernel KernelOf(int groups) {
+  CompiledKernel compiled;
+  VisitGroups<S>([&](auto room) {
+    if (room < groups) return false;
+    compiled = {.kernel = reinterpret_cast<const void*>(ClusterStepsKernel<S, room>),
+                .threads = ThreadsOf(room),
+                .shared_bytes = BlockMemory<S, room>::kBytes};
+    return true;
+  });
+  return compiled;
 }
 
 }  // namespace strided::cuda::cluster

@@ -16,7 +16,7 @@ namespace strided::cuda::cluster {
 
 // A place in the order of stages.
 struct StageNumber {
-  int number = 0;
+  uint32_t number = 0;
 
   __device__ __forceinline__ uint32_t Barrier(uint32_t first) const {
     return first + number % kStageBarriers * kBarrierBytes;

@@ -34,6 +34,15 @@ struct Divisor {
   STRIDED_HOST_DEVICE int Remainder(int x) const { return x - Divide(x) * value; }
 };
 
+// Rows of a query's keys that lie in two stretches.
+struct KeyStretches {
+  int split = 0;         // the first key of the second stretch
+  int jump = 0;          // by which its rows are further on
+  bool straight = true;  // false: the rows are no such stretches
+
+  STRIDED_HOST_DEVICE int RowOf(int k) const { return k < split ? k : k + jump; }
+};
+
 // A head's pattern. N, the sequence's longest length, is given to each function.
 struct HeadRows {
   PatternKind kind = PatternKind::kDense;
@@ -160,6 +169,30 @@ struct HeadRows {
       default:  // dense, local, block, summary: row by row
         return k;
     }
+  }
+
+  // The same rows for all k at once, where they are two stretches.
+  STRIDED_HOST_DEVICE KeyStretches StretchesOf(int query, int max_length) const {
+    KeyStretches rows;
+    switch (kind) {
+      case PatternKind::kStrided:
+        rows.jump = ColumnStart(by_period.Remainder(query), max_length);
+        break;
+      case PatternKind::kPreviousBlock:
+        rows.jump = (by_period.Divide(query) - 1) % 2 * period;
+        break;
+      case PatternKind::kFixed:
+        rows.straight = !InOrder(max_length);
+        rows.split = by_period.Divide(query) * cells;
+        rows.jump = SummaryRows(max_length) - rows.split;
+        break;
+      case PatternKind::kLocalStrided:
+        rows.straight = false;
+        break;
+      default:  // dense, local, block, summary: row by row
+        break;
+    }
+    return rows;
   }
 
   // Where a position's key is written; -1: nowhere. A position has two homes at the most.

@@ -59,24 +59,36 @@ TEST(ChooseShapeTest, OnlyWhatWasMeasuredFasterIsTakenUnasked) {
   EXPECT_FALSE(IsFasterThanGraphs(Shape{4, 64, 64, 4}));
 }
 
-TEST(DealRowsTest, FewRowsHaveAClusterEach) {
-  EXPECT_EQ(DealRows(1, 7), (Deal{.clusters = 1, .group_rows = 1}));
-  EXPECT_EQ(DealRows(7, 7), (Deal{.clusters = 7, .group_rows = 1}));
-  EXPECT_EQ(DealRows(8, 7), (Deal{.clusters = 4, .group_rows = 2}));
+TEST(MostGroupsTest, AsManyGroupsAsSharedMemoryHolds) {
+  EXPECT_EQ(MostGroups(Shape{2, 64, 128, 2}), 5);
+  EXPECT_EQ(MostGroups(Shape{4, 64, 64, 4}), 4);  // a hidden layer twice as wide
 }
 
-TEST(DealRowsTest, RowsThatDoNotFitAtOnceAreSpreadOverAllTurns) {
-  EXPECT_EQ(DealRows(56, 7), (Deal{.clusters = 7, .group_rows = 8}));
-  EXPECT_EQ(DealRows(57, 7), (Deal{.clusters = 12, .group_rows = 5}));
+TEST(DealRowsTest, FewRowsHaveAClusterEach) {
+  EXPECT_EQ(DealRows(1, 7, 5), (Deal{.clusters = 1, .groups = 1, .group_rows = 1}));
+  EXPECT_EQ(DealRows(7, 7, 5), (Deal{.clusters = 7, .groups = 1, .group_rows = 1}));
+  EXPECT_EQ(DealRows(8, 7, 5), (Deal{.clusters = 4, .groups = 1, .group_rows = 2}));
+  EXPECT_EQ(DealRows(56, 7, 5), (Deal{.clusters = 7, .groups = 1, .group_rows = 8}));
+}
+
+TEST(DealRowsTest, MoreRowsAreSpreadOverGroupsBeforeTheyTakeTurns) {
+  EXPECT_EQ(DealRows(57, 7, 5), (Deal{.clusters = 7, .groups = 2, .group_rows = 5}));
+  EXPECT_EQ(DealRows(64, 7, 5), (Deal{.clusters = 7, .groups = 2, .group_rows = 5}));
+  EXPECT_EQ(DealRows(256, 7, 5), (Deal{.clusters = 7, .groups = 5, .group_rows = 8}));
+  EXPECT_EQ(DealRows(256, 7, 4), (Deal{.clusters = 14, .groups = 3, .group_rows = 7}));
 }
 
 TEST(DealRowsTest, EveryRowIsInAGroup) {
   for (const int at_once : {1, 7, 8}) {
-    for (int rows = 1; rows <= 300; ++rows) {
-      const Deal deal = DealRows(rows, at_once);
-      ASSERT_LE(deal.group_rows, kColumns) << rows;
-      ASSERT_GE(deal.clusters * deal.group_rows, rows) << rows;
-      ASSERT_LT((deal.clusters - 1) * deal.group_rows, rows) << rows;
+    for (const int most_groups : {1, 4, 5}) {
+      for (int rows = 1; rows <= 300; ++rows) {
+        const Deal deal = DealRows(rows, at_once, most_groups);
+        ASSERT_LE(deal.group_rows, kColumns) << rows;
+        ASSERT_LE(deal.groups, most_groups) << rows;
+        ASSERT_GE(deal.clusters * deal.groups * deal.group_rows, rows) << rows;
+        // The first group of the last cluster has some.
+        ASSERT_LT((deal.clusters - 1) * deal.group_rows, rows) << rows;
+      }
     }
   }
 }

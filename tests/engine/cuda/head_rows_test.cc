@@ -78,6 +78,24 @@ TEST(HeadRowsTest, KeysAreTheRowsOfTheLayoutsStripsInOrder) {
   }
 }
 
+TEST(HeadRowsTest, StretchesAreTheRowsOfAllKeysAtOnce) {
+  for (const AttentionPattern& pattern : SomePatterns()) {
+    for (const int length : {1, 2, 7, 8, 9, 16, 50, 64}) {
+      const HeadRows head = HeadRows::Of(pattern);
+      for (int query = 0; query < length; ++query) {
+        const KeyStretches rows = head.StretchesOf(query, length);
+        const bool may_be_others =
+            pattern.kind() == PatternKind::kLocalStrided || pattern.kind() == PatternKind::kFixed;
+        EXPECT_TRUE(rows.straight || may_be_others) << PatternName(pattern.kind());
+        for (int k = 0; rows.straight && k < head.KeyCount(query); ++k) {
+          EXPECT_EQ(rows.RowOf(k), head.KeyRow(query, k, length))
+              << PatternName(pattern.kind()) << ", query " << query << " of " << length;
+        }
+      }
+    }
+  }
+}
+
 TEST(HeadRowsTest, MostKeysIsTheLargestCountSoFar) {
   for (const AttentionPattern& pattern : SomePatterns()) {
     const HeadRows head = HeadRows::Of(pattern);
