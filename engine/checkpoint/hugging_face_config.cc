@@ -5,11 +5,12 @@
 #include <cstdint>
 #include <nlohmann/json.hpp>
 #include <utility>
-#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "engine/base/status_macros.h"
+#include "engine/checkpoint/hugging_face_attention.h"
+#include "engine/checkpoint/hugging_face_fields.h"
 #include "engine/model/config_parser.h"
 #include "engine/model/json_object.h"
 #include "engine/model/strict_json.h"
@@ -97,7 +98,7 @@ FieldNames NamesOf(HuggingFaceFamily family) {
 // Writes our config.json, field by field. Use: once.
 class Translator {
  public:
-  Translator(HuggingFaceFamily family, JsonObject source)
+  Translator(HuggingFaceFamily family, HuggingFaceFields source)
       : family_(family), names_(NamesOf(family)), source_(std::move(source)) {}
 
   absl::StatusOr<OrderedJson> Translate() && {
@@ -113,37 +114,15 @@ class Translator {
  private:
   bool IsImage() const { return family_ == HuggingFaceFamily::kImageGpt; }
 
-  bool IsGiven(absl::string_view name) {
-    const Json* const value = source_.Find(name);
-    return value != nullptr && !value->is_null();
-  }
-  absl::StatusOr<int64_t> Size(absl::string_view name, int64_t most) {
-    return source_.Integer(name, {1, most});
-  }
-  absl::StatusOr<int64_t> SizeOr(absl::string_view name, int64_t most, int64_t otherwise) {
-    if (!IsGiven(name)) return otherwise;
-    return Size(name, most);
-  }
-  absl::StatusOr<bool> BooleanOr(absl::string_view name, bool otherwise) {
-    if (!IsGiven(name)) return otherwise;
-    return source_.Boolean(name);
-  }
-  absl::Status Refuse(absl::string_view name, bool value) {
-    ASSIGN_OR_RETURN(const bool found, BooleanOr(name, !value));
-    if (found != value) return absl::OkStatus();
-    return JsonError(name, source_.Find(name), value ? "false" : "true");
-  }
-
   absl::Status Sizes() {
-    ASSIGN_OR_RETURN(vocab_size_, Size("vocab_size", kMaxVocabSize));
-    ASSIGN_OR_RETURN(positions_, Size(names_.positions, kMaxContextLength));
-    ASSIGN_OR_RETURN(const int64_t width, Size(names_.width, kMaxWidth));
-    ASSIGN_OR_RETURN(layers_, Size(names_.layers, kMaxLayers));
-    ASSIGN_OR_RETURN(const int64_t heads, Size(names_.heads, kMaxHeads));
-    ASSIGN_OR_RETURN(const int64_t inner, SizeOr(names_.inner, kMaxFeedForward, 4 * width));
+    ASSIGN_OR_RETURN(vocab_size_, source_.Size("vocab_size", kMaxVocabSize));
+    ASSIGN_OR_RETURN(positions_, source_.Size(names_.positions, kMaxContextLength));
+    ASSIGN_OR_RETURN(const int64_t width, source_.Size(names_.width, kMaxWidth));
+    ASSIGN_OR_RETURN(layers_, source_.Size(names_.layers, kMaxLayers));
+    ASSIGN_OR_RETURN(const int64_t heads, source_.Size(names_.heads, kMaxHeads));
+    ASSIGN_OR_RETURN(const int64_t inner, source_.SizeOr(names_.inner, kMaxFeedForward, 4 * width));
     if (width % heads != 0) {
-      return JsonError(names_.heads, source_.Find(names_.heads),
-                       absl::StrCat("a divisor of ", names_.width, ", ", width));
+      return source_.Error(names_.heads, absl::StrCat("a divisor of ", names_.width, ", ", width));
     }
     ours_["vocab_size"] = IsImage() ? vocab_size_ - 1 : vocab_size_;
     ours_["context_length"] = positions_;
@@ -158,26 +137,26 @@ class Translator {
 
   absl::Status Arithmetic() {
     absl::string_view activation = names_.usual_activation;
-    if (IsGiven(names_.activation)) activation = names_.activation;
+    if (source_.IsGiven(names_.activation)) activation = names_.activation;
     if (activation == names_.activation) {
       ASSIGN_OR_RETURN(activation,
-                       source_.OneOf<absl::string_view>(names_.activation, kActivations));
+                       source_.object().OneOf<absl::string_view>(names_.activation, kActivations));
     } else {
       for (const auto& [theirs, ours] : kActivations) {
         if (theirs == names_.usual_activation) activation = ours;
       }
     }
     double epsilon = 1e-5;
-    if (IsGiven(names_.epsilon)) {
-      ASSIGN_OR_RETURN(epsilon, source_.Fraction(names_.epsilon));
+    if (source_.IsGiven(names_.epsilon)) {
+      ASSIGN_OR_RETURN(epsilon, source_.object().Fraction(names_.epsilon));
     }
     ours_["activation"] = std::string(activation);
     ours_["norm"] = IsImage() ? "scale" : "layer";
     ours_["norm_epsilon"] = epsilon;
     ours_["final_norm_epsilon"] = epsilon;
-    RETURN_IF_ERROR(Refuse("scale_attn_by_inverse_layer_idx", true));
-    RETURN_IF_ERROR(Refuse("add_cross_attention", true));
-    ASSIGN_OR_RETURN(const bool scaled, BooleanOr("scale_attn_weights", true));
+    RETURN_IF_ERROR(source_.RefuseTrue("scale_attn_by_inverse_layer_idx"));
+    RETURN_IF_ERROR(source_.RefuseTrue("add_cross_attention"));
+    ASSIGN_OR_RETURN(const bool scaled, source_.BooleanOr("scale_attn_weights", true));
     const bool neo = family_ == HuggingFaceFamily::kGptNeo;
     ours_["attention_scale"] = scaled && !neo ? "inverse_sqrt" : "none";
     return absl::OkStatus();
@@ -186,92 +165,27 @@ class Translator {
   absl::Status Attention() {
     ours_["position_axes"] = {positions_};
     ours_["position_rule"] = "current";
-    ours_["attention"] = OrderedJson::array();
-    if (family_ == HuggingFaceFamily::kGptNeo) return LocalAndGlobal();
-    if (family_ == HuggingFaceFamily::kRuGpt3Xl) return FixedAndDense();
-    Dense();
+    ASSIGN_OR_RETURN(ours_["attention"], Patterns());
     return absl::OkStatus();
   }
 
-  void Dense() { ours_["attention"].push_back({{"pattern", "dense"}}); }
-
-  // attention_layers, a kind for each; or attention_types, a list of [[kind, ...], times].
-  absl::Status LocalAndGlobal() {
-    std::vector<const Json*> kinds;
-    if (IsGiven("attention_layers")) {
-      ASSIGN_OR_RETURN(kinds, source_.List("attention_layers", {layers_, layers_}));
-    } else {
-      ASSIGN_OR_RETURN(kinds, RepeatedKinds());
+  absl::StatusOr<OrderedJson> Patterns() {
+    switch (family_) {
+      case HuggingFaceFamily::kGptNeo:
+        return LocalAndGlobalAttention(source_, layers_);
+      case HuggingFaceFamily::kRuGpt3Xl:
+        return FixedAndDenseAttention(source_, names_.positions, positions_);
+      default:
+        return DenseAttention();
     }
-    ASSIGN_OR_RETURN(const int64_t window, SizeOr("window_size", kMaxContextLength, 256));
-    for (const Json* const kind : kinds) {
-      if (*kind == "global") {
-        Dense();
-      } else if (*kind == "local") {
-        ours_["attention"].push_back({{"pattern", "local"}, {"window", window}});
-      } else {
-        return JsonError("attention_layers", kind, "\"global\" or \"local\" for each layer");
-      }
-    }
-    return absl::OkStatus();
-  }
-
-  absl::StatusOr<std::vector<const Json*>> RepeatedKinds() {
-    constexpr absl::string_view kName = "attention_types";
-    const auto error = [&] {
-      return JsonError(
-          kName, source_.Find(kName),
-          absl::StrCat("[[[\"global\", \"local\"], times], ...] of ", layers_, " layers"));
-    };
-    ASSIGN_OR_RETURN(const std::vector<const Json*> groups, source_.List(kName, {1, layers_}));
-    std::vector<const Json*> kinds;
-    for (const Json* const group : groups) {
-      const bool shaped = group->is_array() && group->size() == 2 && (*group)[0].is_array() &&
-                          (*group)[1].is_number_unsigned();
-      if (!shaped) return error();
-      const auto times = (*group)[1].get<uint64_t>();
-      for (uint64_t i = 0; i < times; ++i) {
-        for (const Json& kind : (*group)[0]) kinds.push_back(&kind);
-        if ((*group)[0].empty() || kinds.size() > static_cast<size_t>(layers_)) return error();
-      }
-    }
-    if (kinds.size() != static_cast<size_t>(layers_)) return error();
-    return kinds;
-  }
-
-  // DeepSpeed's FixedSparsityConfig, unidirectional, in blocks of sparse_block_size positions.
-  absl::Status FixedAndDense() {
-    constexpr std::array<NamedValue<int>, 3> kModes = {
-        {{"alternating", 2}, {"all", 1}, {"none", 0}}};
-    ASSIGN_OR_RETURN(const int mode, source_.OneOf<int>("sparse_mode", kModes));
-    if (mode == 0) {
-      Dense();
-      return absl::OkStatus();
-    }
-    ASSIGN_OR_RETURN(const int64_t block, SizeOr("sparse_block_size", kMaxContextLength, 16));
-    ASSIGN_OR_RETURN(const int64_t local, SizeOr("sparse_num_local_blocks", kMaxContextLength, 8));
-    ASSIGN_OR_RETURN(const int64_t global,
-                     SizeOr("sparse_num_global_blocks", kMaxContextLength, 1));
-    ASSIGN_OR_RETURN(const int64_t spread,
-                     SizeOr("sparse_num_different_global_patterns", kMaxContextLength, 8));
-    const int64_t stride = block * local;
-    if (positions_ % stride != 0) {
-      return JsonError(
-          names_.positions, source_.Find(names_.positions),
-          absl::StrCat("a multiple of sparse_block_size * sparse_num_local_blocks, ", stride));
-    }
-    ours_["attention"].push_back(
-        {{"pattern", "fixed"}, {"stride", stride}, {"cells", block * global}, {"spread", spread}});
-    if (mode == 2) Dense();
-    return absl::OkStatus();
   }
 
   // How a sequence begins, and the output matrix.
   absl::Status Ends() {
-    ASSIGN_OR_RETURN(const bool tied, BooleanOr("tie_word_embeddings", names_.usually_tied));
+    ASSIGN_OR_RETURN(const bool tied,
+                     source_.BooleanOr("tie_word_embeddings", names_.usually_tied));
     if (IsImage()) {
-      if (tied)
-        return JsonError("tie_word_embeddings", source_.Find("tie_word_embeddings"), "false");
+      if (tied) return source_.Error("tie_word_embeddings", "false");
       RETURN_IF_ERROR(Square());
     } else {
       ours_["start_token"] = TokenOf({"bos_token_id", "eos_token_id"});
@@ -286,8 +200,8 @@ class Translator {
   absl::Status Square() {
     const auto side = static_cast<int64_t>(std::lround(std::sqrt(static_cast<double>(positions_))));
     if (side * side != positions_ || vocab_size_ < 2) {
-      return JsonError(names_.positions, source_.Find(names_.positions),
-                       "a square number of pixels, and a vocab_size of at least 2");
+      return source_.Error(names_.positions,
+                           "a square number of pixels, and a vocab_size of at least 2");
     }
     ours_["image"] = {{"height", side}, {"width", side}, {"channels", 1}};
     return absl::OkStatus();
@@ -297,7 +211,7 @@ class Translator {
   // a smaller vocabulary.
   OrderedJson TokenOf(std::initializer_list<absl::string_view> names) {
     for (const absl::string_view name : names) {
-      const Json* const value = source_.Find(name);
+      const Json* const value = source_.object().Find(name);
       if (value != nullptr && value->is_number_unsigned() &&
           value->get<uint64_t>() < static_cast<uint64_t>(vocab_size_)) {
         return value->get<int64_t>();
@@ -308,7 +222,7 @@ class Translator {
 
   const HuggingFaceFamily family_;
   const FieldNames names_;
-  JsonObject source_;
+  HuggingFaceFields source_;
   OrderedJson ours_;
   int64_t vocab_size_ = 0;  // theirs
   int64_t positions_ = 0;
@@ -321,7 +235,7 @@ absl::StatusOr<HuggingFaceConfig> Parse(absl::string_view text) {
   HuggingFaceConfig parsed;
   ASSIGN_OR_RETURN(parsed.family, source.OneOf<HuggingFaceFamily>("model_type", kFamilies));
   ASSIGN_OR_RETURN(const OrderedJson ours,
-                   Translator(parsed.family, std::move(source)).Translate());
+                   Translator(parsed.family, HuggingFaceFields(std::move(source))).Translate());
   parsed.text = absl::StrCat(ours.dump(2), "\n");
   ASSIGN_OR_RETURN(parsed.config, ModelConfig::FromJson(parsed.text, "as config.json of ours"));
   return parsed;

@@ -1,5 +1,7 @@
 #include "tests/server/service/fake_model.h"
 
+#include <gtest/gtest.h>
+
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -63,6 +65,8 @@ GatedExecutor::GatedExecutor(ModelConfig config)
     top_values_.push_back(FakeLogProb(i));
   }
 }
+
+GatedExecutor::~GatedExecutor() { EXPECT_EQ(cache_usage().slots_in_use, 0); }
 
 void GatedExecutor::AllowSteps(int steps) {
   absl::MutexLock lock(&mu_);

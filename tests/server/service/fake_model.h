@@ -33,6 +33,8 @@ float FakeLogProb(int position);
 class GatedExecutor final : public Executor {
  public:
   explicit GatedExecutor(ModelConfig config);
+  // Expects that every slot has been released.
+  ~GatedExecutor() override;
 
   // From now on only `steps` more steps run; the next one waits. Without a call, all run.
   void AllowSteps(int steps) ABSL_LOCKS_EXCLUDED(mu_);
@@ -94,6 +96,8 @@ class FakeModels final : public ModelSource {
  public:
   void Add(ModelEntry entry) { entries_.push_back(std::move(entry)); }
   void Add(std::shared_ptr<const ServedModel> model);
+  // Lets go of all models; one that nobody else holds ends here, its scheduler's thread first.
+  void Clear() { entries_.clear(); }
 
   absl::StatusOr<std::shared_ptr<const ServedModel>> Find(
       absl::string_view reference) const override;
