@@ -38,9 +38,11 @@ class Decoder:
     def _input(self, tokens):
         first = self.t == 0
         h = torch.where(first, self.start, self.model.token_embedding(tokens))
+        # index_select: a subscript of one number would be read back from the device.
         if self.model.config["position_rule"] == "current":
-            return h + self.positions[self.t]
-        return torch.where(first, h, h + self.positions[(self.t - 1).clamp(min=0)])
+            return h + self.positions.index_select(0, self.t[None])
+        before = (self.t - 1).clamp(min=0)
+        return torch.where(first, h, h + self.positions.index_select(0, before[None]))
 
     def _masks(self):
         """For each entry of the attention cycle, [heads, length]."""

@@ -71,19 +71,37 @@ def make_norm(config, epsilon):
 
 
 class Layer(nn.Module):
-    """h += O attend(norm(h)), then h += down(f(up(norm(h)))); dropout ends each residual."""
+    """h += O attend(norm(h)), then h += down(f(up(norm(h)))); dropout ends each residual.
 
-    def __init__(self, config, dropout):
+    recompute: each of the two blocks again in the backward pass, so that it keeps its input alone.
+    """
+
+    def __init__(self, config, dropout, recompute=False):
         super().__init__()
         self.attn_norm = make_norm(config, config["norm_epsilon"])
         self.attn = Attention(config)
         self.mlp_norm = make_norm(config, config["norm_epsilon"])
         self.mlp = FeedForward(config)
-        self.dropout = dropout
+        self.dropout, self.recompute = dropout, recompute
+
+    def attention_block(self, h, attend):
+        return h + F.dropout(self.attn(self.attn_norm(h), attend), self.dropout, self.training)
+
+    def feed_forward_block(self, h):
+        return h + F.dropout(self.mlp(self.mlp_norm(h)), self.dropout, self.training)
 
     def forward(self, h, attend):
-        h = h + F.dropout(self.attn(self.attn_norm(h), attend), self.dropout, self.training)
-        return h + F.dropout(self.mlp(self.mlp_norm(h)), self.dropout, self.training)
+        if not (self.recompute and self.training):
+            return self.feed_forward_block(self.attention_block(h, attend))
+        h = checkpoint(self.attention_block, h, attend, use_reentrant=False)
+        return checkpoint(self.feed_forward_block, h, use_reentrant=False)
+
+    def compile_parts(self):
+        """What is computed in one go: the layer, or each block where they are recomputed."""
+        if not self.recompute:
+            return self.compile(dynamic=False)
+        self.attention_block = torch.compile(self.attention_block, dynamic=False)
+        self.feed_forward_block = torch.compile(self.feed_forward_block, dynamic=False)
 
 
 class Head(nn.Module):
@@ -105,7 +123,7 @@ class SparseTransformer(nn.Module):
 
     def __init__(self, config, dropout=0.0, recompute=False):
         super().__init__()
-        self.config, self.recompute = config, recompute
+        self.config = config
         d = config["d_model"]
         self.token_embedding = nn.Embedding(config["vocab_size"], d)
         self.position_embedding = nn.ModuleList(nn.Embedding(n, d) for n in config["position_axes"])
@@ -115,7 +133,7 @@ class SparseTransformer(nn.Module):
             self.condition = nn.ModuleDict(tables)
         elif "start_token" not in config:
             self.start = nn.Parameter(torch.empty(d))
-        self.layers = nn.ModuleList(Layer(config, dropout) for _ in range(config["n_layer"]))
+        self.layers = nn.ModuleList(Layer(config, dropout, recompute) for _ in range(config["n_layer"]))
         self.final_norm = make_norm(config, config["final_norm_epsilon"])
         self.head = Head(config)
         self.attends = []
@@ -188,20 +206,17 @@ class SparseTransformer(nn.Module):
         return self.head(self.final_norm(h), self.token_embedding.weight)
 
     def compile_parts(self):
-        """Compiles a layer and the loss, not the whole: layers of one pattern share their kernels,
-        so that the time it takes does not grow with depth."""
+        """Compiles layers and the loss, not the whole: layers of one pattern share their kernels, so
+        that the time it takes does not grow with depth."""
         for layer in self.layers:
-            layer.compile(dynamic=False)
+            layer.compile_parts()
         self._bits = torch.compile(self._bits, dynamic=False)
         return self
 
     def _hidden(self, tokens, conditions):
         h = self._inputs(tokens, conditions)
         for layer, attend in zip(self.layers, self.attends, strict=True):
-            if self.recompute and self.training:
-                h = checkpoint(layer, h, attend, use_reentrant=False)
-            else:
-                h = layer(h, attend)
+            h = layer(h, attend)
         return h
 
     def forward(self, tokens, conditions=None):
