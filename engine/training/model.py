@@ -18,9 +18,22 @@ ACTIVATIONS = {
 INITIAL_SCALE = 0.125  # of the paper, section 6: weights are N(0, 0.125 / sqrt(d_in))
 
 
+def rounded(x):
+    """x as multiples of its rows' largest magnitude / 127, float32; the gradient is that of x."""
+    x = x.float()
+    scale = x.detach().abs().amax(-1, keepdim=True).clamp(min=1e-30) / 127
+    return x + (torch.round(x / scale) * scale - x).detach()
+
+
+def product(x, weight, bias, to_int8):
+    """to_int8: of what executors with int8 products multiply."""
+    return F.linear(rounded(x), rounded(weight), bias) if to_int8 else F.linear(x, weight, bias)
+
+
 class Attention(nn.Module):
-    def __init__(self, config):
+    def __init__(self, config, to_int8=False):
         super().__init__()
+        self.to_int8 = to_int8
         self.heads, d = config["n_head"], config["d_model"]
         self.d_key, self.d_value = config["d_key"], config["d_value"]
         self.q = nn.Linear(d, self.heads * self.d_key)
@@ -36,20 +49,23 @@ class Attention(nn.Module):
         widths = [self.heads * self.d_key] * 2 + [self.heads * self.d_value]
         q, k, v = (
             y.unflatten(-1, (self.heads, -1)).transpose(1, 2)
-            for y in F.linear(x, weight, bias).split(widths, dim=-1)
+            for y in product(x, weight, bias, self.to_int8).split(widths, dim=-1)
         )
-        return self.o(attend(q, k, v, self.scale).transpose(1, 2).flatten(2))
+        read = attend(q, k, v, self.scale).transpose(1, 2).flatten(2)
+        return product(read, self.o.weight, self.o.bias, self.to_int8)
 
 
 class FeedForward(nn.Module):
-    def __init__(self, config):
+    def __init__(self, config, to_int8=False):
         super().__init__()
+        self.to_int8 = to_int8
         self.up = nn.Linear(config["d_model"], config["d_ff"])
         self.down = nn.Linear(config["d_ff"], config["d_model"])
         self.activation = ACTIVATIONS[config["activation"]]
 
     def forward(self, x):
-        return self.down(self.activation(self.up(x)))
+        hidden = self.activation(product(x, self.up.weight, self.up.bias, self.to_int8))
+        return product(hidden, self.down.weight, self.down.bias, self.to_int8)
 
 
 class ScaleNorm(nn.Module):
@@ -74,14 +90,15 @@ class Layer(nn.Module):
     """h += O attend(norm(h)), then h += down(f(up(norm(h)))); dropout ends each residual.
 
     recompute: each of the two blocks again in the backward pass, so that it keeps its input alone.
+    to_int8: see `product`.
     """
 
-    def __init__(self, config, dropout, recompute=False):
+    def __init__(self, config, dropout, recompute=False, to_int8=False):
         super().__init__()
         self.attn_norm = make_norm(config, config["norm_epsilon"])
-        self.attn = Attention(config)
+        self.attn = Attention(config, to_int8)
         self.mlp_norm = make_norm(config, config["norm_epsilon"])
-        self.mlp = FeedForward(config)
+        self.mlp = FeedForward(config, to_int8)
         self.dropout, self.recompute = dropout, recompute
 
     def attention_block(self, h, attend):
@@ -107,21 +124,23 @@ class Layer(nn.Module):
 class Head(nn.Module):
     """The output matrix; `weight` is absent where it is the token embedding."""
 
-    def __init__(self, config):
+    def __init__(self, config, to_int8=False):
         super().__init__()
+        self.to_int8 = to_int8
         vocab = config["vocab_size"]
         shape = (vocab, config["d_model"])
         self.weight = None if config["tied_head"] else nn.Parameter(torch.zeros(shape))
         self.bias = nn.Parameter(torch.zeros(vocab)) if config["head_bias"] else None
 
     def forward(self, h, embedding):
-        return F.linear(h, embedding if self.weight is None else self.weight, self.bias)
+        weight = embedding if self.weight is None else self.weight
+        return product(h, weight, self.bias, self.to_int8)
 
 
 class SparseTransformer(nn.Module):
     """Call `prepare(n, kind)` before sequences of n tokens are given."""
 
-    def __init__(self, config, dropout=0.0, recompute=False):
+    def __init__(self, config, dropout=0.0, recompute=False, to_int8=False):
         super().__init__()
         self.config = config
         d = config["d_model"]
@@ -133,9 +152,11 @@ class SparseTransformer(nn.Module):
             self.condition = nn.ModuleDict(tables)
         elif "start_token" not in config:
             self.start = nn.Parameter(torch.empty(d))
-        self.layers = nn.ModuleList(Layer(config, dropout, recompute) for _ in range(config["n_layer"]))
+        self.layers = nn.ModuleList(
+            Layer(config, dropout, recompute, to_int8) for _ in range(config["n_layer"])
+        )
         self.final_norm = make_norm(config, config["final_norm_epsilon"])
-        self.head = Head(config)
+        self.head = Head(config, to_int8)
         self.attends = []
         self._prepared = {}
         self.initialise()
