@@ -12,6 +12,7 @@ that the device's memory cannot hold says so.
 """
 
 import argparse
+import gc
 import json
 import pathlib
 import time
@@ -69,6 +70,8 @@ def build(kind, n, layers, recompute):
 
 def measure(kind, n, layers, recompute):
     """(peak GiB above what weights and gradients take, milliseconds), or None: out of memory."""
+    torch.compiler.reset()
+    gc.collect()  # what a case that did not fit has left
     torch.cuda.empty_cache()
     try:
         model = build(kind, n, layers, recompute)
@@ -95,7 +98,6 @@ def measure_all(lengths, layers):
     print("n       attention  kept                     recomputed")
     cases = []
     for n in lengths:
-        torch.compiler.reset()
         for kind in ("matrices", "pattern"):
             cells = []
             for recompute in (False, True):
