@@ -43,15 +43,29 @@ ProductForm FormOf(WeightFormat format, const Kernels& kernels) {
   return ProductForm::kFloat32;
 }
 
-ExecutorInfo InfoOf(const CpuOptions& options, const Kernels& kernels, int64_t parameter_count) {
+NetworkForms FormsOf(const ModelConfig& config, WeightFormat format, const Kernels& kernels) {
+  const ProductForm form = FormOf(format, kernels);
+  const bool down_is_wide = config.wide_hidden && IsInt8(form);
+  return {form, down_is_wide ? kernels.bfloat16_form : form};
+}
+
+absl::string_view FormSuffix(ProductForm form) {
+  return form == ProductForm::kBfloat16Dot ? "-dot" : "";
+}
+
+ExecutorInfo InfoOf(const ModelConfig& config, const CpuOptions& options, const Kernels& kernels,
+                    int64_t parameter_count) {
   ExecutorInfo info;
   info.device = "cpu";
   info.weight_format = std::string(WeightFormatName(options.weight_format));
-  const bool dot = FormOf(options.weight_format, kernels) == ProductForm::kBfloat16Dot;
+  const NetworkForms forms = FormsOf(config, options.weight_format, kernels);
   const bool float32_cache = CacheElementBytes(info.weight_format) == 4;
-  info.numerics = absl::StrCat("cpu-", kKernelGeneration, " weights=", info.weight_format,
-                               dot ? "-dot" : "", " cache=", float32_cache ? "float32" : "bfloat16",
-                               " arithmetic=", kernels.family);
+  info.numerics = absl::StrCat(
+      "cpu-", kKernelGeneration, " weights=", info.weight_format, FormSuffix(forms.most),
+      " cache=", float32_cache ? "float32" : "bfloat16", " arithmetic=", kernels.family);
+  if (forms.down != forms.most) {
+    absl::StrAppend(&info.numerics, " down=bfloat16", FormSuffix(forms.down));
+  }
   info.max_rows = options.max_rows;
   info.parameter_count = parameter_count;
   return info;
@@ -83,8 +97,9 @@ class CpuExecutor final : public Executor {
 
   // To be called once, before anything else.
   absl::Status Load(const Weights& weights, const CpuOptions& options, const Kernels& kernels) {
-    ASSIGN_OR_RETURN(Network network,
-                     PackNetwork(config_, weights, FormOf(options.weight_format, kernels)));
+    ASSIGN_OR_RETURN(
+        Network network,
+        PackNetwork(config_, weights, FormsOf(config_, options.weight_format, kernels)));
     const int threads = options.threads > 0 ? options.threads : UsableCores();
     ASSIGN_OR_RETURN(transformer_, Transformer::Create(config_, std::move(network), kernels,
                                                        {threads, options.max_rows}));
@@ -267,7 +282,7 @@ absl::StatusOr<std::unique_ptr<Executor>> CreateCpuExecutor(const ModelConfig& c
   RETURN_IF_ERROR(CheckOptions(options));
   ASSIGN_OR_RETURN(const Kernels* kernels, ChooseKernels(options.instruction_set));
   auto executor = std::make_unique<CpuExecutor>(
-      config, options, InfoOf(options, *kernels, weights.parameter_count()));
+      config, options, InfoOf(config, options, *kernels, weights.parameter_count()));
   RETURN_IF_ERROR(executor->Load(weights, options, *kernels));
   return executor;
 }

@@ -13,8 +13,9 @@ namespace {
 // Packs the matrices of a model in the order of computation.
 class Packer {
  public:
-  Packer(const ModelConfig& config, const Weights& weights, ProductForm form, WeightArena* arena)
-      : config_(config), weights_(weights), form_(form), arena_(arena) {}
+  Packer(const ModelConfig& config, const Weights& weights, const NetworkForms& forms,
+         WeightArena* arena)
+      : config_(config), weights_(weights), forms_(forms), arena_(arena) {}
 
   NormWeights Norm(const std::string& name, double epsilon) const {
     const bool biased = config_.norm == Norm::kLayer;
@@ -24,11 +25,13 @@ class Packer {
             static_cast<float>(epsilon)};
   }
 
-  PackedMatrix Matrix(const std::string& name) {
+  PackedMatrix Matrix(const std::string& name) { return Matrix(name, forms_.most); }
+
+  PackedMatrix Matrix(const std::string& name, ProductForm form) {
     const Tensor& weight = weights_.Get(absl::StrCat(name, ".weight"));
     const MatrixPart whole{&weight, weights_.Find(absl::StrCat(name, ".bias")), 0,
                            static_cast<int>(weight.rows()), 0};
-    return PackedMatrix::Pack(form_, whole.rows, {&whole, 1}, *arena_);
+    return PackedMatrix::Pack(form, whole.rows, {&whole, 1}, *arena_);
   }
 
   PackedMatrix Qkv(const std::string& attention) {
@@ -44,7 +47,7 @@ class Packer {
         output += rows;
       }
     }
-    return PackedMatrix::Pack(form_, config_.n_head * width, parts, *arena_);
+    return PackedMatrix::Pack(forms_.most, config_.n_head * width, parts, *arena_);
   }
 
   LayerWeights Layer(int index) {
@@ -55,7 +58,7 @@ class Packer {
     packed.out = Matrix(absl::StrCat(layer, ".attn.o"));
     packed.mlp_norm = Norm(absl::StrCat(layer, ".mlp_norm"), config_.norm_epsilon);
     packed.up = Matrix(absl::StrCat(layer, ".mlp.up"));
-    packed.down = Matrix(absl::StrCat(layer, ".mlp.down"));
+    packed.down = Matrix(absl::StrCat(layer, ".mlp.down"), forms_.down);
     return packed;
   }
 
@@ -63,11 +66,11 @@ class Packer {
     if (!config_.tied_head) return Matrix("head");
     const Tensor& weight = weights_.Get("token_embedding.weight");
     const MatrixPart whole{&weight, weights_.Find("head.bias"), 0, config_.vocab_size, 0};
-    return PackedMatrix::Pack(form_, config_.vocab_size, {&whole, 1}, *arena_);
+    return PackedMatrix::Pack(forms_.most, config_.vocab_size, {&whole, 1}, *arena_);
   }
 
   RowTable Table(const std::string& name) const {
-    return RowTable::Pack(weights_.Get(name), form_ != ProductForm::kFloat32);
+    return RowTable::Pack(weights_.Get(name), forms_.most != ProductForm::kFloat32);
   }
 
  private:
@@ -80,7 +83,7 @@ class Packer {
 
   const ModelConfig& config_;
   const Weights& weights_;
-  const ProductForm form_;
+  const NetworkForms forms_;
   WeightArena* const arena_;
 };
 
@@ -89,22 +92,22 @@ struct MatrixShape {
   int inputs = 0;
 };
 
-std::array<MatrixShape, 4> LayerShapes(const ModelConfig& config) {
+// Of a layer's matrices but `down`.
+std::array<MatrixShape, 3> ShapesBeforeDown(const ModelConfig& config) {
   return {{{config.n_head * HeadWidth(config), config.d_model},
            {config.d_model, config.n_head * config.d_value},
-           {config.d_ff, config.d_model},
-           {config.d_model, config.d_ff}}};
+           {config.d_ff, config.d_model}}};
 }
 
 // The sum of bytes(form, outputs, inputs) over all matrices.
-size_t SumOverMatrices(const ModelConfig& config, ProductForm form,
+size_t SumOverMatrices(const ModelConfig& config, const NetworkForms& forms,
                        size_t (*bytes)(ProductForm, int, int)) {
-  size_t layer = 0;
-  for (const MatrixShape& shape : LayerShapes(config)) {
-    layer += bytes(form, shape.outputs, shape.inputs);
+  size_t layer = bytes(forms.down, config.d_model, config.d_ff);
+  for (const MatrixShape& shape : ShapesBeforeDown(config)) {
+    layer += bytes(forms.most, shape.outputs, shape.inputs);
   }
   return static_cast<size_t>(config.n_layer) * layer +
-         bytes(form, config.vocab_size, config.d_model);
+         bytes(forms.most, config.vocab_size, config.d_model);
 }
 
 }  // namespace
@@ -138,19 +141,19 @@ void RowTable::AddRow(int64_t row, float* out) const {
 int HeadWidth(const ModelConfig& config) { return PanelPadded(2 * config.d_key + config.d_value); }
 
 int64_t MatrixBytes(const ModelConfig& config, ProductForm form) {
-  return static_cast<int64_t>(SumOverMatrices(config, form, PackedMatrix::WeightBytes));
+  return static_cast<int64_t>(SumOverMatrices(config, {form, form}, PackedMatrix::WeightBytes));
 }
 
 absl::StatusOr<Network> PackNetwork(const ModelConfig& config, const Weights& weights,
-                                    ProductForm form) {
+                                    const NetworkForms& forms) {
   Network network;
-  const size_t bytes = SumOverMatrices(config, form, PackedMatrix::ArenaBytes);
+  const size_t bytes = SumOverMatrices(config, forms, PackedMatrix::ArenaBytes);
   network.arena = WeightArena(bytes);
   if (network.arena.null()) {
     return absl::ResourceExhaustedError(
         absl::StrCat("no memory for ", bytes, " bytes of packed weights"));
   }
-  Packer packer(config, weights, form, &network.arena);
+  Packer packer(config, weights, forms, &network.arena);
   network.token_embedding = packer.Table("token_embedding.weight");
   for (size_t axis = 0; axis < config.position_axes.size(); ++axis) {
     network.position_embedding.push_back(

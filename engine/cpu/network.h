@@ -61,16 +61,22 @@ struct Network {
   WeightArena arena{0};
 };
 
+// The forms of a network's matrices.
+struct NetworkForms {
+  ProductForm most = ProductForm::kFloat32;  // all but the next; the tables' type follows it
+  ProductForm down = ProductForm::kFloat32;  // of LayerWeights::down, which reads hidden values
+};
+
 // Outputs of a head's share of LayerWeights::qkv: 2 d_key + d_value, rounded up to whole panels.
 int HeadWidth(const ModelConfig& config);
 
-// Bytes of the packed matrices' weights in `form`, the head's among them: what one step reads.
+// Bytes of the packed matrices' weights, all in `form`, the head's among them: what one step reads.
 int64_t MatrixBytes(const ModelConfig& config, ProductForm form);
 
-// Matrices in `form`; tables in float32 where that is the form, else bfloat16. ResourceExhausted
+// Tables are float32 where that is the form of most matrices, else bfloat16. ResourceExhausted
 // where memory does not suffice, with the number of bytes.
 absl::StatusOr<Network> PackNetwork(const ModelConfig& config, const Weights& weights,
-                                    ProductForm form);
+                                    const NetworkForms& forms);
 
 }  // namespace strided
 

@@ -65,7 +65,9 @@ bool Transformer::Allocate() {
     next += rows * stage.rows->stride;
   }
   const size_t widest = std::max({hidden_.stride, mixed_.stride, expanded_.stride});
-  encoded_stride_ = widest * static_cast<size_t>(InputBytesOf(network_.head.form())) + kLineBytes;
+  const int input_bytes = std::max(InputBytesOf(network_.head.form()),
+                                   InputBytesOf(network_.layers.front().down.form()));
+  encoded_stride_ = widest * static_cast<size_t>(input_bytes) + kLineBytes;
   encoded_ = AlignedArray<std::byte>::Zeros(rows * encoded_stride_);
   scales_ = AlignedArray<float>::Zeros(rows);
   bool all = !encoded_.null() && !scales_.null();

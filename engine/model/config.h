@@ -107,6 +107,9 @@ struct ModelConfig {
   std::vector<Condition> conditions;  // at most 64; empty: one unconditional start vector
   bool tied_head = false;             // the output matrix is the token embedding
   bool head_bias = false;
+  // The activation function's values differ so much in size that a row of them loses what matters
+  // when it is rounded to 8 bits: executors that round products' inputs must not round these.
+  bool wide_hidden = false;
 
   // Parses and checks the text of a config.json; `source` names it in errors. InvalidArgument
   // with the field, what was found and what was expected: unknown fields and values too.

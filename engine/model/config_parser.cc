@@ -144,6 +144,9 @@ absl::Status ConfigParser::ReadArithmetic() {
   if (root_.Find("norm") != nullptr) {
     ASSIGN_OR_RETURN(config_.norm, root_.OneOf<Norm>("norm", kNorms));
   }
+  if (root_.Find("wide_hidden") != nullptr) {
+    ASSIGN_OR_RETURN(config_.wide_hidden, root_.Boolean("wide_hidden"));
+  }
   ASSIGN_OR_RETURN(config_.norm_epsilon, root_.Fraction("norm_epsilon"));
   ASSIGN_OR_RETURN(config_.final_norm_epsilon, root_.FractionOrNull("final_norm_epsilon"));
   ASSIGN_OR_RETURN(config_.attention_scale,

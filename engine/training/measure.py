@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Measures training steps of a recipe on random tokens: tokens/s and peak memory.
+"""Measures training steps of a recipe on random tokens: tokens/s, peak memory, bits at the end.
 
   measure.py RECIPE [--batch B ...] [--steps S] [--set FIELD=VALUE ...] [--recompute]
 
@@ -26,10 +26,11 @@ def one_step(model, optimizers, tokens):
     loss.backward()
     for optimizer in optimizers:
         optimizer.step()
+    return loss.detach()
 
 
 def measure(config, plan, steps):
-    """(seconds before the first step is done, tokens/s, peak GiB)."""
+    """(seconds before the first step is done, tokens/s, peak GiB, bits of the last step)."""
     torch.compiler.reset()
     torch.cuda.empty_cache()
     torch.cuda.reset_peak_memory_stats()
@@ -41,11 +42,11 @@ def measure(config, plan, steps):
     times = [time.monotonic()]
     for count in (1, 3, steps):
         for _ in range(count):
-            one_step(model, optimizers, tokens)
+            loss = one_step(model, optimizers, tokens)
         torch.cuda.synchronize()
         times.append(time.monotonic())
     rate = steps * tokens.numel() / (times[3] - times[2])
-    return times[1] - times[0], rate, torch.cuda.max_memory_allocated() / 2**30
+    return times[1] - times[0], rate, torch.cuda.max_memory_allocated() / 2**30, loss.item()
 
 
 def main():
@@ -65,10 +66,10 @@ def main():
         plan = dataclasses.replace(
             recipe.training, batch=batch, recompute=arguments.recompute or recipe.training.recompute
         )
-        first, rate, memory = measure(config, plan, arguments.steps)
+        first, rate, memory, bits = measure(config, plan, arguments.steps)
         print(
             f"batch {batch:4d} x {config['context_length']}: {rate / 1e6:.3f} M tokens/s,"
-            f" {memory:.1f} GiB, first step after {first:.0f} s",
+            f" {memory:.1f} GiB, first step after {first:.0f} s, {bits:.4f} bits at the end",
             flush=True,
         )
 

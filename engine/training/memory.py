@@ -1,22 +1,25 @@
 #!/usr/bin/env python3
-"""Peak memory of a training step, with activations kept and with layers recomputed.
+"""Peak memory of a training step, with activations kept and with blocks recomputed.
 
-  memory.py [--layers 64] [--lengths N ...] [--json FILE]
+  memory.py [--layers 64] [--lengths N ...] [--json FILE] [--plot FILE.svg]
 
 One sequence of n tokens through `layers` layers of 4 heads, forward and backward, in bfloat16:
   matrices  attention that writes its n x n matrices, as it was when the paper was announced
   pattern   this package's strided : local layers, which have no such matrix
-each with everything that the backward pass needs kept, and with every layer recomputed. The time
-is that of a whole step, optimizer left out. One line per row; a case that the device's memory
-cannot hold says so.
+each with everything that the backward pass needs kept, and with every attention and feed-forward
+block recomputed. The time is that of a whole step, optimizer left out. One line per row; a case
+that the device's memory cannot hold says so.
 """
 
 import argparse
+import gc
 import json
+import pathlib
 import time
 
 import torch
 
+from memory_plot import LAYERS, draw
 from model import SparseTransformer
 
 LENGTHS = {1024: 32, 3072: 96, 12288: 128, 24000: 160}  # of the announcement, and a stride for each
@@ -67,6 +70,8 @@ def build(kind, n, layers, recompute):
 
 def measure(kind, n, layers, recompute):
     """(peak GiB above what weights and gradients take, milliseconds), or None: out of memory."""
+    torch.compiler.reset()
+    gc.collect()  # what a case that did not fit has left
     torch.cuda.empty_cache()
     try:
         model = build(kind, n, layers, recompute)
@@ -87,28 +92,37 @@ def measure(kind, n, layers, recompute):
         return None
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--layers", type=int, default=64)
-    parser.add_argument("--lengths", type=int, nargs="*", choices=list(LENGTHS), default=list(LENGTHS))
-    parser.add_argument("--json", help="file for one object per case")
-    arguments = parser.parse_args()
-    print(torch.cuda.get_device_name(), "PyTorch", torch.__version__, f"{arguments.layers} layers")
+def measure_all(lengths, layers):
+    """The cases in order, a row printed for each pair: {"n", "attention", "recompute", "gib",
+    "milliseconds"}, the last two None where it does not fit."""
     print("n       attention  kept                     recomputed")
-    for n in arguments.lengths:
-        torch.compiler.reset()
+    cases = []
+    for n in lengths:
         for kind in ("matrices", "pattern"):
             cells = []
             for recompute in (False, True):
-                found = measure(kind, n, arguments.layers, recompute)
-                text = "does not fit" if found is None else f"{found[0]:.3f} GiB {found[1]:.0f} ms"
-                cells.append(text)
-                if arguments.json:
-                    gib, milliseconds = found or (None, None)
-                    case = {"n": n, "attention": kind, "recompute": recompute, "gib": gib}
-                    with open(arguments.json, "a") as file:
-                        file.write(json.dumps(case | {"milliseconds": milliseconds}) + "\n")
+                found = measure(kind, n, layers, recompute)
+                cells.append("does not fit" if found is None else f"{found[0]:.3f} GiB {found[1]:.0f} ms")
+                gib, milliseconds = found or (None, None)
+                case = {"n": n, "attention": kind, "recompute": recompute, "gib": gib}
+                cases.append(case | {"milliseconds": milliseconds})
             print(f"{n:6d}  {kind:9s}  {cells[0]:24s} {cells[1]}", flush=True)
+    return cases
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--layers", type=int, default=LAYERS)
+    parser.add_argument("--lengths", type=int, nargs="*", choices=list(LENGTHS), default=list(LENGTHS))
+    parser.add_argument("--json", help="file for one object per case")
+    parser.add_argument("--plot", help="SVG file")
+    arguments = parser.parse_args()
+    print(torch.cuda.get_device_name(), "PyTorch", torch.__version__, f"{arguments.layers} layers")
+    cases = measure_all(arguments.lengths, arguments.layers)
+    if arguments.json:
+        pathlib.Path(arguments.json).write_text("".join(json.dumps(case) + "\n" for case in cases))
+    if arguments.plot:
+        pathlib.Path(arguments.plot).write_text(draw(cases))
 
 
 if __name__ == "__main__":

@@ -18,9 +18,22 @@ ACTIVATIONS = {
 INITIAL_SCALE = 0.125  # of the paper, section 6: weights are N(0, 0.125 / sqrt(d_in))
 
 
+def rounded(x):
+    """x as multiples of its rows' largest magnitude / 127, float32; the gradient is that of x."""
+    x = x.float()
+    scale = x.detach().abs().amax(-1, keepdim=True).clamp(min=1e-30) / 127
+    return x + (torch.round(x / scale) * scale - x).detach()
+
+
+def product(x, weight, bias, to_int8):
+    """to_int8: of what executors with int8 products multiply."""
+    return F.linear(rounded(x), rounded(weight), bias) if to_int8 else F.linear(x, weight, bias)
+
+
 class Attention(nn.Module):
-    def __init__(self, config):
+    def __init__(self, config, to_int8=False):
         super().__init__()
+        self.to_int8 = to_int8
         self.heads, d = config["n_head"], config["d_model"]
         self.d_key, self.d_value = config["d_key"], config["d_value"]
         self.q = nn.Linear(d, self.heads * self.d_key)
@@ -36,20 +49,23 @@ class Attention(nn.Module):
         widths = [self.heads * self.d_key] * 2 + [self.heads * self.d_value]
         q, k, v = (
             y.unflatten(-1, (self.heads, -1)).transpose(1, 2)
-            for y in F.linear(x, weight, bias).split(widths, dim=-1)
+            for y in product(x, weight, bias, self.to_int8).split(widths, dim=-1)
         )
-        return self.o(attend(q, k, v, self.scale).transpose(1, 2).flatten(2))
+        read = attend(q, k, v, self.scale).transpose(1, 2).flatten(2)
+        return product(read, self.o.weight, self.o.bias, self.to_int8)
 
 
 class FeedForward(nn.Module):
-    def __init__(self, config):
+    def __init__(self, config, to_int8=False):
         super().__init__()
+        self.to_int8 = to_int8
         self.up = nn.Linear(config["d_model"], config["d_ff"])
         self.down = nn.Linear(config["d_ff"], config["d_model"])
         self.activation = ACTIVATIONS[config["activation"]]
 
     def forward(self, x):
-        return self.down(self.activation(self.up(x)))
+        hidden = self.activation(product(x, self.up.weight, self.up.bias, self.to_int8))
+        return product(hidden, self.down.weight, self.down.bias, self.to_int8)
 
 
 class ScaleNorm(nn.Module):
@@ -71,41 +87,62 @@ def make_norm(config, epsilon):
 
 
 class Layer(nn.Module):
-    """h += O attend(norm(h)), then h += down(f(up(norm(h)))); dropout ends each residual."""
+    """h += O attend(norm(h)), then h += down(f(up(norm(h)))); dropout ends each residual.
 
-    def __init__(self, config, dropout):
+    recompute: each of the two blocks again in the backward pass, so that it keeps its input alone.
+    to_int8: see `product`.
+    """
+
+    def __init__(self, config, dropout, recompute=False, to_int8=False):
         super().__init__()
         self.attn_norm = make_norm(config, config["norm_epsilon"])
-        self.attn = Attention(config)
+        self.attn = Attention(config, to_int8)
         self.mlp_norm = make_norm(config, config["norm_epsilon"])
-        self.mlp = FeedForward(config)
-        self.dropout = dropout
+        self.mlp = FeedForward(config, to_int8)
+        self.dropout, self.recompute = dropout, recompute
+
+    def attention_block(self, h, attend):
+        return h + F.dropout(self.attn(self.attn_norm(h), attend), self.dropout, self.training)
+
+    def feed_forward_block(self, h):
+        return h + F.dropout(self.mlp(self.mlp_norm(h)), self.dropout, self.training)
 
     def forward(self, h, attend):
-        h = h + F.dropout(self.attn(self.attn_norm(h), attend), self.dropout, self.training)
-        return h + F.dropout(self.mlp(self.mlp_norm(h)), self.dropout, self.training)
+        if not (self.recompute and self.training):
+            return self.feed_forward_block(self.attention_block(h, attend))
+        h = checkpoint(self.attention_block, h, attend, use_reentrant=False)
+        return checkpoint(self.feed_forward_block, h, use_reentrant=False)
+
+    def compile_parts(self):
+        """What is computed in one go: the layer, or each block where they are recomputed."""
+        if not self.recompute:
+            return self.compile(dynamic=False)
+        self.attention_block = torch.compile(self.attention_block, dynamic=False)
+        self.feed_forward_block = torch.compile(self.feed_forward_block, dynamic=False)
 
 
 class Head(nn.Module):
     """The output matrix; `weight` is absent where it is the token embedding."""
 
-    def __init__(self, config):
+    def __init__(self, config, to_int8=False):
         super().__init__()
+        self.to_int8 = to_int8
         vocab = config["vocab_size"]
         shape = (vocab, config["d_model"])
         self.weight = None if config["tied_head"] else nn.Parameter(torch.zeros(shape))
         self.bias = nn.Parameter(torch.zeros(vocab)) if config["head_bias"] else None
 
     def forward(self, h, embedding):
-        return F.linear(h, embedding if self.weight is None else self.weight, self.bias)
+        weight = embedding if self.weight is None else self.weight
+        return product(h, weight, self.bias, self.to_int8)
 
 
 class SparseTransformer(nn.Module):
     """Call `prepare(n, kind)` before sequences of n tokens are given."""
 
-    def __init__(self, config, dropout=0.0, recompute=False):
+    def __init__(self, config, dropout=0.0, recompute=False, to_int8=False):
         super().__init__()
-        self.config, self.recompute = config, recompute
+        self.config = config
         d = config["d_model"]
         self.token_embedding = nn.Embedding(config["vocab_size"], d)
         self.position_embedding = nn.ModuleList(nn.Embedding(n, d) for n in config["position_axes"])
@@ -115,9 +152,11 @@ class SparseTransformer(nn.Module):
             self.condition = nn.ModuleDict(tables)
         elif "start_token" not in config:
             self.start = nn.Parameter(torch.empty(d))
-        self.layers = nn.ModuleList(Layer(config, dropout) for _ in range(config["n_layer"]))
+        self.layers = nn.ModuleList(
+            Layer(config, dropout, recompute, to_int8) for _ in range(config["n_layer"])
+        )
         self.final_norm = make_norm(config, config["final_norm_epsilon"])
-        self.head = Head(config)
+        self.head = Head(config, to_int8)
         self.attends = []
         self._prepared = {}
         self.initialise()
@@ -188,20 +227,17 @@ class SparseTransformer(nn.Module):
         return self.head(self.final_norm(h), self.token_embedding.weight)
 
     def compile_parts(self):
-        """Compiles a layer and the loss, not the whole: layers of one pattern share their kernels,
-        so that the time it takes does not grow with depth."""
+        """Compiles layers and the loss, not the whole: layers of one pattern share their kernels, so
+        that the time it takes does not grow with depth."""
         for layer in self.layers:
-            layer.compile(dynamic=False)
+            layer.compile_parts()
         self._bits = torch.compile(self._bits, dynamic=False)
         return self
 
     def _hidden(self, tokens, conditions):
         h = self._inputs(tokens, conditions)
         for layer, attend in zip(self.layers, self.attends, strict=True):
-            if self.recompute and self.training:
-                h = checkpoint(layer, h, attend, use_reentrant=False)
-            else:
-                h = layer(h, attend)
+            h = layer(h, attend)
         return h
 
     def forward(self, tokens, conditions=None):

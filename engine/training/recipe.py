@@ -36,7 +36,8 @@ class TrainingPlan:
     dropout: float  # at the end of each residual
     average: float  # decay per step of the averaged weights, which are what is exported
     seed: int
-    recompute: bool = True  # each layer in the backward pass, so that a layer keeps its input alone
+    recompute: bool = True  # attention and feed-forward blocks again in the backward pass
+    to_int8: bool = False  # rows of weights and of products' inputs are rounded, as executors may do
     augment: tuple[str, ...] = ()  # "flip": images, left to right; "negate": audio; half the time
     condition_dropout: float = 0.5  # share of labels replaced by value 0, "not given"
 

@@ -45,7 +45,8 @@ class Trainer:
         self.device, self.out = torch.device(device), pathlib.Path(out)
         self.n = recipe.model["context_length"]
         torch.manual_seed(self.plan.seed)
-        self.model = SparseTransformer(recipe.model, self.plan.dropout, self.plan.recompute)
+        plan = self.plan
+        self.model = SparseTransformer(recipe.model, plan.dropout, plan.recompute, plan.to_int8)
         self.model.to(self.device).train()
         self.optimizers = make_optimizers(self.model, self.plan)
         self.averaged = AveragedWeights(self.model, self.plan.average)

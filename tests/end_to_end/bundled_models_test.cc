@@ -43,14 +43,15 @@ std::string English() {
   return text.substr(0, kBytes);
 }
 
-// Of the text under the text model with weights in this format; NaN where something fails.
-double BitsPerByte(const std::string& weight_format, const std::string& text) {
+// Of a sequence under a bundled model with weights in this format; NaN where something fails.
+double BitsPerToken(const std::string& weight_format, const std::string& model,
+                    const std::string& sequence) {
   RunningServer server({kBundled, absl::StrCat("--weight_format=", weight_format)});
   if (!server.ready()) return NAN;
   grpc::ClientContext context;
   v1::ScoreRequest request;
-  request.set_model("text");
-  request.mutable_sequence()->set_raw(text);
+  request.set_model(model);
+  request.mutable_sequence()->set_raw(sequence);
   const auto reader = server.NewStub()->Score(&context, request);
   double bits = NAN;
   v1::ScoreResponse message;
@@ -63,10 +64,28 @@ double BitsPerByte(const std::string& weight_format, const std::string& text) {
 
 TEST(BundledModelsTest, NarrowWeightsCostFewBitsPerByte) {
   const std::string text = English();
-  const double exact = BitsPerByte("float32", text);
+  const double exact = BitsPerToken("float32", "text", text);
   EXPECT_LT(exact, 8);
-  EXPECT_NEAR(BitsPerByte("bfloat16", text) / exact, 1, 0.005);
-  EXPECT_NEAR(BitsPerByte("int8", text) / exact, 1, 0.01);
+  EXPECT_NEAR(BitsPerToken("bfloat16", "text", text) / exact, 1, 0.005);
+  EXPECT_NEAR(BitsPerToken("int8", "text", text) / exact, 1, 0.01);
+}
+
+// What the audio model draws with weights as they are chosen for it.
+std::string Sound() {
+  constexpr uint32_t kSamples = 4096;
+  RunningServer server({kBundled});
+  if (!server.ready()) return "";
+  v1::GenerateRequest request = RequestFor(kSamples);
+  request.set_model("audio");
+  return Generate(*server.NewStub(), request).raw;
+}
+
+TEST(BundledModelsTest, NarrowWeightsCostFewBitsPerSample) {
+  const std::string sound = Sound();
+  const double exact = BitsPerToken("float32", "audio", sound);
+  EXPECT_LT(exact, 8);
+  EXPECT_NEAR(BitsPerToken("bfloat16", "audio", sound) / exact, 1, 0.005);
+  EXPECT_NEAR(BitsPerToken("int8", "audio", sound) / exact, 1, 0.015);
 }
 
 }  // namespace

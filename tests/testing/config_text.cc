@@ -92,6 +92,7 @@ void AddOptionalFields(const ModelConfig& config, Json& document) {
                          {"encoding", mulaw ? "mulaw" : "linear8"}};
   }
   if (config.norm == Norm::kScale) document["norm"] = "scale";
+  if (config.wide_hidden) document["wide_hidden"] = true;
   if (config.end_token) document["end_token"] = *config.end_token;
   if (!config.has_start_vector) {
     document["start_token"] = config.start_token ? Json(*config.start_token) : Json();

@@ -60,6 +60,11 @@ void AddOutput(GenerateArguments& arguments, CLI::App* subcommand) {
   subcommand->add_option("--sheet", output.sheet, "All image samples in one PNG file")
       ->type_name("FILE")
       ->group(kGroup);
+  subcommand
+      ->add_option("--clusters", output.clusters,
+                   "Image GPT's preprocessor_config.json, for the colours of its tokens")
+      ->type_name("FILE")
+      ->group(kGroup);
   subcommand->add_flag("--json", output.json, "One JSON object per event and line")->group(kGroup);
   subcommand
       ->add_option("--logprobs", arguments.logprobs,

@@ -97,8 +97,9 @@ absl::Status GenerationDisplay::AddRenderers(const v1::Started& started, Format 
     renderers_.push_back(std::make_unique<TextRenderer>(
         console_.out, console_.out_terminal.interactive, SamplesOf(started)));
   }
-  if (!arguments_.sheet.empty() && started.modality() != v1::MODALITY_IMAGE) {
-    return UsageError("--sheet is for image models");
+  if (started.modality() != v1::MODALITY_IMAGE) {
+    if (!arguments_.sheet.empty()) return UsageError("--sheet is for image models");
+    if (!arguments_.clusters.empty()) return UsageError("--clusters is for image models");
   }
   std::vector<std::unique_ptr<ByteSink>> files;
   if (!path_.empty()) {
@@ -130,6 +131,13 @@ absl::StatusOr<std::unique_ptr<Renderer>> GenerationDisplay::MakeImageRenderer(
     auto sheet = FileSink::Create(arguments_.sheet);
     if (!sheet.ok()) return AsUsageError(sheet.status());
     output.sheet = *std::move(sheet);
+  }
+  if (!arguments_.clusters.empty()) {
+    const absl::StatusOr<std::string> json = ReadInput(arguments_.clusters);
+    if (!json.ok()) return AsUsageError(json.status());
+    absl::StatusOr<Palette> palette = Palette::Parse(*json);
+    if (!palette.ok()) return AsUsageError(palette.status());
+    output.palette = *std::move(palette);
   }
   const Terminal& terminal = console_.error_terminal;
   const bool wanted = !arguments_.no_preview && !arguments_.quiet && !arguments_.json;

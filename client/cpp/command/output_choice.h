@@ -24,9 +24,10 @@ enum class Format {
 
 // As given on the command line; empty where it is not.
 struct OutputArguments {
-  std::string path = "";    // --output; "-" is standard output
-  std::string format = "";  // --format: "png", "wav", "raw"
-  std::string sheet = "";   // --sheet
+  std::string path = "";      // --output; "-" is standard output
+  std::string format = "";    // --format: "png", "wav", "raw"
+  std::string sheet = "";     // --sheet
+  std::string clusters = "";  // --clusters
   bool json = false;
   bool quiet = false;
   bool no_preview = false;

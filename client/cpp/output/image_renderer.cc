@@ -1,6 +1,7 @@
 #include "client/cpp/output/image_renderer.h"
 
 #include <algorithm>
+#include <cstdint>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -25,6 +26,23 @@ absl::StatusOr<Image> BlankOf(const v1::ImageLayout& layout) {
                     static_cast<int>(layout.channels()));
 }
 
+// The samples of `delta`'s pixels: its bytes, or its tokens' colours.
+absl::StatusOr<std::string> SamplesOf(const v1::Delta& delta,
+                                      const std::optional<Palette>& palette) {
+  if (!palette.has_value()) {
+    if (!delta.has_ids()) return delta.raw();
+    return absl::UnimplementedError(
+        "this model's tokens are not 8-bit channels; --clusters FILE draws those of Image GPT, "
+        "--json gives them");
+  }
+  if (delta.has_ids()) {
+    const auto& ids = delta.ids().ids();
+    return palette->Paint(std::vector<uint32_t>(ids.begin(), ids.end()));
+  }
+  const auto* const bytes = reinterpret_cast<const uint8_t*>(delta.raw().data());
+  return palette->Paint(std::vector<uint32_t>(bytes, bytes + delta.raw().size()));
+}
+
 absl::Status WritePng(const Image& image, ByteSink* file) {
   absl::StatusOr<std::string> bytes = EncodePng(image);
   return bytes.ok() ? file->Write(*bytes) : bytes.status();
@@ -35,11 +53,23 @@ absl::Status WritePng(const Image& image, ByteSink* file) {
 absl::StatusOr<std::unique_ptr<ImageRenderer>> ImageRenderer::Create(const v1::Started& started,
                                                                      const std::string& prompt,
                                                                      ImageOutput output) {
-  absl::StatusOr<Image> blank = BlankOf(started.image());
+  v1::ImageLayout layout = started.image();
+  v1::Delta before;
+  before.set_raw(prompt);
+  const absl::StatusOr<std::string> samples = SamplesOf(before, output.palette);
+  if (!samples.ok()) return samples.status();
+  if (output.palette.has_value()) {
+    if (layout.channels() != 1) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          "clusters are for models of one token a pixel; this one has ", layout.channels()));
+    }
+    layout.set_channels(3);
+  }
+  absl::StatusOr<Image> blank = BlankOf(layout);
   if (!blank.ok()) return blank.status();
   Canvas canvas = {.image = *std::move(blank)};
-  canvas.known = std::min(prompt.size(), canvas.image.samples.size());
-  std::copy_n(prompt.begin(), canvas.known, canvas.image.samples.begin());
+  canvas.known = std::min(samples->size(), canvas.image.samples.size());
+  std::copy_n(samples->begin(), canvas.known, canvas.image.samples.begin());
   auto renderer = std::make_unique<ImageRenderer>(
       std::vector<Canvas>(std::max(1U, started.resolved().samples()), canvas), std::move(output));
   if (renderer->output_.preview.has_value()) {
@@ -75,21 +105,23 @@ absl::Status ImageRenderer::End() {
 }
 
 absl::Status ImageRenderer::Place(const v1::Delta& delta) {
-  if (delta.has_ids()) {
-    return absl::UnimplementedError(
-        "this model's tokens are not 8-bit channels and cannot be drawn; --json gives them");
-  }
+  const absl::StatusOr<std::string> samples = SamplesOf(delta, output_.palette);
+  if (!samples.ok()) return samples.status();
   if (delta.sample_index() >= canvases_.size()) return absl::OkStatus();
   Canvas& canvas = canvases_[delta.sample_index()];
   const size_t size = canvas.image.samples.size();
-  if (delta.first_position() > size || delta.raw().size() > size - delta.first_position()) {
-    return absl::InternalError(absl::StrCat("the server sent pixels up to position ",
-                                            delta.first_position() + delta.raw().size(),
-                                            " of an image of ", size));
+  const uint64_t samples_per_token = output_.palette.has_value() ? 3 : 1;
+  const uint64_t most = size / samples_per_token;  // tokens
+  if (delta.first_position() > most ||
+      samples->size() / samples_per_token > most - delta.first_position()) {
+    return absl::InternalError(absl::StrCat(
+        "the server sent pixels up to position ",
+        delta.first_position() + samples->size() / samples_per_token, " of an image of ", most));
   }
-  std::copy(delta.raw().begin(), delta.raw().end(),
-            canvas.image.samples.begin() + static_cast<ptrdiff_t>(delta.first_position()));
-  canvas.known = std::max<size_t>(canvas.known, delta.first_position() + delta.raw().size());
+  const uint64_t first = delta.first_position() * samples_per_token;
+  std::copy(samples->begin(), samples->end(),
+            canvas.image.samples.begin() + static_cast<ptrdiff_t>(first));
+  canvas.known = std::max<size_t>(canvas.known, first + samples->size());
   arrived_[delta.sample_index()] = true;
   return absl::OkStatus();
 }

@@ -2,9 +2,11 @@
 
 #include "tests/testing/golden.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <vector>
 
 #include "tests/engine/cpu/sequence_runner.h"
 
@@ -67,6 +69,29 @@ TEST_P(GoldenTest, PiecesOfAnySizeGiveTheSameBits) {
         const auto pieces = AllLogProbs(*executor, golden.tokens, golden.condition_values, cuts);
         EXPECT_EQ(BitsOf(pieces), whole) << "cut into " << cuts.size() + 1 << " pieces";
       }
+    }
+  }
+}
+
+TEST_P(GoldenTest, WideHiddenValuesHaveAFormOfTheirOwn) {
+  LoadedModel model = LoadModel(directory());
+  const std::unique_ptr<Executor> exact = MakeExecutor(model, {});
+  model.config.wide_hidden = true;
+  for (const std::string& set : {InstructionSets().front(), InstructionSets().back()}) {
+    CpuOptions options;
+    options.weight_format = WeightFormat::kInt8;
+    options.instruction_set = set;
+    options.threads = 2;
+    const std::unique_ptr<Executor> executor = MakeExecutor(model, options);
+    EXPECT_THAT(executor->info().numerics, testing::HasSubstr(" down=bfloat16"));
+    for (const GoldenSequence& golden : LoadGolden(directory())) {
+      const auto run = [&](Executor& which, const std::vector<int>& cuts) {
+        return AllLogProbs(which, golden.tokens, golden.condition_values, cuts);
+      };
+      const auto whole = run(*executor, {});
+      const double share = BitsPerToken(golden, whole) / BitsPerToken(golden, run(*exact, {})) - 1;
+      EXPECT_LE(std::abs(share), 0.01) << executor->info().numerics;
+      EXPECT_EQ(BitsOf(run(*executor, {1, 3})), BitsOf(whole));
     }
   }
 }

@@ -114,5 +114,45 @@ TEST(ImageRendererTest, ALayoutThatIsNoImageIsRefused) {
   }
 }
 
+// Draws with a black, a white and a red cluster.
+std::unique_ptr<ImageRenderer> ClusterRenderer(const v1::Started& started,
+                                               const std::string& prompt, std::string* file) {
+  absl::StatusOr<Palette> palette =
+      Palette::Parse(R"({"clusters": [[-1, -1, -1], [1, 1, 1], [1, -1, -1]]})");
+  EXPECT_OK(palette);
+  ImageOutput output;
+  output.files.push_back(std::make_unique<StringSink>(file));
+  output.palette = *std::move(palette);
+  auto renderer = ImageRenderer::Create(started, prompt, std::move(output));
+  EXPECT_OK(renderer);
+  return *std::move(renderer);
+}
+
+v1::GenerateResponse IdsMessage(uint64_t first_position, std::vector<uint32_t> ids) {
+  v1::GenerateResponse event;
+  event.mutable_delta()->set_first_position(first_position);
+  event.mutable_delta()->mutable_ids()->mutable_ids()->Assign(ids.begin(), ids.end());
+  return event;
+}
+
+TEST(ImageRendererTest, TokensOfAPaletteAreDrawnInItsColours) {
+  std::string file;
+  const auto renderer = ClusterRenderer(Started(), std::string(1, '\0'), &file);
+  EXPECT_OK(renderer->Render(IdsMessage(1, {2, 1})));
+  EXPECT_OK(renderer->Render(DeltaMessage(0, 3, "\2")));
+  EXPECT_OK(renderer->End());
+  ASSERT_OK_AND_ASSIGN(const Image image, DecodePng(file, 3));
+  EXPECT_THAT(image.samples, ElementsAre(0, 0, 0, 255, 0, 0, 255, 255, 255, 255, 0, 0));
+}
+
+TEST(ImageRendererTest, ATokenWithoutAColourOrBeyondTheImageIsRefused) {
+  std::string file;
+  const auto renderer = ClusterRenderer(Started(), "", &file);
+  EXPECT_THAT(renderer->Render(IdsMessage(0, {3})),
+              StatusIs(absl::StatusCode::kOutOfRange, HasSubstr("token 3 has no colour")));
+  EXPECT_THAT(renderer->Render(IdsMessage(3, {1, 1})),
+              StatusIs(absl::StatusCode::kInternal, HasSubstr("position 5 of an image of 4")));
+}
+
 }  // namespace
 }  // namespace strided::client
