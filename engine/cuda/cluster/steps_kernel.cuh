@@ -39,11 +39,15 @@ __device__ void InitBarriers(const StepArguments& a, uint32_t shared) {
 // By all warps of a warpgroup.
 template <int kRegisters>
 __device__ __forceinline__ void GiveRegisters() {
+#ifdef __CUDA_ARCH_FEAT_SM90_ALL  // code for any 9.0 goes without
   asm volatile("setmaxnreg.dec.sync.aligned.u32 %0;" ::"n"(kRegisters));
+#endif
 }
 template <int kRegisters>
 __device__ __forceinline__ void TakeRegisters() {
+#ifdef __CUDA_ARCH_FEAT_SM90_ALL  // code for any 9.0 goes without
   asm volatile("setmaxnreg.inc.sync.aligned.u32 %0;" ::"n"(kRegisters));
+#endif
 }
 
 template <class S, int kGroups>
