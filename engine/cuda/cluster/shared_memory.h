@@ -106,9 +106,6 @@ constexpr bool VisitGroups(Visit&& visit) {
   };
   return if_it_fits(std::integral_constant<int, 1>()) ||
          if_it_fits(std::integral_constant<int, 2>()) ||
-         if_it_fits(std::integral_constant<int, 3>()) ||
-         (!BlockMemory<S, kMostGroups>::kFits &&
-          if_it_fits(std::integral_constant<int, kMostGroups - 1>())) ||
          if_it_fits(std::integral_constant<int, kMostGroups>());
 }
 
