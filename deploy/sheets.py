@@ -31,6 +31,7 @@ COMPLETIONS = 6  # of each image, after the original and the half that is given
 GAP = 2  # pixels between images, before scaling
 SCALE = 2  # pixels of a sheet for each of an image
 SOUND_SECONDS = 10
+SOUND_TEMPERATURE = 0.94
 TEXT_BYTES = 6000
 TEXT_TEMPERATURE = 0.8
 TEXT_PROMPT = '<doc id="1" url="https://en.wikipedia.org/wiki?curid=1" title="'
@@ -161,7 +162,7 @@ def sample_audio(server, model, folder):
     path, picture = folder / "sample.wav", folder / "waveform.png"
     length = SOUND_SECONDS * model["audio"]["sample_rate_hz"]
     server.stride("generate", "--model", model["name"], "--length", str(length), "--seed", "1",
-                  "--output", str(path))
+                  "--temperature", str(SOUND_TEMPERATURE), "--output", str(path))
     with wave.open(str(path), "rb") as file:
         samples = array.array("h", file.readframes(file.getnframes()))
     if sys.byteorder == "big":
