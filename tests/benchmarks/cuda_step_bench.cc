@@ -85,6 +85,11 @@ std::string TakenPath(const CudaExecutor& executor) {
   return absl::StrContains(executor.info().numerics, "decode=cluster") ? "cluster" : "graph";
 }
 
+std::vector<double> InMicroseconds(std::vector<double> seconds) {
+  for (double& time : seconds) time *= 1e6;
+  return seconds;
+}
+
 nlohmann::json Measure(const std::string& shape, CudaExecutor& executor,
                        const BenchOptions& options, int batch, double place, double bandwidth) {
   const ModelConfig& config = executor.config();
@@ -92,8 +97,8 @@ nlohmann::json Measure(const std::string& shape, CudaExecutor& executor,
   setup.batch = batch;
   setup.steps = options.steps;
   setup.steps_per_call = options.steps_per_call;
-  setup.first_position = std::min(static_cast<int>(place * config.context_length),
-                                  config.context_length - setup.steps);
+  setup.first_position = std::clamp(static_cast<int>(place * config.context_length), 1,
+                                    config.context_length - setup.steps);
   RunDecode(executor, setup);  // graphs are made on first use
   const DecodeTimes times = RunDecode(executor, setup);
   const int middle = setup.first_position + setup.steps / 2;
@@ -109,6 +114,7 @@ nlohmann::json Measure(const std::string& shape, CudaExecutor& executor,
           {"path", "strided " + TakenPath(executor) + " " + executor.info().weight_format},
           {"us_per_step", seconds * 1e6},
           {"best_us", times.Best() * 1e6},
+          {"us_per_step_by_call", InMicroseconds(times.step_seconds)},
           {"tokens_per_s", batch / seconds},
           {"gb_per_s", static_cast<double>(bytes) / seconds / 1e9},
           {"floor_us", floor * 1e6},

@@ -54,46 +54,65 @@ Slot StartedAt(Executor& executor, int position) {
   return slot;
 }
 
-std::vector<Slot> Samples(Executor& executor, const DecodeSetup& setup) {
+std::vector<Slot> Samples(Executor& executor, int batch, int position) {
   std::vector<Slot> slots;
-  slots.push_back(StartedAt(executor, setup.first_position));
-  for (int sample = 1; sample < setup.batch; ++sample) {
-    const SequenceSpec spec = SpecOf(executor, setup.first_position, sample);
+  slots.push_back(StartedAt(executor, position));
+  for (int sample = 1; sample < batch; ++sample) {
+    const SequenceSpec spec = SpecOf(executor, position, sample);
     slots.push_back(Require(executor.ForkSequence(slots.front(), spec)));
   }
   return slots;
 }
 
-}  // namespace
-
-DecodeTimes RunDecode(Executor& executor, const DecodeSetup& setup) {
-  const std::vector<Slot> slots = Samples(executor, setup);
-  const int vocab_size = executor.config().vocab_size;
+// One row of every sequence, which all stand before `position`.
+StepPlan PlanAt(const std::vector<Slot>& slots, int position, const ModelConfig& config) {
   StepPlan plan;
   for (const Slot& slot : slots) {
     StepRow row;
     row.slot = slot.index();
-    row.position = setup.first_position;
+    row.position = position;
     row.output = RowOutput::kSample;
-    row.steps = setup.steps_per_call;
-    if (row.position > 0) row.input = PrefixToken(row.position - 1, vocab_size);
+    row.input = position == 0 ? FirstInput(config) : PrefixToken(position - 1, config.vocab_size);
     plan.rows.push_back(row);
   }
+  return plan;
+}
+
+// Runs `steps` steps of every row and moves the rows behind them.
+StepResult Advance(Executor& executor, StepPlan& plan, int steps) {
+  for (StepRow& row : plan.rows) row.steps = steps;
+  const StepResult results = Require(executor.Run(plan));
+  for (size_t i = 0; i < plan.rows.size(); ++i) {
+    plan.rows[i].input = results[(i + 1) * static_cast<size_t>(steps) - 1].token;
+    plan.rows[i].position += steps;
+  }
+  return results;
+}
+
+}  // namespace
+
+double DecodeTimes::Median() const {
+  std::vector<double> sorted = step_seconds;
+  std::ranges::sort(sorted);
+  return sorted[sorted.size() / 2];
+}
+
+double DecodeTimes::Best() const { return *std::ranges::min_element(step_seconds); }
+
+DecodeTimes RunDecode(Executor& executor, const DecodeSetup& setup) {
+  const int before = setup.first_position - 1;
+  const std::vector<Slot> slots = Samples(executor, setup.batch, before);
+  StepPlan plan = PlanAt(slots, before, executor.config());
+  Advance(executor, plan, 1);
   DecodeTimes times;
   Hash hash;
-  const auto per_call = static_cast<size_t>(setup.steps_per_call);
   for (int step = 0; step < setup.steps; step += setup.steps_per_call) {
     const auto start = std::chrono::steady_clock::now();
-    const StepResult results = Require(executor.Run(plan));
+    const StepResult results = Advance(executor, plan, setup.steps_per_call);
     const std::chrono::duration<double> time = std::chrono::steady_clock::now() - start;
     times.step_seconds.push_back(time.count() / setup.steps_per_call);
     for (const TokenResult& result : results) hash.Add(result.token);
-    for (size_t i = 0; i < plan.rows.size(); ++i) {
-      plan.rows[i].input = results[(i + 1) * per_call - 1].token;
-      plan.rows[i].position += setup.steps_per_call;
-    }
   }
-  std::sort(times.step_seconds.begin(), times.step_seconds.end());
   times.token_hash = hash.text();
   return times;
 }

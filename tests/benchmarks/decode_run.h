@@ -14,20 +14,22 @@ namespace strided {
 
 struct DecodeSetup {
   int batch = 1;
-  int first_position = 0;  // of the first timed step; the steps before it are not timed
+  int first_position = 1;  // of the first timed step; the steps before it are not timed
   int steps = 32;
   int steps_per_call = 1;  // 1 to ExecutorInfo::max_steps
 };
 
 struct DecodeTimes {
-  std::vector<double> step_seconds;  // ascending; a call's time over its steps
+  std::vector<double> step_seconds;  // of each call, in their order: its time over its steps
   std::string token_hash;            // of all sequences' tokens in the timed steps
-  double Median() const { return step_seconds[step_seconds.size() / 2]; }
-  double Best() const { return step_seconds.front(); }
+  double Median() const;
+  double Best() const;
 };
 
 // `batch` samples (seeds 0, 1, ...) of one random prefix, each step one row of each. Aborts with
-// the status if the executor refuses. Requires first_position + steps <= context_length,
+// the status if the executor refuses. The step before the first timed one is run by all samples: a
+// device may still be copying the prefix's caches to them when it is asked for a step, which would
+// count as a part of it. Requires 1 <= first_position, first_position + steps <= context_length,
 // and that steps is a multiple of steps_per_call.
 DecodeTimes RunDecode(Executor& executor, const DecodeSetup& setup);
 

@@ -43,7 +43,7 @@ struct BenchOptions {
   int threads = 0;
   int steps = 32;
   int tries = 3;
-  int position = -1;  // of the first timed step; -1: half the context
+  int position = 0;  // of the first timed step; 0: half the context
   std::string instruction_set;
   std::string positions;  // CSV file
   bool json = false;
@@ -164,7 +164,7 @@ nlohmann::json Measure(const Model& model, const BenchOptions& options, const st
   DecodeSetup setup;
   setup.batch = batch;
   setup.steps = options.steps;
-  setup.first_position = options.position >= 0 ? options.position : model.config.context_length / 2;
+  setup.first_position = options.position > 0 ? options.position : model.config.context_length / 2;
   const DecodeTimes times = BestRun(*executor, setup, options.tries);
   const int middle = setup.first_position + setup.steps / 2;
   const int64_t weight_bytes = BytesOfWeights(model, format);
@@ -240,7 +240,8 @@ int RunPositions(const BenchOptions& options) {
     for (int place = 0; place < kPlaces; ++place) {
       DecodeSetup setup;
       setup.steps = options.steps;
-      setup.first_position = (model.config.context_length - setup.steps) * place / (kPlaces - 1);
+      const int last = model.config.context_length - setup.steps;
+      setup.first_position = std::max(last * place / (kPlaces - 1), 1);
       const DecodeTimes times = BestRun(*executor, setup, options.tries);
       const std::string line =
           absl::StrFormat("%s,%d,%.4f", dense ? "dense" : "sparse",
@@ -261,7 +262,8 @@ int Main(int argc, char** argv) {
   app.add_option("--threads", options.threads, "0: one per core");
   app.add_option("--steps", options.steps, "timed steps of a run")->check(CLI::PositiveNumber);
   app.add_option("--tries", options.tries, "runs, of which the best counts");
-  app.add_option("--position", options.position, "first timed position; default: half the context");
+  app.add_option("--position", options.position,
+                 "first timed position, at least 1; default: half the context");
   app.add_option("--instruction_set", options.instruction_set, "e.g. avx2; default: the widest");
   app.add_option("--positions", options.positions, "write time against position to this CSV file");
   app.add_flag("--json", options.json, "print JSON");
