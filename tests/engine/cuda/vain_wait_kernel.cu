@@ -6,10 +6,9 @@
 namespace strided::cuda::cluster {
 namespace {
 
-constexpr uint64_t kLimit = 10'000'000;  // nanoseconds
-
 __global__ void VainWaitKernel(int waits, int32_t* error) {
 #if __CUDA_ARCH__ >= 900
+  constexpr uint64_t kLimit = 10'000'000;  // nanoseconds
   __shared__ uint64_t barrier;
   const uint32_t address = SharedAddress(&barrier);
   if (threadIdx.x == 0) InitBarrier(address, 1);
