@@ -105,7 +105,6 @@ constexpr bool VisitGroups(Visit&& visit) {
     return false;
   };
   return if_it_fits(std::integral_constant<int, 1>()) ||
-         if_it_fits(std::integral_constant<int, 2>()) ||
          if_it_fits(std::integral_constant<int, kMostGroups>());
 }
 

@@ -59,9 +59,9 @@ TEST(ChooseShapeTest, OnlyWhatWasMeasuredFasterIsTakenUnasked) {
   EXPECT_FALSE(IsFasterThanGraphs(Shape{4, 64, 64, 4}));
 }
 
-TEST(MostGroupsTest, EveryShapeHasRoomForThree) {
-  EXPECT_EQ(MostGroups(Shape{2, 64, 128, 2}), 3);
-  EXPECT_EQ(MostGroups(Shape{4, 64, 64, 4}), 3);
+TEST(MostGroupsTest, EveryShapeHasRoomForTwo) {
+  EXPECT_EQ(MostGroups(Shape{2, 64, 128, 2}), 2);
+  EXPECT_EQ(MostGroups(Shape{4, 64, 64, 4}), 2);
 }
 
 TEST(DealRowsTest, FewRowsHaveAClusterEach) {
