@@ -57,9 +57,12 @@ struct GroupMemory {
   static constexpr int kResidual = kExpanded + S::kFfTiles * kChunkSteps * kOperandBytes;
   static constexpr int kQueries = kResidual + kColumns * kTile * 4;
   static constexpr int kPairsEnd = kQueries + S::kPairs * kPairBytes;
-  // A sampler's scratch lies over what is idle from a step's head to the next step's inputs.
-  static constexpr int kScratch = kHidden;
-  static constexpr int kLogits = RoundUp(kPairsEnd > kScratchBytes ? kPairsEnd : kScratchBytes, 16);
+  // A sampler's scratch lies over what is idle from a step's head until this block has sent its
+  // share of the next step's inputs. Not over kHidden: other blocks send theirs as soon as they
+  // have the tokens, while the log-probability of this block's is still computed.
+  static constexpr int kScratch = kMixed;
+  static constexpr int kScratchEnd = kScratch + kScratchBytes;
+  static constexpr int kLogits = RoundUp(kPairsEnd > kScratchEnd ? kPairsEnd : kScratchEnd, 16);
   static constexpr int kTokens = kLogits + kMaxVocab * 4;
   static constexpr int kDrawnRow = kTokens + kColumns * 4;
   static constexpr int kDrawnRowBytes = 32;
