@@ -19,7 +19,7 @@ import time
 
 import torch
 
-from memory_plot import LAYERS, draw
+from memory_plot import LAYERS, plot
 from model import SparseTransformer
 
 LENGTHS = {1024: 32, 3072: 96, 12288: 128, 24000: 160}  # of the announcement, and a stride for each
@@ -115,14 +115,14 @@ def main():
     parser.add_argument("--layers", type=int, default=LAYERS)
     parser.add_argument("--lengths", type=int, nargs="*", choices=list(LENGTHS), default=list(LENGTHS))
     parser.add_argument("--json", help="file for one object per case")
-    parser.add_argument("--plot", help="SVG file")
+    parser.add_argument("--plot", help="picture file; needs matplotlib")
     arguments = parser.parse_args()
     print(torch.cuda.get_device_name(), "PyTorch", torch.__version__, f"{arguments.layers} layers")
     cases = measure_all(arguments.lengths, arguments.layers)
     if arguments.json:
         pathlib.Path(arguments.json).write_text("".join(json.dumps(case) + "\n" for case in cases))
     if arguments.plot:
-        pathlib.Path(arguments.plot).write_text(draw(cases))
+        plot(cases, arguments.plot)
 
 
 if __name__ == "__main__":
