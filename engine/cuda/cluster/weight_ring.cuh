@@ -2,7 +2,7 @@
 // order of cluster_packing.h; every group's product warps read them.
 //
 // A stage's chunks share a barrier that says when they are all there, and one that says when every
-// group has read them; stages take the barriers in turn.
+// team has read them; stages take the barriers in turn.
 
 #ifndef STRIDED_ENGINE_CUDA_CLUSTER_WEIGHT_RING_CUH_
 #define STRIDED_ENGINE_CUDA_CLUSTER_WEIGHT_RING_CUH_
@@ -42,8 +42,13 @@ struct RingReader {
     if (at >= kSlots) at -= kSlots;
     return shared + at * kChunkBytes;
   }
-  // By one thread of a group, when all of the group have read.
-  __device__ __forceinline__ void Release() const { Arrive(stage.Barrier(empty)); }
+  // By one thread of a team, after a barrier of the team in this stage: the stage before is free.
+  // Not this one: a load that a warp has asked for before the barrier may still wait in its queue
+  // after it, for longer than a copy takes to come. What is free must have been used, not only
+  // read.
+  __device__ __forceinline__ void ReleasePrevious() const {
+    if (stage.number > 0) Arrive(StageNumber{stage.number - 1}.Barrier(empty));
+  }
   // By every warp, to the next stage.
   __device__ __forceinline__ void Advance(int chunks) {
     ++stage.number;
