@@ -48,10 +48,6 @@ absl::StatusOr<Shape> ChooseShape(const ModelConfig& config, WeightFormat format
       " heads of d_key ", config.d_key, " and d_value ", config.d_value, ", d_ff ", config.d_ff));
 }
 
-bool IsFasterThanGraphs(const Shape& shape) {
-  return shape == ShapeOf(Sizes<2, 64, 128, 2>());  // the CIFAR-10 networks
-}
-
 int MostGroups(const Shape& shape) {
   int most = 0;
   VisitSizes([&](auto sizes) {
