@@ -5,10 +5,6 @@
 namespace strided {
 namespace {
 
-// Rows of a thread from which a product is bound by its arithmetic, not by reading the weights:
-// reading them once for each thread then costs nothing (README.md has the measurement).
-constexpr int kFewestRowsOfAThread = 4;
-
 bool SequencesApart(const Batch& batch, int threads) {
   const int rows = static_cast<int>(batch.rows.size());
   for (int thread = 0; thread < threads; ++thread) {
@@ -35,11 +31,13 @@ Range ShareOf(int total, int parts, int index) {
   return {cut(index), cut(index + 1)};
 }
 
-Division DivideStep(const Batch& batch, int heads, int threads, int index) {
+Division DivideStep(const Batch& batch, const TeamShape& team, int index) {
+  const int threads = team.threads;
+  const int heads = team.heads;
   const int rows = static_cast<int>(batch.rows.size());
   const Range all_rows = {0, rows};
   Division part;
-  part.by_rows = rows >= kFewestRowsOfAThread * threads;
+  part.by_rows = rows >= team.fewest_rows * threads;
   part.rows = part.by_rows ? ShareOf(rows, threads, index) : all_rows;
   part.outputs = OutputsOfRows(batch.outputs, part.rows);
   part.heads = {0, heads};

@@ -42,9 +42,17 @@ struct Division {
   bool meet_after_attention = false;   // other threads go on with it
 };
 
-// The part of thread `index` of `threads`, of a model with so many heads a layer. Pure: every
-// thread gets the same answer about the others. Requires 0 <= index < threads; does not allocate.
-Division DivideStep(const Batch& batch, int heads, int threads, int index);
+// What a step is divided by, beside its batch.
+struct TeamShape {
+  int threads = 1;
+  int heads = 1;  // of a layer
+  // Rows of a thread from which each takes its own ones through all outputs.
+  int fewest_rows = 1;
+};
+
+// The part of thread `index`. Pure: every thread gets the same answer about the others. Requires
+// 0 <= index < threads; does not allocate.
+Division DivideStep(const Batch& batch, const TeamShape& team, int index);
 
 }  // namespace strided
 

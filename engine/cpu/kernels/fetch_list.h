@@ -48,7 +48,6 @@ class FetchList {
   // The next `bytes` to be asked for; null where none are left or the limit is reached. Within one
   // stretch, but for its last piece, which may reach past its end by less than `bytes`: so pieces
   // should be small beside stretches.
-  size_t Stretches() const { return next_; }
   const std::byte* Take(size_t bytes) {
     while (next_ < stretches_.size() && offset_ >= stretches_[next_].bytes) {
       ++next_;
