@@ -28,6 +28,7 @@ struct AttentionSizes {
   static constexpr bool kByWarpgroups = kWay == AttentionWay::kWarpgroups;
   static_assert(kValueTiles % 2 == 0 && kKeys % 16 == 0, "one ldmatrix serves two tiles");
   static_assert(!kByWarpgroups || (kKeySteps > 0 && kKeySteps <= 4), "a key in 128 bytes");
+  static_assert(!kByWarpgroups || kKeys % 8 == 0, "whole rounds of exchanged parts");
   using Traits = OperandTraits<kOperand>;
   using Type = typename Traits::Type;
 
@@ -142,6 +143,7 @@ template <typename Type>
 struct AttentionBlock {
   AttentionTask task;
   KeySource<Type> source;
+  CallKeys<Type> in_call[kMaxSpans];
 };
 inline constexpr int kAttentionBlockBytes = 256;
 static_assert(sizeof(AttentionBlock<float>) <= kAttentionBlockBytes);

@@ -27,10 +27,8 @@ __device__ __forceinline__ void CopyRow(const Type* from, int width, bool aligne
 template <typename Type>
 __global__ void __launch_bounds__(kThreads)
     StoreKeysKernel(const __grid_constant__ PrefillAttention a) {
-  WaitForGridBefore();
-  LetNextGridStart();
   const int row = blockIdx.x * kRows + threadIdx.x / kLanes;
-  if (row >= a.rows.row_count) return;
+  if (row >= a.rows.row_count) return WaitForGridBefore();
   const int head = blockIdx.y;
   const RowRun run = a.rows.runs[a.rows.rows[row].run];
   const DeviceSequence& sequence = a.sequences[run.slot];
@@ -45,6 +43,9 @@ __global__ void __launch_bounds__(kThreads)
   const Type* const from = QueryOf<Type>(a, head, row) + a.d_key;
   constexpr int kElements = 16 / sizeof(Type);
   const bool aligned = a.d_key % kElements == 0 && a.d_value % kElements == 0;
+  // Where rows go was known before the grid before; what they hold was not.
+  WaitForGridBefore();
+  LetNextGridStart();
   for (const int64_t home : homes) {
     if (home < 0) continue;
     CopyRow(from, a.d_key, aligned, keys + home * a.d_key);
