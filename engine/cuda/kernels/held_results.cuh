@@ -1,8 +1,7 @@
 // From a warpgroup's sums to the results of wide_product.h, for held_product_kernel.cuh.
 //
-// Operands pass through shared memory, where stmatrix turns them: a row's 64 outputs are then 128
-// contiguous bytes. Floats are written as they lie in registers: eight neighbouring outputs of a
-// row, one sector, by a warp at a time. Bound by writing the results.
+// They pass through shared memory, where the outputs of a row come to lie side by side: operands
+// by stmatrix, all rows at once, floats half of the rows at a time. Bound by writing the results.
 
 #ifndef STRIDED_ENGINE_CUDA_KERNELS_HELD_RESULTS_CUH_
 #define STRIDED_ENGINE_CUDA_KERNELS_HELD_RESULTS_CUH_
@@ -10,6 +9,7 @@
 #include "engine/cuda/kernels/activation.cuh"
 #include "engine/cuda/kernels/async_copy.cuh"
 #include "engine/cuda/kernels/barriers.cuh"
+#include "engine/cuda/kernels/float_vector.cuh"
 #include "engine/cuda/kernels/fragments.cuh"
 #include "engine/cuda/kernels/warpgroup.cuh"
 #include "engine/cuda/kernels/wide_product.h"
@@ -22,7 +22,8 @@ class HeldResults {
   using Traits = OperandTraits<kOperand>;
   static constexpr int kColumns = kRows / 8;
   static constexpr int kThreads = 32 * kWarpgroupWarps;
-  static constexpr int kRowBytes = 128;  // 64 outputs
+  static constexpr int kOutputs = 64;
+  static constexpr int kRowBytes = kOutputs * 2;
   static constexpr int kBytes = kRows * kRowBytes;
   using Sums = float[kColumns][4];  // as in warpgroup.cuh
 
@@ -36,9 +37,9 @@ class HeldResults {
     const Place place(p, first_output + thread_ / 32 * 16 + thread_ % 32 / 4, first_row);
     switch (p.output) {
       case WideOutput::kResidual:
-        return StoreFloats<true>(p, place, sums);
+        return StoreFloats<true>(p, place, sums, first_output);
       case WideOutput::kFloat32:
-        return StoreFloats<false>(p, place, sums);
+        return StoreFloats<false>(p, place, sums, first_output);
       case WideOutput::kOperand:
         return StoreOperands(p, place, sums, first_output, [](float y) { return y; });
       case WideOutput::kActivated:
@@ -47,16 +48,15 @@ class HeldResults {
   }
 
  private:
-  // Of a lane's sums: outputs output and output + 8 of the tile's rows.
+  // Of a lane's sums: two outputs, eight apart, of the tile's rows.
   struct Place {
-    int output;
     int first_row;
     int rows;  // of the tile that the product has
     float scale[2];
     float bias[2];
 
-    __device__ __forceinline__ Place(const WideProduct& p, int lane_output, int tile_row)
-        : output(lane_output), first_row(tile_row), rows(min(kRows, p.rows - tile_row)) {
+    __device__ __forceinline__ Place(const WideProduct& p, int output, int tile_row)
+        : first_row(tile_row), rows(min(kRows, p.rows - tile_row)) {
 #pragma unroll
       for (int h = 0; h < 2; ++h) {
         const int o = output + h * 8;
@@ -70,34 +70,73 @@ class HeldResults {
     }
   };
 
+  // In halves of the rows: [64 rows][64 outputs] float32 in shared memory, the 16-byte parts of a
+  // row exchanged so that the four rows and eight outputs that a warp writes lie in 32 banks.
+  static constexpr int kHalfRows = kBytes / (kOutputs * 4);
+  static constexpr int kRowParts = kOutputs / 4;
+  static __device__ __forceinline__ int FloatPart(int row, int part) {
+    return part ^ row / 2 % 4 * 2;
+  }
+
   template <bool kResidual>
   __device__ __forceinline__ void StoreFloats(const WideProduct& p, const Place& place,
-                                              const Sums& sums) const {
-    constexpr int kBatch = 4;  // columns whose loads are in flight together
-    const int lane_row = thread_ % 4 * 2;
-    float* const out = reinterpret_cast<float*>(p.out) +
-                       (place.first_row + lane_row) * p.out_stride + place.output;
-    const auto is_inside = [&](int n, int i) {
-      return lane_row + n * 8 + i % 2 < place.rows && place.output + i / 2 * 8 < p.matrix.outputs;
-    };
-    const auto at = [&](int n, int i) { return out + (n * 8 + i % 2) * p.out_stride + i / 2 * 8; };
+                                              const Sums& sums, int first_output) const {
+    const int lane = thread_ % 32;
+    const int output = thread_ / 32 * 16 + lane / 4;
 #pragma unroll
-    for (int first = 0; first < kColumns; first += kBatch) {
-      float before[kBatch][4] = {};
-      if constexpr (kResidual) {  // all are read before the first is written
+    for (int first = 0; first < kRows; first += kHalfRows) {
+      SyncThreads(barrier_, kThreads);  // what was stored before has been read
 #pragma unroll
-        for (int j = 0; j < kBatch * 4; ++j) {
-          if (is_inside(first + j / 4, j % 4))
-            before[j / 4][j % 4] = __ldcg(at(first + j / 4, j % 4));
+      for (int n = 0; n < kHalfRows / 8; ++n) {
+#pragma unroll
+        for (int i = 0; i < 4; ++i) {
+          const int row = n * 8 + lane % 4 * 2 + i % 2;
+          const int part = FloatPart(row, output / 4 + i / 2 * 2);
+          const float y = place.Value(sums[first / 8 + n][i], i);
+          asm volatile("st.shared.f32 [%0], %1;" ::"r"(shared_ + row * (kOutputs * 4) + part * 16 +
+                                                       output % 4 * 4),
+                       "f"(y)
+                       : "memory");
         }
       }
+      SyncThreads(barrier_, kThreads);
+      WriteFloats<kResidual>(p, first_output, place.first_row + first, place.rows - first);
+    }
+  }
+
+  // Half of the rows, as many threads a row as it has parts.
+  template <bool kResidual>
+  __device__ __forceinline__ void WriteFloats(const WideProduct& p, int first_output, int first_row,
+                                              int rows) const {
+    constexpr int kRowsAtOnce = kThreads / kRowParts;
+    constexpr int kRounds = kHalfRows / kRowsAtOnce;
+    const int output = first_output + thread_ % kRowParts * 4;
+    const FloatVector vector(p, output);
+    if (vector.count <= 0) return;
+    const int thread_row = thread_ / kRowParts;
+    float* const out =
+        reinterpret_cast<float*>(p.out) + (first_row + thread_row) * p.out_stride + output;
+    float4 before[kRounds] = {};
+    if constexpr (kResidual) {  // all are read before the first is written
 #pragma unroll
-      for (int j = 0; j < kBatch * 4; ++j) {
-        const int n = first + j / 4;
-        const int i = j % 4;
-        const float y = place.Value(sums[n][i], i);
-        if (is_inside(n, i)) *at(n, i) = kResidual ? before[j / 4][i] + y : y;
+      for (int r = 0; r < kRounds; ++r) {
+        if (thread_row + r * kRowsAtOnce < rows) {
+          before[r] = vector.Read(out + r * kRowsAtOnce * p.out_stride);
+        }
       }
+    }
+#pragma unroll
+    for (int r = 0; r < kRounds; ++r) {
+      const int row = thread_row + r * kRowsAtOnce;
+      if (row >= rows) return;
+      const uint4 y =
+          ReadShared(shared_ + row * (kOutputs * 4) + FloatPart(row, thread_ % kRowParts) * 16);
+      const float4 sum = make_float4(__uint_as_float(y.x), __uint_as_float(y.y),
+                                     __uint_as_float(y.z), __uint_as_float(y.w));
+      vector.Write(out + r * kRowsAtOnce * p.out_stride,
+                   kResidual ? make_float4(before[r].x + sum.x, before[r].y + sum.y,
+                                           before[r].z + sum.z, before[r].w + sum.w)
+                             : sum);
     }
   }
 

@@ -22,7 +22,7 @@ TileRates RatesOf(WideTile tile) {
     case WideTile::kMedium:
       return {2, {0.65, 1.0}};
     case WideTile::kHeld:
-      return {4, {0.4, 0.75, 1.0, 1.4}};
+      return {4, {0.4, 0.7, 0.9, 1.1}};
     default:
       return {3, {0.3, 0.5, 0.6}};
   }
