@@ -35,6 +35,8 @@ struct AttentionKernel {
   static constexpr int kThreads = kMaxTileQueries / kWarpQueries * 32;
   static constexpr int kLeastQueries = (Sizes::kByWarpgroups ? kWarpgroupWarps : 1) * kWarpQueries;
   static constexpr int kBlocksPerMultiprocessor = Sizes::kValueTiles <= 8 ? 2 : 1;
+  // For which registers are allotted: 96 each, so that five blocks of 128 threads stand together.
+  static constexpr int kBoundThreads = Sizes::kJoined ? 320 : kThreads;
 
   static constexpr int kStages = Sizes::kByWarpgroups ? 3 : 2;
   static constexpr int kAhead = kStages - 1;  // tiles that are copied before their turn
@@ -122,7 +124,7 @@ __device__ constexpr bool HasAttentionWay() {
 }
 
 template <typename Kernel>
-__global__ void __launch_bounds__(Kernel::kThreads, Kernel::kBlocksPerMultiprocessor)
+__global__ void __launch_bounds__(Kernel::kBoundThreads, Kernel::kBlocksPerMultiprocessor)
     PrefillAttentionKernel(const __grid_constant__ PrefillAttention a, QueryOrder order) {
   extern __shared__ __align__(1024) std::byte shared[];
   if constexpr (HasAttentionWay<Kernel::Sizes::kWay>()) Kernel::Run(a, order, shared);
