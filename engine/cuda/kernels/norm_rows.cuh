@@ -19,10 +19,11 @@ struct RowNorms {
 
   static int Blocks(const NormRows& n) { return (n.rows + kRows - 1) / kRows; }
 
-  // Block `block` of Blocks(n), by kThreads threads. Reads what earlier grids write.
+  // Block `block` of Blocks(n), by kThreads threads. Reads what earlier grids write. The last rows
+  // come first: they were written last, and may still be in the second-level cache.
   static __device__ __forceinline__ void Run(const NormRows& n, int block) {
-    const int row = block * kRows + static_cast<int>(threadIdx.x) / 32;
-    if (row >= n.rows) return;
+    const int row = n.rows - 1 - (block * kRows + static_cast<int>(threadIdx.x) / 32);
+    if (row < 0) return;
     const int64_t from = n.from == nullptr ? row : n.from[row];
     auto* const out = reinterpret_cast<Type*>(n.out) + row * n.out_stride;
     NormaliseRow(
