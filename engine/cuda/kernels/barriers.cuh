@@ -20,7 +20,7 @@ __device__ __forceinline__ void SyncThreads(int id, int threads) {
 __device__ __forceinline__ void InitBarrier(uint32_t barrier, int arrivals) {
   asm volatile("mbarrier.init.shared.b64 [%0], %1;" ::"r"(barrier), "r"(arrivals) : "memory");
 }
-// Barriers that have been initialised are seen by asynchronous copies.
+// Barriers that have been initialised are seen by the cluster, and by asynchronous copies.
 __device__ __forceinline__ void PublishBarriers() {
   asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory");
   asm volatile("fence.proxy.async;" ::: "memory");
