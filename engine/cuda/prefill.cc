@@ -6,7 +6,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "engine/base/status_macros.h"
-#include "engine/cuda/kernels/prefill_inputs.h"
 #include "engine/cuda/kernels/store_keys.h"
 #include "engine/cuda/kernels/weight_packing.h"
 
@@ -132,7 +131,8 @@ absl::Status Prefill::RunLayer(int index, const DeviceSequence* sequences, cudaS
   const int rows = static_cast<int>(rows_.size());
 
   // q, k, v = W norm(H)
-  RETURN_IF_ERROR(Norm(layer.attn_norm, nullptr, rows, stream));
+  RETURN_IF_ERROR(
+      LaunchNormRows(NormOf(layer.attn_norm, rows), operand_, /*dependent=*/true, stream));
   RETURN_IF_ERROR(Multiply({.matrix = layer.qkv,
                             .in = normed_.memory.data(),
                             .in_stride = normed_.stride,
@@ -146,11 +146,11 @@ absl::Status Prefill::RunLayer(int index, const DeviceSequence* sequences, cudaS
   const PrefillAttention attention = AttentionOf(index, sequences);
   RETURN_IF_ERROR(
       LaunchPrefillAttention(attention, operand_, kind.grids, /*dependent=*/true, stream));
-  RETURN_IF_ERROR(LaunchStoreKeys(attention, operand_, /*dependent=*/true, stream));
   RETURN_IF_ERROR(AddToHidden(layer.out, mixed_, stream));
 
   // H += down(f(up(norm(H))))
-  RETURN_IF_ERROR(Norm(layer.mlp_norm, nullptr, rows, stream));
+  RETURN_IF_ERROR(LaunchStoreKeys(attention, NormOf(layer.mlp_norm, rows), operand_,
+                                  /*dependent=*/true, stream));
   RETURN_IF_ERROR(Multiply({.matrix = layer.up,
                             .in = normed_.memory.data(),
                             .in_stride = normed_.stride,
@@ -168,7 +168,9 @@ absl::Status Prefill::Logits(std::span<const int32_t> rows, float* out, cudaStre
   if (rows.size() > static_cast<size_t>(max_rows_)) return TooManyRows(rows.size(), max_rows_);
   RETURN_IF_ERROR(wanted_rows_.Send(rows, stream));
   const int count = static_cast<int>(rows.size());
-  RETURN_IF_ERROR(Norm(network_.final_norm, wanted_rows_.data(), count, stream));
+  NormRows norm = NormOf(network_.final_norm, count);
+  norm.from = wanted_rows_.data();
+  RETURN_IF_ERROR(LaunchNormRows(norm, operand_, /*dependent=*/false, stream));
   return Multiply({.matrix = network_.head,
                    .in = normed_.memory.data(),
                    .in_stride = normed_.stride,
@@ -179,16 +181,13 @@ absl::Status Prefill::Logits(std::span<const int32_t> rows, float* out, cudaStre
                   stream);
 }
 
-absl::Status Prefill::Norm(const DeviceNorm& norm, const int32_t* from, int rows,
-                           cudaStream_t stream) {
-  return LaunchNormRows({.norm = norm,
-                         .in = hidden_.data(),
-                         .from = from,
-                         .out = normed_.memory.data(),
-                         .out_stride = normed_.stride,
-                         .width = config_.d_model,
-                         .rows = rows},
-                        operand_, /*dependent=*/from == nullptr, stream);
+NormRows Prefill::NormOf(const DeviceNorm& norm, int rows) const {
+  return {.norm = norm,
+          .in = hidden_.data(),
+          .out = normed_.memory.data(),
+          .out_stride = normed_.stride,
+          .width = config_.d_model,
+          .rows = rows};
 }
 
 absl::Status Prefill::AddToHidden(const DeviceMatrix& matrix, const Rows& in, cudaStream_t stream) {

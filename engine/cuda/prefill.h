@@ -21,6 +21,7 @@
 #include "engine/cuda/device_network.h"
 #include "engine/cuda/kernels/device_types.h"
 #include "engine/cuda/kernels/prefill_attention.h"
+#include "engine/cuda/kernels/prefill_inputs.h"
 #include "engine/cuda/kernels/prefill_rows.h"
 #include "engine/cuda/kernels/wide_product.h"
 #include "engine/cuda/staged_table.h"
@@ -84,7 +85,7 @@ class Prefill {
 
   absl::Status SendRows(std::span<const PrefillRun> runs, cudaStream_t stream);
   absl::Status RunLayer(int index, const DeviceSequence* sequences, cudaStream_t stream);
-  absl::Status Norm(const DeviceNorm& norm, const int32_t* from, int rows, cudaStream_t stream);
+  NormRows NormOf(const DeviceNorm& norm, int rows) const;  // of the residual stream
   absl::Status AddToHidden(const DeviceMatrix& matrix, const Rows& in, cudaStream_t stream);
   absl::Status Multiply(const WideProduct& product, cudaStream_t stream);
   PrefillAttention AttentionOf(int layer, const DeviceSequence* sequences) const;

@@ -17,6 +17,7 @@
 #include <cstdint>
 
 #include "engine/cuda/kernels/async_copy.cuh"
+#include "engine/cuda/kernels/barriers.cuh"
 
 namespace strided::cuda::cluster {
 
@@ -41,42 +42,8 @@ __device__ __forceinline__ void SyncCluster() {
                    : "memory");
 }
 
-// The `threads` threads that use barrier `id` of the block, 1 to 15.
-__device__ __forceinline__ void SyncThreads(int id, int threads) {
-  asm volatile("bar.sync %0, %1;" ::"r"(id), "r"(threads) : "memory");
-}
-
-__device__ __forceinline__ void InitBarrier(uint32_t barrier, int arrivals) {
-  asm volatile("mbarrier.init.shared.b64 [%0], %1;" ::"r"(barrier), "r"(arrivals) : "memory");
-}
-// Barriers that have been initialised are seen by the cluster, and by asynchronous copies.
-__device__ __forceinline__ void PublishBarriers() {
-  asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory");
-  asm volatile("fence.proxy.async;" ::: "memory");
-}
 // What this thread has read and written comes before asynchronous stores that others make later.
 __device__ __forceinline__ void FenceAsync() { asm volatile("fence.proxy.async;" ::: "memory"); }
-
-__device__ __forceinline__ void Arrive(uint32_t barrier) {
-  asm volatile("mbarrier.arrive.shared.b64 _, [%0];" ::"r"(barrier) : "memory");
-}
-// Arrives, and announces `bytes` for the phase.
-__device__ __forceinline__ void Expect(uint32_t barrier, int bytes) {
-  asm volatile("mbarrier.arrive.expect_tx.shared.b64 _, [%0], %1;" ::"r"(barrier), "r"(bytes)
-               : "memory");
-}
-// Whether the phase of `parity` has ended; the hardware may let the thread sleep for a while.
-__device__ __forceinline__ bool HasEnded(uint32_t barrier, uint32_t parity) {
-  uint32_t ended;
-  asm volatile(
-      "{\n.reg .pred p;\n"
-      "mbarrier.try_wait.parity.shared::cta.b64 p, [%1], %2;\n"
-      "selp.u32 %0, 1, 0, p;\n}"
-      : "=r"(ended)
-      : "r"(barrier), "r"(parity)
-      : "memory");
-  return ended != 0;
-}
 
 // Asynchronous stores to an address in any block, completed on a barrier of the same block.
 __device__ __forceinline__ void Send(uint32_t to, uint32_t value, uint32_t barrier) {

@@ -60,15 +60,47 @@ struct AttentionCopies {
     const KeyAxis axis = second ? task.axes[1] : task.axes[0];
     const KeyLimits limits = Select(second, task.limits[0], task.limits[1]);
     const int first = task.FirstKeyOf<kKeys>(index);
-    // Keys of a call's own rows need no more than their positions.
-    if (IsAligned(a) && block.source.IsInCall(axis, max(first, limits.begin))) {
-      CopyTile(a, limits, first, to, [&](int key) { return block.source.AtInCall(axis, key); });
-    } else {
-      CopyTile(a, limits, first, to, [&](int key) { return block.source.At(axis, key); });
+    const bool in_call = IsAligned(a) && block.source.IsInCall(axis, max(first, limits.begin));
+    if constexpr (Sizes::kByWarpgroups) {
+      if (in_call) {
+        const CallKeys<Type> keys = second ? block.in_call[1] : block.in_call[0];
+        return CopyCallTile(keys, block.source.rows().by_cells, limits, first, to);
+      }
     }
+    CopyTile(a, limits, first, to, [&](int key) { return block.source.At(axis, key); });
   }
 
  private:
+  // Keys of the call's own rows: a key and its value are one stretch of whole parts.
+  static __device__ __forceinline__ void CopyCallTile(const CallKeys<Type>& keys,
+                                                      const Divisor& by_cells, KeyLimits limits,
+                                                      int first, uint32_t to) {
+    constexpr int kKeyParts = Sizes::kKeySteps * 2;
+    constexpr int kParts = kKeyParts + Sizes::kValueTiles;
+    static_assert(kParts % kLanesOfRow == 0);
+    const int lane = threadIdx.x % kLanesOfRow;
+    const int ahead = blockDim.x / kLanesOfRow;  // a multiple of 8: parts are exchanged alike
+    uint32_t offsets[kParts / kLanesOfRow];
+#pragma unroll
+    for (int p = 0; p < kParts / kLanesOfRow; ++p) {
+      const int part = p * kLanesOfRow + lane;
+      const int k = threadIdx.x / kLanesOfRow;
+      offsets[p] = part < kKeyParts ? Sizes::KeyOffset(k, part, 0)
+                                    : Sizes::ValueOffset(k, part - kKeyParts, 0);
+    }
+#pragma unroll 1
+    for (int k = threadIdx.x / kLanesOfRow; k < kKeys; k += ahead) {
+      const int key = first + k;
+      const bool valid = limits.Holds(key);
+      const Type* const from = keys.At(valid ? key : limits.begin, by_cells) + lane * 8;
+#pragma unroll
+      for (int p = 0; p < kParts / kLanesOfRow; ++p) {
+        CopyAsync(to + offsets[p], from + p * (kLanesOfRow * 8), valid);
+      }
+      to += ahead * Sizes::kRowBytes;
+    }
+  }
+
   // Keys first, first + 1, ...; those beyond the limits are zeros.
   template <typename RowAt>
   static __device__ __forceinline__ void CopyTile(const PrefillAttention& a, KeyLimits limits,

@@ -15,6 +15,28 @@ __device__ __forceinline__ const Type* QueryOf(const PrefillAttention& a, int he
          head * (2 * a.d_key + a.d_value);
 }
 
+// Where the keys of an axis lie among the call's rows.
+template <typename Type>
+struct CallKeys {
+  const Type* first;  // key 0's, were it in the call; its value follows it
+  int step;           // elements from a key to the next
+  int jump;           // elements more for each whole block of summary cells; 0 on other axes
+
+  __device__ CallKeys(const HeadRows& rows, KeyAxis axis, int residue, const Type* position_0,
+                      int row_stride) {
+    const bool in_column = axis == KeyAxis::kColumn;
+    const bool in_cells = axis == KeyAxis::kSummaries;
+    const int64_t position = in_column ? residue : in_cells ? rows.offset : 0;
+    first = position_0 + position * row_stride;
+    step = in_column ? rows.period * row_stride : row_stride;
+    jump = in_cells ? (rows.period - rows.cells) * row_stride : 0;
+  }
+  __device__ __forceinline__ const Type* At(int key, const Divisor& by_cells) const {
+    const int64_t blocks = jump == 0 ? 0 : by_cells.Divide(key);
+    return first + static_cast<int64_t>(key) * step + blocks * jump;
+  }
+};
+
 // One head of one sequence.
 template <typename Type>
 class KeySource {
@@ -33,6 +55,7 @@ class KeySource {
         d_value_(a.d_value),
         call_keys_(QueryOf<Type>(a, head, run.first_row) + a.d_key),
         call_stride_(a.qkv_stride) {
+    if (first_position_ == 0) return;  // all keys are the call's
     const DeviceSequence& sequence = a.sequences[run.slot];
     max_length_ = sequence.max_length;
     cache_keys_ =
@@ -51,11 +74,10 @@ class KeySource {
     return {cache_keys_ + row * d_key_, cache_values_ + row * d_value_};
   }
 
-  // The same for a key whose position is the call's.
-  __device__ __forceinline__ Row AtInCall(KeyAxis axis, int key) const {
-    const int ahead = PositionOf(rows_, axis, residue_, key) - first_position_;
-    const Type* const from = call_keys_ + ahead * call_stride_;
-    return {from, from + d_key_};
+  // Where keys whose position is the call's lie.
+  __device__ CallKeys<Type> InCall(KeyAxis axis) const {
+    return CallKeys<Type>(rows_, axis, residue_, call_keys_ - first_position_ * call_stride_,
+                          static_cast<int>(call_stride_));
   }
   // Whether the positions of this key and of later ones are the call's.
   __device__ __forceinline__ bool IsInCall(KeyAxis axis, int key) const {
@@ -68,13 +90,13 @@ class KeySource {
   HeadRows rows_;
   int residue_;
   int first_position_;
-  int max_length_;
+  int max_length_ = 0;
   int d_key_;
   int d_value_;
   const Type* call_keys_;  // of position first_position_
   int64_t call_stride_;
-  const Type* cache_keys_;
-  const Type* cache_values_;
+  const Type* cache_keys_ = nullptr;
+  const Type* cache_values_ = nullptr;
 };
 
 }  // namespace strided::cuda

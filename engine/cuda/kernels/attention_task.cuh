@@ -28,6 +28,7 @@ struct AttentionSizes {
   static constexpr bool kByWarpgroups = kWay == AttentionWay::kWarpgroups;
   static_assert(kValueTiles % 2 == 0 && kKeys % 16 == 0, "one ldmatrix serves two tiles");
   static_assert(!kByWarpgroups || (kKeySteps > 0 && kKeySteps <= 4), "a key in 128 bytes");
+  static_assert(!kByWarpgroups || kKeys % 8 == 0, "whole rounds of exchanged parts");
   using Traits = OperandTraits<kOperand>;
   using Type = typename Traits::Type;
 
@@ -37,7 +38,9 @@ struct AttentionSizes {
   // kWarpgroups: rows of 128 bytes, their parts exchanged; of values as many blocks of rows as it
   // takes. Stages start at multiples of kAlignment.
   static constexpr int kRowBytes = 128;
-  static constexpr int kValueBlocks = (kValueTiles + 7) / 8;
+  // Short keys leave room for their values in the same rows.
+  static constexpr bool kJoined = kByWarpgroups && kKeySteps * 2 + kValueTiles <= 8;
+  static constexpr int kValueBlocks = kJoined ? 0 : (kValueTiles + 7) / 8;
   static constexpr int kAlignment = kByWarpgroups ? 1024 : 16;
 
   static __host__ __device__ __forceinline__ int KeySteps(int d_key) {
@@ -58,6 +61,7 @@ struct AttentionSizes {
     return key * KeyPitch(d_key) + part * 16;
   }
   static __device__ __forceinline__ int ValueOffset(int key, int part, int d_key) {
+    if constexpr (kJoined) return KeyOffset(key, kKeySteps * 2 + part, d_key);
     if constexpr (kByWarpgroups) {
       const int block = 1 + part / 8;
       return (block * kKeys + key) * kRowBytes + (part % 8 ^ key % 8) * 16;
@@ -142,6 +146,7 @@ template <typename Type>
 struct AttentionBlock {
   AttentionTask task;
   KeySource<Type> source;
+  CallKeys<Type> in_call[kMaxSpans];
 };
 inline constexpr int kAttentionBlockBytes = 256;
 static_assert(sizeof(AttentionBlock<float>) <= kAttentionBlockBytes);

@@ -35,6 +35,8 @@ struct AttentionKernel {
   static constexpr int kThreads = kMaxTileQueries / kWarpQueries * 32;
   static constexpr int kLeastQueries = (Sizes::kByWarpgroups ? kWarpgroupWarps : 1) * kWarpQueries;
   static constexpr int kBlocksPerMultiprocessor = Sizes::kValueTiles <= 8 ? 2 : 1;
+  // For which registers are allotted: 96 each, so that five blocks of 128 threads stand together.
+  static constexpr int kBoundThreads = Sizes::kJoined ? 320 : kThreads;
 
   static constexpr int kStages = Sizes::kByWarpgroups ? 3 : 2;
   static constexpr int kAhead = kStages - 1;  // tiles that are copied before their turn
@@ -57,6 +59,9 @@ struct AttentionKernel {
       if (block.task.tile.count > 0) {
         const int residue = rows.by_period.Remainder(block.task.PositionOf(0));
         block.source = KeySource<Type>(a, block.task.run, block.task.head, residue);
+        for (int s = 0; s < kMaxSpans; ++s) {
+          block.in_call[s] = block.source.InCall(block.task.axes[s]);
+        }
       }
     }
     __syncthreads();
@@ -65,14 +70,22 @@ struct AttentionKernel {
 
   static __device__ __forceinline__ void Run(const PrefillAttention& a, QueryOrder order,
                                              std::byte* shared) {
-    const PatternKind kind = a.heads[blockIdx.y].kind;
-    if (!TakesQueries(a.heads[blockIdx.y], order)) return;
+    // Patterns and runs were there before the grid before.
     AttentionBlock<Type>& block = *reinterpret_cast<AttentionBlock<Type>*>(shared);
-    const AttentionTask& task = block.task;
-    if (!FindWork(a, order, block)) return;
+    const bool works = TakesQueries(a.heads[blockIdx.y], order) && FindWork(a, order, block);
     State state;
-    Sums::SetLimits(task, block.source.rows(), state);
-    const bool merges = kind == PatternKind::kLocalStrided;
+    if (works) Sums::SetLimits(block.task, block.source.rows(), state);
+    WaitForGridBefore();
+    LetNextGridStart();
+    if (works) AttendAll(a, order, shared, block, state);
+  }
+
+  static __device__ __forceinline__ void AttendAll(const PrefillAttention& a, QueryOrder order,
+                                                   std::byte* shared,
+                                                   const AttentionBlock<Type>& block,
+                                                   State& state) {
+    const AttentionTask& task = block.task;
+    const bool merges = block.source.rows().kind == PatternKind::kLocalStrided;
     if (merges && order == QueryOrder::kConsecutive) Results::ReadPartial(a, task, state);
 
     const uint32_t to_queries = SharedAddress(shared) + kAttentionBlockBytes;
@@ -111,11 +124,9 @@ __device__ constexpr bool HasAttentionWay() {
 }
 
 template <typename Kernel>
-__global__ void __launch_bounds__(Kernel::kThreads, Kernel::kBlocksPerMultiprocessor)
+__global__ void __launch_bounds__(Kernel::kBoundThreads, Kernel::kBlocksPerMultiprocessor)
     PrefillAttentionKernel(const __grid_constant__ PrefillAttention a, QueryOrder order) {
   extern __shared__ __align__(1024) std::byte shared[];
-  WaitForGridBefore();
-  LetNextGridStart();
   if constexpr (HasAttentionWay<Kernel::Sizes::kWay>()) Kernel::Run(a, order, shared);
 }
 

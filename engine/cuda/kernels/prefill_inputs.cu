@@ -1,15 +1,12 @@
 #include "engine/cuda/kernels/embed.cuh"
-#include "engine/cuda/kernels/fragments.cuh"
 #include "engine/cuda/kernels/launch.h"
+#include "engine/cuda/kernels/norm_rows.cuh"
 #include "engine/cuda/kernels/prefill_inputs.h"
-#include "engine/cuda/kernels/row_norm.cuh"
 
 namespace strided::cuda {
 namespace {
 
 constexpr int kEmbedThreads = 128;
-constexpr int kNormWarps = 8;
-constexpr int kLanes = 32;
 
 // One block per row. Bound by writing hidden.
 __global__ void __launch_bounds__(kEmbedThreads)
@@ -24,31 +21,20 @@ __global__ void __launch_bounds__(kEmbedThreads)
 }
 
 template <Operand kOperand>
-__device__ __forceinline__ void StoreFour(const float4& y,
-                                          typename OperandTraits<kOperand>::Type* to) {
-  using Traits = OperandTraits<kOperand>;
-  if constexpr (kOperand == Operand::kFloat32) {
-    *reinterpret_cast<float4*>(to) = y;
-  } else {
-    *reinterpret_cast<uint2*>(to) = make_uint2(Traits::Pack(y.x, y.y), Traits::Pack(y.z, y.w));
-  }
-}
-
-// Bound by reading hidden.
-template <Operand kOperand>
-__global__ void __launch_bounds__(kNormWarps* kLanes)
+__global__ void __launch_bounds__(RowNorms<kOperand>::kThreads)
     NormRowsKernel(const __grid_constant__ NormRows n) {
-  using Traits = OperandTraits<kOperand>;
   WaitForGridBefore();
   LetNextGridStart();
-  const int row = blockIdx.x * kNormWarps + threadIdx.x / kLanes;
-  if (row >= n.rows) return;
-  const int64_t from = n.from == nullptr ? row : n.from[row];
-  auto* const out = reinterpret_cast<typename Traits::Type*>(n.out) + row * n.out_stride;
-  NormaliseRow(
-      n.in + from * n.width, n.width, n.norm, 0, n.width,
-      [&](int i, float value) { out[i] = Traits::From(value); },
-      [&](int i, const float4& y) { StoreFour<kOperand>(y, out + i); });
+  RowNorms<kOperand>::Run(n, blockIdx.x);
+}
+
+template <Operand kOperand>
+absl::Status LaunchNorm(const NormRows& norm, bool dependent, cudaStream_t stream) {
+  LaunchShape shape;
+  shape.grid = dim3(static_cast<unsigned>(RowNorms<kOperand>::Blocks(norm)));
+  shape.block = dim3(RowNorms<kOperand>::kThreads);
+  shape.dependent = dependent;
+  return Launch("norm of rows", NormRowsKernel<kOperand>, shape, stream, norm);
 }
 
 }  // namespace
@@ -63,14 +49,14 @@ absl::Status LaunchEmbedRows(const EmbedRows& embed, bool dependent, cudaStream_
 
 absl::Status LaunchNormRows(const NormRows& norm, Operand operand, bool dependent,
                             cudaStream_t stream) {
-  LaunchShape shape;
-  shape.grid = dim3(static_cast<unsigned>((norm.rows + kNormWarps - 1) / kNormWarps));
-  shape.block = dim3(kNormWarps * kLanes);
-  shape.dependent = dependent;
-  const auto kernel = operand == Operand::kFloat32   ? NormRowsKernel<Operand::kFloat32>
-                      : operand == Operand::kFloat16 ? NormRowsKernel<Operand::kFloat16>
-                                                     : NormRowsKernel<Operand::kBfloat16>;
-  return Launch("norm of rows", kernel, shape, stream, norm);
+  switch (operand) {
+    case Operand::kFloat32:
+      return LaunchNorm<Operand::kFloat32>(norm, dependent, stream);
+    case Operand::kFloat16:
+      return LaunchNorm<Operand::kFloat16>(norm, dependent, stream);
+    default:
+      return LaunchNorm<Operand::kBfloat16>(norm, dependent, stream);
+  }
 }
 
 }  // namespace strided::cuda

@@ -1,6 +1,9 @@
+#include <type_traits>
+
 #include "engine/cuda/kernels/attention_source.cuh"
 #include "engine/cuda/kernels/fragments.cuh"
 #include "engine/cuda/kernels/launch.h"
+#include "engine/cuda/kernels/norm_rows.cuh"
 #include "engine/cuda/kernels/store_keys.h"
 
 namespace strided::cuda {
@@ -24,14 +27,17 @@ __device__ __forceinline__ void CopyRow(const Type* from, int width, bool aligne
   for (int i = lane; i < width; i += kLanes) to[i] = from[i];
 }
 
+// Blocks of kRows rows, for each head.
+__host__ __device__ int StoreBlocks(const PrefillAttention& a) {
+  return HeadRows::CeilDivide(a.rows.row_count, kRows);
+}
+
+// Block `block` of n_head * StoreBlocks(a).
 template <typename Type>
-__global__ void __launch_bounds__(kThreads)
-    StoreKeysKernel(const __grid_constant__ PrefillAttention a) {
-  WaitForGridBefore();
-  LetNextGridStart();
-  const int row = blockIdx.x * kRows + threadIdx.x / kLanes;
-  if (row >= a.rows.row_count) return;
-  const int head = blockIdx.y;
+__device__ __forceinline__ void StoreKeysOfBlock(const PrefillAttention& a, int block) {
+  const int head = block / StoreBlocks(a);
+  const int row = block % StoreBlocks(a) * kRows + static_cast<int>(threadIdx.x) / kLanes;
+  if (row >= a.rows.row_count) return WaitForGridBefore();
   const RowRun run = a.rows.runs[a.rows.rows[row].run];
   const DeviceSequence& sequence = a.sequences[run.slot];
   const HeadRows rows = a.heads[head];
@@ -45,6 +51,9 @@ __global__ void __launch_bounds__(kThreads)
   const Type* const from = QueryOf<Type>(a, head, row) + a.d_key;
   constexpr int kElements = 16 / sizeof(Type);
   const bool aligned = a.d_key % kElements == 0 && a.d_value % kElements == 0;
+  // Where rows go was known before the grid before; what they hold was not.
+  WaitForGridBefore();
+  LetNextGridStart();
   for (const int64_t home : homes) {
     if (home < 0) continue;
     CopyRow(from, a.d_key, aligned, keys + home * a.d_key);
@@ -52,19 +61,45 @@ __global__ void __launch_bounds__(kThreads)
   }
 }
 
-}  // namespace
+// The norm's blocks first.
+template <Operand kOperand>
+__global__ void __launch_bounds__(kThreads)
+    StoreKeysKernel(const __grid_constant__ PrefillAttention a, const __grid_constant__ NormRows n,
+                    int norm_blocks) {
+  // 16-bit operands are copied as they are.
+  using Type = std::conditional_t<kOperand == Operand::kFloat32, float, uint16_t>;
+  const int block = static_cast<int>(blockIdx.x);
+  if (block >= norm_blocks) return StoreKeysOfBlock<Type>(a, block - norm_blocks);
+  WaitForGridBefore();
+  LetNextGridStart();
+  RowNorms<kOperand>::Run(n, block);
+}
 
-absl::Status LaunchStoreKeys(const PrefillAttention& attention, Operand operand, bool dependent,
-                             cudaStream_t stream) {
+template <Operand kOperand>
+absl::Status LaunchOperand(const PrefillAttention& attention, const NormRows& norm, bool dependent,
+                           cudaStream_t stream) {
+  static_assert(RowNorms<kOperand>::kThreads == kThreads);
+  const int norm_blocks = RowNorms<kOperand>::Blocks(norm);
   LaunchShape shape;
-  shape.grid = dim3(static_cast<unsigned>(HeadRows::CeilDivide(attention.rows.row_count, kRows)),
-                    static_cast<unsigned>(attention.n_head));
+  shape.grid = dim3(static_cast<unsigned>(norm_blocks + StoreBlocks(attention) * attention.n_head));
   shape.block = dim3(kThreads);
   shape.dependent = dependent;
-  // 16-bit operands are copied as they are.
-  const auto kernel =
-      operand == Operand::kFloat32 ? StoreKeysKernel<float> : StoreKeysKernel<uint16_t>;
-  return Launch("keys and values to the caches", kernel, shape, stream, attention);
+  return Launch("keys and values to the caches", StoreKeysKernel<kOperand>, shape, stream,
+                attention, norm, norm_blocks);
+}
+
+}  // namespace
+
+absl::Status LaunchStoreKeys(const PrefillAttention& attention, const NormRows& norm,
+                             Operand operand, bool dependent, cudaStream_t stream) {
+  switch (operand) {
+    case Operand::kFloat32:
+      return LaunchOperand<Operand::kFloat32>(attention, norm, dependent, stream);
+    case Operand::kFloat16:
+      return LaunchOperand<Operand::kFloat16>(attention, norm, dependent, stream);
+    default:
+      return LaunchOperand<Operand::kBfloat16>(attention, norm, dependent, stream);
+  }
 }
 
 }  // namespace strided::cuda

@@ -11,6 +11,7 @@
 #include "absl/status/status.h"
 #include "engine/cuda/kernels/head_rows.h"
 #include "engine/cuda/kernels/prefill_attention.h"
+#include "engine/cuda/kernels/prefill_inputs.h"
 
 namespace strided::cuda {
 
@@ -25,10 +26,12 @@ STRIDED_HOST_DEVICE int HomeAfter(const HeadRows& head, int position, int end, i
   return head.Home(position, max_length);
 }
 
-// Copies from `attention.qkv` to the caches, for a layer whose attention is done. Launches on
-// `stream`; `dependent` as in launch.h. Eight lanes per row and head.
-absl::Status LaunchStoreKeys(const PrefillAttention& attention, Operand operand, bool dependent,
-                             cudaStream_t stream);
+// Copies from `attention.qkv` to the caches, for a layer whose attention is done, and beside it
+// computes `norm`, which has nothing to do with it: both are short, and wait for memory. No rows in
+// `norm`: the copies alone. Launches one kernel on `stream`; `dependent` as in launch.h. Eight
+// lanes per row and head.
+absl::Status LaunchStoreKeys(const PrefillAttention& attention, const NormRows& norm,
+                             Operand operand, bool dependent, cudaStream_t stream);
 
 }  // namespace strided::cuda
 

@@ -10,6 +10,7 @@
 #define STRIDED_ENGINE_CUDA_KERNELS_WIDE_RESULTS_CUH_
 
 #include "engine/cuda/kernels/activation.cuh"
+#include "engine/cuda/kernels/float_vector.cuh"
 #include "engine/cuda/kernels/fragments.cuh"
 #include "engine/cuda/kernels/wide_product.h"
 
@@ -62,24 +63,20 @@ struct WideResults {
 
  private:
   // A thread's: outputs output, ..., output + 3 of each kRowsAtOnce-th row.
-  struct Results {
+  struct Results : FloatVector {
     int output;
-    int count;   // of the four, those that the matrix has
-    bool whole;  // all four, and aligned
-    int row;     // of the product
-    int rows;    // of the product, within the tile: up to this one
+    int row;   // of the product
+    int rows;  // of the product, within the tile: up to this one
     const float* sums;
     float scale[4];
     float bias[4];
 
     __device__ __forceinline__ Results(const WideProduct& p, int first_output, int first_row,
-                                       const float* shared) {
+                                       const float* shared)
+        : FloatVector(p, first_output + static_cast<int>(threadIdx.x) % kLanesOfRow * 4) {
       const int within = static_cast<int>(threadIdx.x) % kLanesOfRow * 4;
       const int within_row = static_cast<int>(threadIdx.x) / kLanesOfRow;
       output = first_output + within;
-      count = min(4, p.matrix.outputs - output);
-      const bool aligned = p.out_stride % 4 == 0 && reinterpret_cast<uintptr_t>(p.out) % 16 == 0;
-      whole = aligned && count == 4;
       row = first_row + within_row;
       rows = min(p.rows, first_row + kRows);
       sums = shared + within_row * kPitch + within;
@@ -99,22 +96,7 @@ struct WideResults {
                          fmaf(sum.z, scale[2], bias[2]), fmaf(sum.w, scale[3], bias[3]));
     }
 
-    __device__ __forceinline__ float4 Read(const float* from) const {
-      if (whole) return __ldcg(reinterpret_cast<const float4*>(from));
-      return make_float4(__ldcg(from), count > 1 ? __ldcg(from + 1) : 0.0f,
-                         count > 2 ? __ldcg(from + 2) : 0.0f, count > 3 ? __ldcg(from + 3) : 0.0f);
-    }
-
-    __device__ __forceinline__ void Write(float* to, const float4& y) const {
-      if (whole) {
-        *reinterpret_cast<float4*>(to) = y;
-        return;
-      }
-      to[0] = y.x;
-      if (count > 1) to[1] = y.y;
-      if (count > 2) to[2] = y.z;
-      if (count > 3) to[3] = y.w;
-    }
+    using FloatVector::Write;
 
     __device__ __forceinline__ void Write(uint16_t* to, const float4& y) const {
       using Traits = OperandTraits<kOperand>;

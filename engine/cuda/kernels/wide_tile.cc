@@ -8,11 +8,11 @@ namespace {
 
 int64_t CeilDivide(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
-// What a multiprocessor reaches with blocks of one size, as a share of the best: small tiles move
-// more bytes for each multiplication, and a block alone waits where others would work.
+// What a multiprocessor reaches with tiles of one size, as a share of the best block tile: small
+// ones move more bytes for each multiplication, and one alone waits where others would work.
 struct TileRates {
-  int blocks = 0;        // that a multiprocessor holds at a time
-  double rates[3] = {};  // with 1, 2, ... of them
+  int tiles = 0;         // that a multiprocessor works on at a time
+  double rates[4] = {};  // with 1, 2, ... of them
 };
 
 TileRates RatesOf(WideTile tile) {
@@ -21,6 +21,8 @@ TileRates RatesOf(WideTile tile) {
       return {1, {0.95}};
     case WideTile::kMedium:
       return {2, {0.65, 1.0}};
+    case WideTile::kHeld:
+      return {4, {0.4, 0.7, 0.9, 1.1}};
     default:
       return {3, {0.3, 0.5, 0.6}};
   }
@@ -33,23 +35,24 @@ int64_t TilesOf(WideTile tile, int outputs, int rows) {
   return CeilDivide(outputs, size.outputs) * CeilDivide(rows, size.rows);
 }
 
-WideTile ChooseWideTile(int outputs, int rows, int multiprocessors) {
+WideTile ChooseWideTile(int outputs, int rows, int multiprocessors, bool may_hold) {
   // The busiest multiprocessor ends last; an equal time goes to the larger tile.
   const auto time = [&](WideTile tile) {
     const WideTileSize size = SizeOf(tile);
     const TileRates rates = RatesOf(tile);
     const int64_t busiest = CeilDivide(TilesOf(tile, outputs, rows), multiprocessors);
-    const auto full = static_cast<double>(busiest / rates.blocks * rates.blocks);
-    const int64_t rest = busiest % rates.blocks;  // run together, fewer than there is room for
+    const auto full = static_cast<double>(busiest / rates.tiles * rates.tiles);
+    const int64_t rest = busiest % rates.tiles;  // run together, fewer than there is room for
     const double last =
         rest == 0 ? 0 : static_cast<double>(rest) / rates.rates[static_cast<size_t>(rest - 1)];
-    const double most = rates.rates[static_cast<size_t>(rates.blocks - 1)];
+    const double most = rates.rates[static_cast<size_t>(rates.tiles - 1)];
     return (full / most + last) * (size.outputs * size.rows);
   };
   WideTile best = WideTile::kLarge;
   for (const WideTile tile : {WideTile::kMedium, WideTile::kSmall}) {
     if (time(tile) < time(best)) best = tile;
   }
+  if (may_hold && time(WideTile::kHeld) < time(best)) best = WideTile::kHeld;
   return best;
 }
 

@@ -7,12 +7,13 @@
 
 namespace strided::cuda {
 
-// Every output's sum has the same order in each of them.
-enum class WideTile { kLarge, kMedium, kSmall };
+// Every output's sum has the same order in each of them. kHeld: a warpgroup's, of a block that
+// holds all inputs of its rows (held_product.h).
+enum class WideTile { kLarge, kMedium, kSmall, kHeld };
 
 struct WideTileSize {
-  int outputs = 0;  // of one block
-  int rows = 0;     // of one block
+  int outputs = 0;
+  int rows = 0;
 };
 
 constexpr WideTileSize SizeOf(WideTile tile) {
@@ -21,16 +22,18 @@ constexpr WideTileSize SizeOf(WideTile tile) {
       return {256, 128};
     case WideTile::kMedium:
       return {128, 128};
+    case WideTile::kHeld:
+      return {64, 128};
     default:
       return {64, 64};
   }
 }
 
-// Blocks of a product.
+// Tiles of a product.
 int64_t TilesOf(WideTile tile, int outputs, int rows);
 
-// The tile that should end first on a device of so many multiprocessors.
-WideTile ChooseWideTile(int outputs, int rows, int multiprocessors);
+// The tile that should end first on a device of so many multiprocessors; kHeld where `may_hold`.
+WideTile ChooseWideTile(int outputs, int rows, int multiprocessors, bool may_hold = false);
 
 }  // namespace strided::cuda
 

@@ -215,7 +215,7 @@ class AttentionRunner {
     absl::Status status = LaunchPrefillAttention(
         attention, shape.operand, PlanAttention(first.heads(), runs), false, kDefaultStream);
     EXPECT_TRUE(status.ok()) << status;
-    status = LaunchStoreKeys(attention, shape.operand, true, kDefaultStream);
+    status = LaunchStoreKeys(attention, /*norm=*/{}, shape.operand, true, kDefaultStream);
     EXPECT_TRUE(status.ok()) << status;
     return DecodeRows(FromDevice(mixed), first.mixed_width(), stride, shape.operand);
   }

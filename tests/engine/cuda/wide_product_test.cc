@@ -11,6 +11,8 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "engine/cuda/kernels/current_device.h"
+#include "engine/cuda/kernels/held_product.h"
 #include "engine/cuda/kernels/weight_packing.h"
 #include "tests/engine/cuda/cuda_test.h"
 #include "tests/engine/cuda/device_array.h"
@@ -128,6 +130,26 @@ TEST_F(WideProductTest, EveryTileGivesTheSameBits) {
     for (const WideTile tile : kTiles) {
       EXPECT_EQ(product.Run(WideOutput::kFloat32, 0, shape.rows, tile), expected)
           << WeightFormatName(format);
+    }
+  }
+}
+
+// Blocks with less than one tile, with several of a row tile, and with those of several row tiles;
+// outputs and rows that are no whole tiles.
+TEST_F(WideProductTest, HeldRowsGiveTheBitsOfOtherTiles) {
+  const auto device = CurrentDevice::Find();
+  ASSERT_TRUE(device.ok()) << device.status();
+  for (const Shape& shape :
+       {Shape{16, 64, 3}, Shape{300, 512, 1000}, Shape{203, 320, 30011}, Shape{1541, 100, 2500}}) {
+    if (!CanHoldRows(*device, shape.inputs)) GTEST_SKIP() << "no warpgroups";
+    for (const WeightFormat format : kWeightFormats) {
+      const ProductCase product(shape, format);
+      for (const WideOutput output : kOutputs) {
+        EXPECT_TRUE(product.Run(output, 0, shape.rows, WideTile::kHeld, 0.5F) ==
+                    product.Run(output, 0, shape.rows, WideTile::kMedium, 0.5F))
+            << WeightFormatName(format) << " output " << static_cast<int>(output) << ": "
+            << shape.outputs << " x " << shape.inputs << ", rows " << shape.rows;
+      }
     }
   }
 }

@@ -24,6 +24,13 @@ TEST(WideTileTest, ManyRowsTakeTilesOfWhichTwoShareAMultiprocessor) {
   EXPECT_EQ(ChooseWideTile(2048, 65536, kMultiprocessors), WideTile::kMedium);
 }
 
+TEST(WideTileTest, RowsAreHeldWhereTilesOfThemKeepAllMultiprocessorsAtWork) {
+  const bool may_hold = true;
+  EXPECT_EQ(ChooseWideTile(1536, 12288, kMultiprocessors, may_hold), WideTile::kHeld);
+  EXPECT_EQ(ChooseWideTile(2048, 12288, kMultiprocessors, may_hold), WideTile::kHeld);
+  EXPECT_EQ(ChooseWideTile(256, 3072, kMultiprocessors, may_hold), WideTile::kSmall);
+}
+
 TEST(WideTileTest, AWaveThatIsNotFullCounts) {
   // 4 x 18 blocks of 128 x 128 leave half of the multiprocessors without work; 8 x 36 of 64 x 64
   // end before them.
