@@ -30,8 +30,9 @@ struct SequenceSpec {
 struct ExecutorInfo {
   std::string device;         // "cpu", "cuda:0"
   std::string weight_format;  // WeightFormatName, e.g. "bfloat16"
-  // Names all that the bits of a result depend on beside weights and request: weight format,
-  // instruction set, kernel generation. Part of the model's fingerprint.
+  std::string cache_format;   // of keys and values: "float32", "float16", "bfloat16" or "int8"
+  // Names all that the bits of a result depend on beside weights and request: weight and
+  // cache format, instruction set, kernel generation. Part of the model's fingerprint.
   std::string numerics;
   int max_rows = 0;   // of one plan
   int max_steps = 1;  // of one row (step.h)

@@ -24,6 +24,7 @@ ModelOptions OptionsOf(const ServerSettings& settings) {
   return {.devices = models.devices.empty() ? std::vector{models.device} : models.devices,
           .weight_format = models.weight_format,
           .decode_path = models.decode_path,
+          .cache_format = models.cache_format,
           .threads = models.threads,
           .gpu_memory_fraction = models.gpu_memory_fraction,
           .cache_bytes = models.cache_bytes,

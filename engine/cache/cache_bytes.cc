@@ -3,29 +3,37 @@
 #include "engine/cache/cache_layout.h"
 
 namespace strided {
-namespace {
 
-int64_t BytesOfRows(const ModelConfig& config, int64_t rows, int element_bytes) {
-  return rows * (config.d_key + config.d_value) * element_bytes;
+int CacheElementBytes(absl::string_view cache_format) {
+  if (cache_format == "float32") return 4;
+  return cache_format == "int8" ? 1 : 2;
 }
 
-}  // namespace
+int CacheRowBytes(int d_key, int d_value, int element_bytes) {
+  constexpr int kScaleBytes = 2 * sizeof(float);
+  return (d_key + d_value) * element_bytes + (element_bytes == 1 ? kScaleBytes : 0);
+}
 
-int CacheElementBytes(absl::string_view weight_format) {
-  return weight_format == "float32" ? 4 : 2;
+int64_t HeadCacheBytes(int64_t rows, int d_key, int d_value, int element_bytes) {
+  const int64_t bytes = rows * CacheRowBytes(d_key, d_value, element_bytes);
+  constexpr int64_t kLine = 128;
+  return element_bytes == 1 ? (bytes + kLine - 1) / kLine * kLine : bytes;
 }
 
 int64_t SequenceCacheBytes(const ModelConfig& config, int max_length, int element_bytes) {
-  int64_t rows = 0;
+  int64_t bytes = 0;
   for (const auto& layer : config.attention) {
-    for (const AttentionPattern& head : layer) rows += CacheLayout(head, max_length).rows();
+    for (const AttentionPattern& head : layer) {
+      const int64_t rows = CacheLayout(head, max_length).rows();
+      bytes += HeadCacheBytes(rows, config.d_key, config.d_value, element_bytes);
+    }
   }
-  return BytesOfRows(config, rows, element_bytes);
+  return bytes;
 }
 
 int64_t DenseCacheBytes(const ModelConfig& config, int max_length, int element_bytes) {
-  const int64_t rows = int64_t{config.n_layer} * config.n_head * max_length;
-  return BytesOfRows(config, rows, element_bytes);
+  const int64_t heads = int64_t{config.n_layer} * config.n_head;
+  return heads * HeadCacheBytes(max_length, config.d_key, config.d_value, element_bytes);
 }
 
 }  // namespace strided

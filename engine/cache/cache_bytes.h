@@ -1,7 +1,8 @@
 // How much memory a sequence's caches take.
 //
-// Keys and values are kept as float32 beside float32 weights, and as bfloat16 beside bfloat16 and
-// int8 weights.
+// Keys and values are kept as ExecutorInfo::cache_format says. A head's cache is its rows' keys
+// [rows][d_key], then their values [rows][d_value], then, where an element takes one byte, their
+// scales [rows][of the key, of the value] in float32: x = scale * element.
 
 #ifndef STRIDED_ENGINE_CACHE_CACHE_BYTES_H_
 #define STRIDED_ENGINE_CACHE_CACHE_BYTES_H_
@@ -13,12 +14,19 @@
 
 namespace strided {
 
-// Bytes of one element of a key or a value, by ExecutorInfo::weight_format: 4 for "float32",
-// else 2.
-int CacheElementBytes(absl::string_view weight_format);
+// Bytes of one element of a key or a value, by ExecutorInfo::cache_format: 4 for "float32", 1 for
+// "int8", else 2.
+int CacheElementBytes(absl::string_view cache_format);
 
-// The sum over layers and heads of rows * (d_key + d_value) * element_bytes, rows as in
-// cache_layout.h for N = max_length. Requires max_length >= 1.
+// Bytes of one row: a key and a value, with their scales where an element takes one byte.
+int CacheRowBytes(int d_key, int d_value, int element_bytes);
+
+// Bytes of a head's cache of `rows` rows: theirs, rounded up to whole lines of 128 bytes where an
+// element takes one byte, so that the next head's keys do not begin within a vector.
+int64_t HeadCacheBytes(int64_t rows, int d_key, int d_value, int element_bytes);
+
+// The sum of HeadCacheBytes over layers and heads, rows as in cache_layout.h for N = max_length.
+// Requires max_length >= 1.
 int64_t SequenceCacheBytes(const ModelConfig& config, int max_length, int element_bytes);
 
 // The same if every head were dense: N rows each. What a server without sparse caches would take;

@@ -59,10 +59,10 @@ ExecutorInfo InfoOf(const ModelConfig& config, const CpuOptions& options, const 
   info.device = "cpu";
   info.weight_format = std::string(WeightFormatName(options.weight_format));
   const NetworkForms forms = FormsOf(config, options.weight_format, kernels);
-  const bool float32_cache = CacheElementBytes(info.weight_format) == 4;
-  info.numerics = absl::StrCat(
-      "cpu-", kKernelGeneration, " weights=", info.weight_format, FormSuffix(forms.most),
-      " cache=", float32_cache ? "float32" : "bfloat16", " arithmetic=", kernels.family);
+  info.cache_format = options.weight_format == WeightFormat::kFloat32 ? "float32" : "bfloat16";
+  info.numerics = absl::StrCat("cpu-", kKernelGeneration, " weights=", info.weight_format,
+                               FormSuffix(forms.most), " cache=", info.cache_format,
+                               " arithmetic=", kernels.family);
   if (forms.down != forms.most) {
     absl::StrAppend(&info.numerics, " down=bfloat16", FormSuffix(forms.down));
   }
@@ -87,7 +87,7 @@ class CpuExecutor final : public Executor {
   CpuExecutor(const ModelConfig& config, const CpuOptions& options, ExecutorInfo info)
       : config_(config),
         info_(std::move(info)),
-        element_bytes_(CacheElementBytes(info_.weight_format)),
+        element_bytes_(CacheElementBytes(info_.cache_format)),
         slots_(options.max_slots, options.cache_capacity_bytes),
         top_(options.max_rows, 0),
         results_(static_cast<size_t>(options.max_rows)) {

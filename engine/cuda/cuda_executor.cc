@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "engine/base/status_macros.h"
+#include "engine/cache/cache_bytes.h"
 #include "engine/cuda/cluster/cluster_choice.h"
 #include "engine/cuda/cluster_step.h"
 #include "engine/cuda/decode_path.h"
@@ -30,14 +31,14 @@ using cuda::DecodePath;
 using cuda::DecodeRow;
 using cuda::DecodeStep;
 using cuda::LoadedNetwork;
-using cuda::OperandBytes;
 using cuda::OperandOf;
 using cuda::Outputs;
+using cuda::Prefill;
 using cuda::PrefillStep;
 using cuda::SequenceStore;
 
 // Raised by a change that changes the bits of a result.
-constexpr int kKernelGeneration = 2;
+constexpr int kKernelGeneration = 3;
 
 absl::Status UseDevice(int device) {
   return CudaError(cudaSetDevice(device), absl::StrCat("using CUDA device ", device));
@@ -82,6 +83,11 @@ absl::StatusOr<std::optional<cuda::cluster::Shape>> ClusterShapeOf(const ModelCo
                                                                    const CudaOptions& options,
                                                                    const Capability& capability) {
   if (options.decode_path == CudaDecodePath::kGraph) return std::nullopt;
+  if (options.cache_format == CacheFormat::kInt8) {
+    if (options.decode_path == CudaDecodePath::kAuto) return std::nullopt;
+    return absl::InvalidArgumentError(
+        "decode_path is cluster and cache_format int8; one of them must be auto");
+  }
   const absl::StatusOr<cuda::cluster::Shape> shape =
       cuda::cluster::ChooseShape(config, options.weight_format, capability.major);
   if (shape.ok()) return *shape;
@@ -90,12 +96,27 @@ absl::StatusOr<std::optional<cuda::cluster::Shape>> ClusterShapeOf(const ModelCo
       absl::StrCat("decode_path is cluster: ", shape.status().message()));
 }
 
+// ExecutorInfo::cache_format.
+std::string CacheFormatOf(const CudaOptions& options) {
+  if (options.cache_format == CacheFormat::kInt8) return "int8";
+  switch (OperandOf(options.weight_format)) {
+    case cuda::Operand::kFloat32:
+      return "float32";
+    case cuda::Operand::kFloat16:
+      return "float16";
+    case cuda::Operand::kBfloat16:
+      return "bfloat16";
+  }
+  return "";
+}
+
 // The device is the current one.
 absl::StatusOr<std::string> NumericsOf(const CudaOptions& options, const Capability& capability,
                                        bool by_clusters) {
   ASSIGN_OR_RETURN(const cuda::CurrentDevice device, cuda::CurrentDevice::Find());
   return absl::StrCat("cuda-", kKernelGeneration,
                       " weights=", WeightFormatName(options.weight_format),
+                      " cache=", CacheFormatOf(options),
                       " prefill=", device.has_warpgroups ? "warpgroups" : "warps",
                       " decode=", by_clusters ? "cluster" : "graph", " device=", capability.Name());
 }
@@ -104,6 +125,7 @@ ExecutorInfo InfoOf(const CudaOptions& options, std::string numerics, int64_t pa
   ExecutorInfo info;
   info.device = absl::StrCat("cuda:", options.device);
   info.weight_format = std::string(WeightFormatName(options.weight_format));
+  info.cache_format = CacheFormatOf(options);
   info.numerics = std::move(numerics);
   info.max_rows = options.max_rows;
   info.max_steps = options.max_steps;
@@ -234,11 +256,14 @@ absl::Status DeviceExecutor::Load(const Weights& weights) {
   network_ = std::make_unique<LoadedNetwork>(std::move(network));
   SequenceStore::Options store;
   store.max_slots = options_.max_slots;
-  store.element_bytes = OperandBytes(OperandOf(options_.weight_format));
+  store.element_bytes = CacheElementBytes(info_.cache_format);
   ASSIGN_OR_RETURN(sequences_, SequenceStore::Create(config_, store, stream_.get()));
   RETURN_IF_ERROR(CreateDecodePath(weights));
+  Prefill::Options prefill;
+  prefill.max_rows = options_.max_rows;
+  prefill.int8_caches = options_.cache_format == CacheFormat::kInt8;
   ASSIGN_OR_RETURN(prefill_, PrefillStep::Create(config_, network_->view(), sequences_->table(),
-                                                 options_.max_rows, stream_.get()));
+                                                 prefill, stream_.get()));
   ASSIGN_OR_RETURN(const int64_t free_now, FreeBytes());
   RETURN_IF_ERROR(sequences_->TakeArena(ArenaBytes(free_at_start, free_now)));
   // All streams: weights have been copied on another than the one that reads them.
@@ -259,6 +284,7 @@ absl::Status DeviceExecutor::CreateDecodePath(const Weights& weights) {
   DecodeStep::Options options;
   options.max_rows = options_.max_slots;
   options.max_steps = options_.max_steps;
+  options.int8_caches = options_.cache_format == CacheFormat::kInt8;
   options.use_graphs = options_.use_graphs;
   ASSIGN_OR_RETURN(decode_, DecodeStep::Create(config_, network_->view(), sequences_->table(),
                                                options, stream_.get()));
@@ -441,6 +467,7 @@ absl::StatusOr<std::unique_ptr<CudaExecutor>> CreateCudaExecutor(const ModelConf
                                                                  const Weights& weights,
                                                                  const CudaOptions& options) {
   RETURN_IF_ERROR(CheckOptions(options));
+  RETURN_IF_ERROR(CheckCacheFormat(options.cache_format, config, options.weight_format));
   ASSIGN_OR_RETURN(const Capability capability, CapabilityOf(options.device));
   ASSIGN_OR_RETURN(const std::optional<cuda::cluster::Shape> cluster_shape,
                    ClusterShapeOf(config, options, capability));

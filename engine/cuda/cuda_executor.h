@@ -12,6 +12,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "engine/cache/cache_format.h"
 #include "engine/executor.h"
 #include "engine/model/config.h"
 #include "engine/model/weight_format.h"
@@ -32,9 +33,10 @@ std::optional<CudaDecodePath> CudaDecodePathFromName(absl::string_view name);
 struct CudaOptions {
   int device = 0;  // the CUDA ordinal
   WeightFormat weight_format = WeightFormat::kBfloat16;
-  int max_rows = 2304;           // of one plan
-  int max_slots = 256;           // also the most rows of one decode step
-  int max_steps = 32;            // consecutive steps of a row in one call
+  CacheFormat cache_format = CacheFormat::kAuto;  // kInt8: decode_path kAuto is kGraph
+  int max_rows = 2304;                            // of one plan
+  int max_slots = 256;                            // also the most rows of one decode step
+  int max_steps = 32;                             // consecutive steps of a row in one call
   double memory_fraction = 0.9;  // (0, 1]; of what is free at load, for weights and caches together
   int64_t cache_capacity_bytes = 0;  // of all slots together; 0: what memory_fraction leaves
   CudaDecodePath decode_path = CudaDecodePath::kAuto;
@@ -62,10 +64,9 @@ class CudaExecutor : public Executor {
 };
 
 // Copies the weights to the device, packed for its tensor cores, and takes one arena for the
-// caches; `weights` is not needed afterwards. Keys and values are float32 beside float32 weights,
-// float16 beside float16, else bfloat16. InvalidArgument where an option is out of range, the
-// device does not exist, the model is wider than the device takes float32 weights, or decode_path
-// is kCluster and there is no such kernel, with the reason; ResourceExhausted where memory does not
+// caches; `weights` is not needed afterwards. InvalidArgument where an option is out of range, the
+// device does not exist, the model is wider than the device takes float32 weights, or there is no
+// such decode_path or cache_format for it, with the reason; ResourceExhausted where memory does not
 // suffice, with the numbers; Unimplemented where the program was built without CUDA; Internal where
 // the device fails.
 absl::StatusOr<std::unique_ptr<CudaExecutor>> CreateCudaExecutor(const ModelConfig& config,

@@ -68,6 +68,10 @@ absl::Status DecodeStep::Allocate() {
                                 rows * static_cast<size_t>(config_.d_model) * element));
   ASSIGN_OR_RETURN(queries_,
                    DeviceBuffer<float>::Create(rows * heads * static_cast<size_t>(config_.d_key)));
+  if (options_.int8_caches) {
+    const size_t width = static_cast<size_t>(config_.d_key) + value;
+    ASSIGN_OR_RETURN(fresh_, DeviceBuffer<std::byte>::Create(rows * heads * width * element));
+  }
   ASSIGN_OR_RETURN(mixed_, DeviceBuffer<std::byte>::Create(rows * heads * value * element));
   ASSIGN_OR_RETURN(expanded_, DeviceBuffer<std::byte>::Create(
                                   rows * static_cast<size_t>(config_.d_ff) * element));
@@ -136,7 +140,7 @@ absl::Status DecodeStep::EnqueueLayer(int index, int rows, int chunks) {
   const int next = (index + 1) % config_.n_layer;  // of the next step behind the last
   const DeviceLayer& next_layer = network_.layers[static_cast<size_t>(next)];
 
-  // q, k, v = W norm(H); k and v to the caches
+  // q, k, v = W norm(H); k and v to the caches, if need be by attention
   DecodeProduct product;
   product.format = network_.format;
   product.rows = rows;
@@ -149,6 +153,7 @@ absl::Status DecodeStep::EnqueueLayer(int index, int rows, int chunks) {
   product.norm = layer.attn_norm;
   product.output = ProductOutput::kQueryKeyValue;
   product.out = reinterpret_cast<std::byte*>(queries_.data());
+  product.fresh = fresh_.data();
   product.row_states = outputs_->rows();
   product.sequences = sequences_;
   product.heads = network_.head_rows + first_head;
@@ -161,6 +166,7 @@ absl::Status DecodeStep::EnqueueLayer(int index, int rows, int chunks) {
   // attend(q, K_S, V_S)
   DecodeAttention attention;
   attention.operand = OperandOf(network_.format);
+  attention.fresh = fresh_.data();
   attention.queries = queries_.data();
   attention.out = mixed_.data();
   attention.row_states = outputs_->rows();
@@ -227,8 +233,8 @@ absl::Status DecodeStep::EnqueueHead(int rows) {
 }
 
 int64_t DecodeStep::workspace_bytes() const {
-  return outputs_->bytes() + hidden_.bytes() + normed_.bytes() + queries_.bytes() + mixed_.bytes() +
-         expanded_.bytes() + partials_.bytes() + arrivals_.bytes();
+  return outputs_->bytes() + hidden_.bytes() + normed_.bytes() + queries_.bytes() + fresh_.bytes() +
+         mixed_.bytes() + expanded_.bytes() + partials_.bytes() + arrivals_.bytes();
 }
 
 }  // namespace strided::cuda

@@ -45,9 +45,10 @@ class DecodeStep final : public DecodePath {
 
  public:
   struct Options {
-    int max_rows = 256;      // of a step
-    int max_steps = 32;      // of a call
-    bool use_graphs = true;  // false: every kernel is launched by itself; for tests
+    int max_rows = 256;        // of a step
+    int max_steps = 32;        // of a call
+    bool int8_caches = false;  // else in the operand's type
+    bool use_graphs = true;    // false: every kernel is launched by itself; for tests
   };
 
   DecodeStep(Passkey, const ModelConfig& config, const DeviceNetwork& network,
@@ -92,6 +93,7 @@ class DecodeStep final : public DecodePath {
   DeviceBuffer<float> hidden_;        // [max_rows][d_model]
   DeviceBuffer<std::byte> normed_;    // [max_rows][d_model] operand: of many rows' products
   DeviceBuffer<float> queries_;       // [max_rows][n_head][d_key]
+  DeviceBuffer<std::byte> fresh_;     // [max_rows][n_head][d_key + d_value]: for int8 caches
   DeviceBuffer<std::byte> mixed_;     // [max_rows][n_head][d_value] operand
   DeviceBuffer<std::byte> expanded_;  // [max_rows][d_ff] operand
   DeviceBuffer<float> partials_;      // attention's, for queries of several chunks

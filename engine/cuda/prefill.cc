@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "engine/base/status_macros.h"
+#include "engine/cuda/kernels/narrow_keys.h"
 #include "engine/cuda/kernels/store_keys.h"
 #include "engine/cuda/kernels/weight_packing.h"
 
@@ -24,15 +25,12 @@ absl::Status TooManyRows(size_t rows, int max_rows) {
 
 }  // namespace
 
-Prefill::Prefill(const ModelConfig& config, const DeviceNetwork& network, int max_rows)
-    : config_(config),
-      network_(network),
-      operand_(OperandOf(network.format)),
-      max_rows_(max_rows) {}
+Prefill::Prefill(const ModelConfig& config, const DeviceNetwork& network, const Options& options)
+    : config_(config), network_(network), operand_(OperandOf(network.format)), options_(options) {}
 
 absl::StatusOr<Prefill> Prefill::Create(const ModelConfig& config, const DeviceNetwork& network,
-                                        int max_rows, cudaStream_t stream) {
-  Prefill prefill(config, network, max_rows);
+                                        const Options& options, cudaStream_t stream) {
+  Prefill prefill(config, network, options);
   prefill.FindLayerKinds();
   RETURN_IF_ERROR(prefill.Allocate(stream));
   return prefill;
@@ -57,14 +55,14 @@ void Prefill::FindLayerKinds() {
 absl::StatusOr<Prefill::Rows> Prefill::CreateRows(int width, cudaStream_t stream) const {
   Rows rows;
   rows.stride = int64_t{PackedSteps(width)} * kStepInputs;
-  const int64_t bytes = max_rows_ * rows.stride * OperandBytes(operand_);
+  const int64_t bytes = options_.max_rows * rows.stride * OperandBytes(operand_);
   ASSIGN_OR_RETURN(rows.memory, DeviceBuffer<std::byte>::Create(static_cast<size_t>(bytes)));
   RETURN_IF_ERROR(rows.memory.Fill(std::byte{0}, stream));
   return rows;
 }
 
 absl::Status Prefill::Allocate(cudaStream_t stream) {
-  const auto rows = static_cast<size_t>(max_rows_);
+  const auto rows = static_cast<size_t>(options_.max_rows);
   ASSIGN_OR_RETURN(device_runs_, StagedTable<RowRun>::Create(rows));
   ASSIGN_OR_RETURN(device_rows_, StagedTable<PrefillRow>::Create(rows));
   ASSIGN_OR_RETURN(wanted_rows_, StagedTable<int32_t>::Create(rows));
@@ -75,6 +73,10 @@ absl::Status Prefill::Allocate(cudaStream_t stream) {
                    CreateRows(config_.n_head * (2 * config_.d_key + config_.d_value), stream));
   ASSIGN_OR_RETURN(mixed_, CreateRows(config_.n_head * config_.d_value, stream));
   ASSIGN_OR_RETURN(expanded_, CreateRows(config_.d_ff, stream));
+  if (options_.int8_caches) {
+    ASSIGN_OR_RETURN(scales_,
+                     DeviceBuffer<float2>::Create(rows * static_cast<size_t>(config_.n_head)));
+  }
   const bool merges =
       std::any_of(kinds_.begin(), kinds_.end(), [](const auto& kind) { return kind.merges; });
   if (!merges) return absl::OkStatus();
@@ -85,8 +87,8 @@ absl::Status Prefill::Allocate(cudaStream_t stream) {
 
 int64_t Prefill::workspace_bytes() const {
   return device_runs_.bytes() + device_rows_.bytes() + wanted_rows_.bytes() + hidden_.bytes() +
-         partial_.bytes() + normed_.memory.bytes() + qkv_.memory.bytes() + mixed_.memory.bytes() +
-         expanded_.memory.bytes();
+         partial_.bytes() + scales_.bytes() + normed_.memory.bytes() + qkv_.memory.bytes() +
+         mixed_.memory.bytes() + expanded_.memory.bytes();
 }
 
 absl::Status Prefill::Run(std::span<const PrefillRun> runs, const DeviceSequence* sequences,
@@ -110,7 +112,8 @@ absl::Status Prefill::Run(std::span<const PrefillRun> runs, const DeviceSequence
 absl::Status Prefill::SendRows(std::span<const PrefillRun> runs, cudaStream_t stream) {
   size_t count = 0;
   for (const PrefillRun& run : runs) count += run.inputs.size();
-  if (count == 0 || count > static_cast<size_t>(max_rows_)) return TooManyRows(count, max_rows_);
+  if (count == 0 || count > static_cast<size_t>(options_.max_rows))
+    return TooManyRows(count, options_.max_rows);
   runs_.clear();
   rows_.clear();
   for (const PrefillRun& run : runs) {
@@ -144,13 +147,15 @@ absl::Status Prefill::RunLayer(int index, const DeviceSequence* sequences, cudaS
 
   // H += O attend(q, K_S, V_S)
   const PrefillAttention attention = AttentionOf(index, sequences);
+  if (options_.int8_caches) {
+    RETURN_IF_ERROR(LaunchRoundKeys(attention, operand_, /*dependent=*/true, stream));
+  }
   RETURN_IF_ERROR(
       LaunchPrefillAttention(attention, operand_, kind.grids, /*dependent=*/true, stream));
   RETURN_IF_ERROR(AddToHidden(layer.out, mixed_, stream));
 
   // H += down(f(up(norm(H))))
-  RETURN_IF_ERROR(LaunchStoreKeys(attention, NormOf(layer.mlp_norm, rows), operand_,
-                                  /*dependent=*/true, stream));
+  RETURN_IF_ERROR(StoreKeys(attention, NormOf(layer.mlp_norm, rows), stream));
   RETURN_IF_ERROR(Multiply({.matrix = layer.up,
                             .in = normed_.memory.data(),
                             .in_stride = normed_.stride,
@@ -163,9 +168,19 @@ absl::Status Prefill::RunLayer(int index, const DeviceSequence* sequences, cudaS
   return AddToHidden(layer.down, expanded_, stream);
 }
 
+absl::Status Prefill::StoreKeys(const PrefillAttention& attention, const NormRows& norm,
+                                cudaStream_t stream) {
+  if (!options_.int8_caches) {
+    return LaunchStoreKeys(attention, norm, operand_, /*dependent=*/true, stream);
+  }
+  RETURN_IF_ERROR(LaunchStoreNarrowKeys(attention, operand_, /*dependent=*/true, stream));
+  return LaunchNormRows(norm, operand_, /*dependent=*/true, stream);
+}
+
 absl::Status Prefill::Logits(std::span<const int32_t> rows, float* out, cudaStream_t stream) {
   if (rows.empty()) return absl::OkStatus();
-  if (rows.size() > static_cast<size_t>(max_rows_)) return TooManyRows(rows.size(), max_rows_);
+  if (rows.size() > static_cast<size_t>(options_.max_rows))
+    return TooManyRows(rows.size(), options_.max_rows);
   RETURN_IF_ERROR(wanted_rows_.Send(rows, stream));
   const int count = static_cast<int>(rows.size());
   NormRows norm = NormOf(network_.final_norm, count);
@@ -221,6 +236,7 @@ PrefillAttention Prefill::AttentionOf(int layer, const DeviceSequence* sequences
   attention.mixed = mixed_.memory.data();
   attention.mixed_stride = mixed_.stride;
   attention.partial = partial_.data();
+  attention.scales = scales_.data();
   return attention;
 }
 

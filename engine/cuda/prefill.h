@@ -39,11 +39,15 @@ struct PrefillRun {
 // Owns the activations of a call. Used by one thread at a time, on one stream. Move only.
 class Prefill {
  public:
-  // For at most `max_rows` rows a call, on the current device; `stream` clears the memory. Rows and
-  // caches hold OperandOf(network.format). ResourceExhausted where memory does not suffice.
-  // `network`'s memory outlives the result.
+  struct Options {
+    int max_rows = 0;          // of a call
+    bool int8_caches = false;  // else in the operand's type
+  };
+  // On the current device; `stream` clears the memory. Rows and
+  // caches, but for int8 ones, hold OperandOf(network.format). ResourceExhausted where memory does
+  // not suffice. `network`'s memory outlives the result.
   static absl::StatusOr<Prefill> Create(const ModelConfig& config, const DeviceNetwork& network,
-                                        int max_rows, cudaStream_t stream);
+                                        const Options& options, cudaStream_t stream);
 
   // Enqueues the rows of all runs, in order; returns before they are done. Keys and values go to
   // the sequences' caches; penalties and samplers are left alone. `sequences` is in device memory,
@@ -61,7 +65,7 @@ class Prefill {
   // InvalidArgument for more than max_rows rows; none is fine.
   absl::Status Logits(std::span<const int32_t> rows, float* out, cudaStream_t stream);
 
-  int max_rows() const { return max_rows_; }
+  int max_rows() const { return options_.max_rows; }
   // Of device memory, in all.
   int64_t workspace_bytes() const;
 
@@ -78,7 +82,7 @@ class Prefill {
     AttentionGrids grids;  // of the current Run
   };
 
-  Prefill(const ModelConfig& config, const DeviceNetwork& network, int max_rows);
+  Prefill(const ModelConfig& config, const DeviceNetwork& network, const Options& options);
   void FindLayerKinds();
   absl::StatusOr<Rows> CreateRows(int width, cudaStream_t stream) const;
   absl::Status Allocate(cudaStream_t stream);
@@ -86,6 +90,9 @@ class Prefill {
   absl::Status SendRows(std::span<const PrefillRun> runs, cudaStream_t stream);
   absl::Status RunLayer(int index, const DeviceSequence* sequences, cudaStream_t stream);
   NormRows NormOf(const DeviceNorm& norm, int rows) const;  // of the residual stream
+  // Keys and values to the caches, and `norm` of the residual stream.
+  absl::Status StoreKeys(const PrefillAttention& attention, const NormRows& norm,
+                         cudaStream_t stream);
   absl::Status AddToHidden(const DeviceMatrix& matrix, const Rows& in, cudaStream_t stream);
   absl::Status Multiply(const WideProduct& product, cudaStream_t stream);
   PrefillAttention AttentionOf(int layer, const DeviceSequence* sequences) const;
@@ -94,7 +101,7 @@ class Prefill {
   ModelConfig config_;
   DeviceNetwork network_;
   Operand operand_;
-  int max_rows_;
+  Options options_;
   std::vector<int> kind_of_layer_;
 
   std::vector<LayerKind> kinds_;
@@ -105,6 +112,7 @@ class Prefill {
   StagedTable<int32_t> wanted_rows_;  // of Logits
   DeviceBuffer<float> hidden_;        // [max_rows][d_model]
   DeviceBuffer<float> partial_;       // PrefillAttention::partial
+  DeviceBuffer<float2> scales_;       // PrefillAttention::scales
   Rows normed_;                       // [d_model]
   Rows qkv_;                          // [head][query, key, value]
   Rows mixed_;                        // [head][d_value]: what attention gives

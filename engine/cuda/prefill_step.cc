@@ -17,14 +17,16 @@ constexpr int kPieceRows = 256;
 absl::StatusOr<std::unique_ptr<PrefillStep>> PrefillStep::Create(const ModelConfig& config,
                                                                  const DeviceNetwork& network,
                                                                  const DeviceSequence* sequences,
-                                                                 int max_rows,
+                                                                 const Prefill::Options& options,
                                                                  cudaStream_t stream) {
-  ASSIGN_OR_RETURN(Prefill prefill, Prefill::Create(config, network, max_rows, stream));
+  ASSIGN_OR_RETURN(Prefill prefill, Prefill::Create(config, network, options, stream));
   auto step = std::make_unique<PrefillStep>(Passkey(), std::move(prefill), sequences, stream);
-  const Outputs::Options outputs = {
-      .max_rows = std::min(max_rows, kPieceRows), .max_steps = 1, .vocab_size = config.vocab_size};
+  const Outputs::Options outputs = {.max_rows = std::min(options.max_rows, kPieceRows),
+                                    .max_steps = 1,
+                                    .vocab_size = config.vocab_size};
   ASSIGN_OR_RETURN(step->outputs_, Outputs::Create(outputs, sequences, stream));
-  ASSIGN_OR_RETURN(step->states_, StagedTable<DecodeRow>::Create(static_cast<size_t>(max_rows)));
+  ASSIGN_OR_RETURN(step->states_,
+                   StagedTable<DecodeRow>::Create(static_cast<size_t>(options.max_rows)));
   return step;
 }
 

@@ -35,12 +35,13 @@ class PrefillStep {
   PrefillStep(Passkey, Prefill prefill, const DeviceSequence* sequences, cudaStream_t stream)
       : prefill_(std::move(prefill)), sequences_(sequences), stream_(stream) {}
 
-  // Takes the memory for calls of up to `max_rows` rows on the current device; `sequences`, by
-  // slot, is in device memory. ResourceExhausted where it does not suffice.
+  // Takes the memory for calls of up to options.max_rows rows on the current device; `sequences`,
+  // by slot, is in device memory. ResourceExhausted where it does not suffice.
   static absl::StatusOr<std::unique_ptr<PrefillStep>> Create(const ModelConfig& config,
                                                              const DeviceNetwork& network,
                                                              const DeviceSequence* sequences,
-                                                             int max_rows, cudaStream_t stream);
+                                                             const Prefill::Options& options,
+                                                             cudaStream_t stream);
 
   // Makes room for `top_logprobs` alternatives per result. Errors as for Create.
   absl::Status ReserveTop(int top_logprobs) { return outputs_->ReserveTop(top_logprobs).status(); }

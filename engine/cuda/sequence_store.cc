@@ -13,13 +13,13 @@ namespace {
 
 // Bytes from the start of a sequence's caches to each head's keys; its values follow them.
 std::vector<int64_t> HeadOffsets(const ModelConfig& config, int max_length, int element_bytes) {
-  const int64_t row_bytes = int64_t{config.d_key + config.d_value} * element_bytes;
   std::vector<int64_t> offsets;
   int64_t next = 0;
   for (const auto& layer : config.attention) {
     for (const AttentionPattern& head : layer) {
       offsets.push_back(next);
-      next += HeadRows::Of(head).Rows(max_length) * row_bytes;
+      next += HeadCacheBytes(HeadRows::Of(head).Rows(max_length), config.d_key, config.d_value,
+                             element_bytes);
     }
   }
   return offsets;

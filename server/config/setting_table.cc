@@ -62,6 +62,9 @@ std::vector<Setting> ModelTable(ModelSettings& models) {
       Choice({"decode_path", group,
               "of generated tokens on a GPU; auto: cluster where there is a kernel, else graph"},
              models.decode_path, {"auto", "graph", "cluster"}),
+      Choice(
+          {"cache_format", group, "of keys and values on a GPU; auto: as wide as the weights' are"},
+          models.cache_format, {"auto", "int8"}),
       Count({"threads", group, "CPU threads of a model; 0: one per core"}, models.threads,
             {0, 1024}),
       BytesOrAuto({"cache_bytes", group, "caches of all sequences of a model on a device together"},

@@ -52,6 +52,10 @@ struct ModelSettings {
   // the whole network in one kernel, an error for a network or a GPU that has none; "auto": cluster
   // where there is such a kernel, else graph.
   std::string decode_path = "auto";
+  // Of keys and values: "auto", as the weights' format has them; "int8", with a scale for each key
+  // and each value, half of the memory and of what a step reads: on a GPU, for models that have no
+  // cluster path in use (decode_path).
+  std::string cache_format = "auto";
   int threads = 0;  // 0 to 1024, of a CPU executor; 0: one per core
   // 1 MiB to 16 TiB: caches of all sequences of a model on one device. Unset, "auto": 1 GiB on a
   // processor; on a GPU what gpu_memory_fraction leaves beside the weights.

@@ -46,8 +46,17 @@ absl::StatusOr<PlacedModel> PlaceModel(const ModelDirectory& model, const ModelO
   const SchedulerOptions scheduling = SchedulingOn(options, device.kind);
   const int max_rows = scheduling.max_sequences + scheduling.prefill_rows_per_step;
   const int64_t cache_bytes = options.cache_bytes.value_or(DefaultsOf(device.kind).cache_bytes);
+  const std::optional<CacheFormat> cache_format = CacheFormatFromName(options.cache_format);
+  if (!cache_format.has_value()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("cache_format is \"", options.cache_format, "\"; it must be auto or int8"));
+  }
   PlacedModel placed;
   if (device.kind == DeviceKind::kCpu) {
+    if (*cache_format != CacheFormat::kAuto) {
+      return absl::InvalidArgumentError(absl::StrCat("cache_format is ", options.cache_format,
+                                                     "; on a processor it must be auto"));
+    }
     CpuOptions cpu;
     cpu.weight_format = weight_format;
     cpu.threads = options.threads;
@@ -64,6 +73,7 @@ absl::StatusOr<PlacedModel> PlaceModel(const ModelDirectory& model, const ModelO
   }
   CudaOptions cuda;
   cuda.decode_path = *decode_path;
+  cuda.cache_format = *cache_format;
   cuda.device = device.ordinal;
   cuda.weight_format = weight_format;
   cuda.max_rows = max_rows;

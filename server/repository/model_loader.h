@@ -26,6 +26,7 @@ struct ModelOptions {
   std::vector<std::string> devices = {"auto"};  // as ChooseDevices takes them
   std::string weight_format = "auto";           // or a WeightFormatName
   std::string decode_path = "auto";             // as CudaDecodePathFromName takes it
+  std::string cache_format = "auto";            // as CacheFormatFromName takes it
   int threads = 0;                              // CPU threads of one executor; 0: one per core
   double gpu_memory_fraction = 0.9;             // (0, 1]; of what is free on a GPU, for all models
   // Each unset: what suits the device (DefaultsOf).

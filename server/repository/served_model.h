@@ -63,7 +63,7 @@ struct ServedModel {
   // Bytes of the caches of a sequence that fills the context, if every layer were dense.
   int64_t dense_cache_bytes() const {
     return DenseCacheBytes(config(), config().context_length,
-                           CacheElementBytes(executor().info().weight_format));
+                           CacheElementBytes(executor().info().cache_format));
   }
 };
 

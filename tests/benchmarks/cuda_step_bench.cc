@@ -26,6 +26,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_format.h"
+#include "engine/cache/cache_bytes.h"
 #include "engine/cuda/cuda_executor.h"
 #include "engine/cuda/device_buffer.h"
 #include "tests/benchmarks/decode_run.h"
@@ -40,7 +41,8 @@ struct BenchOptions {
   std::vector<int> batches = {1, 8, 64, 256};
   std::vector<double> places = {0.5};  // of the context
   std::string format = "bfloat16";
-  std::vector<std::string> paths = {"auto"};  // auto, graph, cluster
+  std::vector<std::string> caches = {"auto"};  // auto, int8
+  std::vector<std::string> paths = {"auto"};   // auto, graph, cluster
   int steps = 64;
   int steps_per_call = 16;
   int max_rows = 4096;
@@ -85,6 +87,13 @@ std::string TakenPath(const CudaExecutor& executor) {
   return absl::StrContains(executor.info().numerics, "decode=cluster") ? "cluster" : "graph";
 }
 
+// The way, the weights, and the caches where they are not as wide.
+std::string PathOf(const CudaExecutor& executor) {
+  const ExecutorInfo& info = executor.info();
+  const std::string path = "strided " + TakenPath(executor) + " " + info.weight_format;
+  return info.cache_format == "int8" ? path + ", int8 caches" : path;
+}
+
 std::vector<double> InMicroseconds(std::vector<double> seconds) {
   for (double& time : seconds) time *= 1e6;
   return seconds;
@@ -105,13 +114,13 @@ nlohmann::json Measure(const std::string& shape, CudaExecutor& executor,
   const WeightFormat format = *WeightFormatFromName(executor.info().weight_format);
   const int64_t bytes =
       MatrixElements(config) * WeightBytes(format) +
-      batch * CacheBytesPerStep(config, middle, format == WeightFormat::kFloat32 ? 4 : 2);
+      batch * CacheBytesPerStep(config, middle, CacheElementBytes(executor.info().cache_format));
   const double seconds = times.Median();
   const double floor = static_cast<double>(bytes) / bandwidth;
   return {{"shape", shape},
           {"batch", batch},
           {"position", middle},
-          {"path", "strided " + TakenPath(executor) + " " + executor.info().weight_format},
+          {"path", PathOf(executor)},
           {"us_per_step", seconds * 1e6},
           {"best_us", times.Best() * 1e6},
           {"us_per_step_by_call", InMicroseconds(times.step_seconds)},
@@ -122,18 +131,18 @@ nlohmann::json Measure(const std::string& shape, CudaExecutor& executor,
           {"hash", times.token_hash}};
 }
 
-void Print(const nlohmann::json& row, const std::string& path) {
-  std::cout << absl::StrFormat("%-18s %-8s %5d %8d %10.1f %10.1f %10.0f %9.1f %7.2f  %s\n",
-                               row["shape"].get<std::string>(), path, row["batch"].get<int>(),
-                               row["position"].get<int>(), row["us_per_step"].get<double>(),
-                               row["best_us"].get<double>(), row["tokens_per_s"].get<double>(),
-                               row["floor_us"].get<double>(), row["share_of_floor"].get<double>(),
-                               row["hash"].get<std::string>())
+void Print(const nlohmann::json& row, const std::string& path, const std::string& caches) {
+  std::cout << absl::StrFormat("%-18s %-8s %-8s %5d %8d %10.1f %10.1f %10.0f %9.1f %7.2f  %s\n",
+                               row["shape"].get<std::string>(), path, caches,
+                               row["batch"].get<int>(), row["position"].get<int>(),
+                               row["us_per_step"].get<double>(), row["best_us"].get<double>(),
+                               row["tokens_per_s"].get<double>(), row["floor_us"].get<double>(),
+                               row["share_of_floor"].get<double>(), row["hash"].get<std::string>())
             << std::flush;
 }
 
 // A shape's batches and places by one path; one line where the executor has no such path for it.
-void MeasureShape(const std::string& directory, const std::string& path,
+void MeasureShape(const std::string& directory, const std::string& path, const std::string& caches,
                   const BenchOptions& options, double bandwidth) {
   std::string shape = std::filesystem::path(directory).filename();
   ModelConfig config = Require(ModelConfig::Load(directory + "/config.json"));
@@ -144,6 +153,7 @@ void MeasureShape(const std::string& directory, const std::string& path,
   const RandomModel model = MakeRandomModel(config, /*seed=*/1, DType::kBfloat16);
   CudaOptions cuda;
   cuda.weight_format = *WeightFormatFromName(options.format);
+  cuda.cache_format = *CacheFormatFromName(caches);
   cuda.decode_path = *CudaDecodePathFromName(path);
   cuda.max_rows = options.max_rows;
   cuda.max_slots = *std::max_element(options.batches.begin(), options.batches.end());
@@ -161,7 +171,7 @@ void MeasureShape(const std::string& directory, const std::string& path,
     }
     for (const double place : options.places) {
       const nlohmann::json row = Measure(shape, *executor, options, batch, place, bandwidth);
-      Print(row, TakenPath(*executor));
+      Print(row, TakenPath(*executor), executor->info().cache_format);
       if (!options.json.empty()) std::ofstream(options.json, std::ios::app) << row << "\n";
     }
   }
@@ -175,6 +185,9 @@ int Main(int argc, char** argv) {
   app.add_option("--places", options.places, "where to time, as shares of the context")
       ->delimiter(',');
   app.add_option("--format", options.format, "float32, float16, bfloat16, int8, float8");
+  app.add_option("--cache-format", options.caches, "auto, int8; several: one by one")
+      ->delimiter(',')
+      ->check(CLI::IsMember({"auto", "int8"}));
   app.add_option("--decode-path", options.paths, "auto, graph, cluster; several: one by one")
       ->delimiter(',')
       ->check(CLI::IsMember({"auto", "graph", "cluster"}));
@@ -188,11 +201,15 @@ int Main(int argc, char** argv) {
   cudaGetDeviceProperties(&properties, 0);
   const double bandwidth = CopyBandwidth();
   std::cout << absl::StrFormat(
-      "%s, copy %.2f TB/s\n%-18s %-8s %5s %8s %10s %10s %10s %9s %7s  %s\n", properties.name,
-      bandwidth / 1e12, "shape", "path", "batch", "position", "us/step", "best", "tokens/s",
-      "floor us", "share", "tokens");
+      "%s, copy %.2f TB/s\n%-18s %-8s %-8s %5s %8s %10s %10s %10s %9s %7s  %s\n", properties.name,
+      bandwidth / 1e12, "shape", "path", "caches", "batch", "position", "us/step", "best",
+      "tokens/s", "floor us", "share", "tokens");
   for (const std::string& directory : options.shapes) {
-    for (const std::string& path : options.paths) MeasureShape(directory, path, options, bandwidth);
+    for (const std::string& path : options.paths) {
+      for (const std::string& caches : options.caches) {
+        MeasureShape(directory, path, caches, options, bandwidth);
+      }
+    }
   }
   return 0;
 }

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/strings/str_format.h"
+#include "engine/cache/cache_bytes.h"
 #include "engine/cache/cache_layout.h"
 #include "engine/sequence_check.h"
 #include "tests/benchmarks/require.h"
@@ -128,7 +129,7 @@ int64_t CacheBytesPerStep(const ModelConfig& config, int position, int element_b
       for (const CacheHome& home : layout.HomesOf(position)) rows += home.row >= 0 ? 1 : 0;
     }
   }
-  return rows * (config.d_key + config.d_value) * element_bytes;
+  return rows * CacheRowBytes(config.d_key, config.d_value, element_bytes);
 }
 
 }  // namespace strided

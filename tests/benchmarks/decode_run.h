@@ -33,7 +33,7 @@ struct DecodeTimes {
 // and that steps is a multiple of steps_per_call.
 DecodeTimes RunDecode(Executor& executor, const DecodeSetup& setup);
 
-// Bytes of keys and values that one sequence reads at `position`, and writes.
+// Bytes of keys and values (cache_bytes.h) that one sequence reads at `position`, and writes.
 int64_t CacheBytesPerStep(const ModelConfig& config, int position, int element_bytes);
 
 }  // namespace strided

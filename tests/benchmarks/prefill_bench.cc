@@ -176,7 +176,8 @@ class ShapeBench {
 
   // The whole context in calls of `rows` rows.
   void TimeContext(int rows) {
-    Prefill prefill = Require(Prefill::Create(config_, network_.view(), rows, nullptr));
+    Prefill prefill =
+        Require(Prefill::Create(config_, network_.view(), {.max_rows = rows}, nullptr));
     std::vector<int32_t> inputs(static_cast<size_t>(config_.context_length), 7);
     inputs.front() = -1;
     const auto run_all = [&]() -> absl::Status {

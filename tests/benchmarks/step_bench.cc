@@ -130,9 +130,14 @@ double ArithmeticSeconds(const Model& model, const BenchOptions& options, const 
                            : format == "bfloat16" ? kernels.bfloat16_form
                                                   : kernels.int8_form;
   const auto products = static_cast<double>(MatrixBytes(model.config, ProductForm::kInt8Quads));
-  const auto attention = static_cast<double>(CacheBytesPerStep(model.config, position, 1));
+  const auto attention = static_cast<double>(CacheBytesPerStep(model.config, position, 2)) / 2;
   return products / MultiplyAddRate(kernels, form, threads) +
          attention / MultiplyAddRate(kernels, ProductForm::kFloat32, threads);
+}
+
+// Of an element of the CPU's caches, by the format of the weights.
+int CacheElementBytesBeside(const std::string& format) {
+  return CacheElementBytes(format == "float32" ? "float32" : "bfloat16");
 }
 
 std::unique_ptr<Executor> MakeExecutor(const Model& model, const BenchOptions& options,
@@ -144,7 +149,7 @@ std::unique_ptr<Executor> MakeExecutor(const Model& model, const BenchOptions& o
   cpu.max_rows = std::max(batch, 64);
   cpu.max_slots = batch;
   cpu.cache_capacity_bytes = batch * SequenceCacheBytes(model.config, model.config.context_length,
-                                                        CacheElementBytes(format));
+                                                        CacheElementBytesBeside(format));
   return Require(CreateCpuExecutor(model.config, model.weights, cpu));
 }
 
@@ -169,7 +174,7 @@ nlohmann::json Measure(const Model& model, const BenchOptions& options, const st
   const int middle = setup.first_position + setup.steps / 2;
   const int64_t weight_bytes = BytesOfWeights(model, format);
   const int64_t cache_bytes =
-      batch * CacheBytesPerStep(model.config, middle, CacheElementBytes(format));
+      batch * CacheBytesPerStep(model.config, middle, CacheElementBytesBeside(format));
   const double arithmetic_seconds = batch * ArithmeticSeconds(model, options, format, middle);
   const double floor_seconds = static_cast<double>(weight_bytes + cache_bytes) / bandwidth;
   return {{"format", format},

@@ -76,26 +76,25 @@ __device__ __forceinline__ float LargestScore(const float* scores, int keys) {
   return WarpMax(largest);
 }
 
-// Asks the second-level cache for what the next layer reads of the same chunk: a row per thread.
+// Asks the second-level cache for what the next layer reads of key `key`, if its query has one.
 __device__ __forceinline__ void PrefetchNext(const DecodeAttention& a, const Query& query,
-                                             int chunk) {
+                                             int element_bytes, int key) {
   const HeadRows layout = a.next_heads[query.head];
-  const int k = chunk * kAttentionChunk + static_cast<int>(threadIdx.x);
-  if (threadIdx.x >= kAttentionChunk || k >= layout.KeyCount(query.position)) return;
+  if (key >= layout.KeyCount(query.position)) return;
   const DeviceSequence& sequence = a.sequences[a.row_states[query.row].slot];
-  const int64_t row = layout.KeyRow(query.position, k, query.length);
+  const int64_t row = layout.KeyRow(query.position, key, query.length);
   const std::byte* const keys =
       sequence.cache + sequence.head_offsets[a.next_first_head + query.head];
   const std::byte* const values =
-      keys + static_cast<int64_t>(layout.Rows(query.length)) * a.d_key * 2;
+      keys + static_cast<int64_t>(layout.Rows(query.length)) * a.d_key * element_bytes;
   constexpr int kLine = 128;
 #pragma unroll 1
-  for (int i = 0; i < a.d_key * 2; i += kLine) {
-    asm volatile("prefetch.global.L2 [%0];" ::"l"(keys + row * a.d_key * 2 + i));
+  for (int i = 0; i < a.d_key * element_bytes; i += kLine) {
+    asm volatile("prefetch.global.L2 [%0];" ::"l"(keys + row * a.d_key * element_bytes + i));
   }
 #pragma unroll 1
-  for (int i = 0; i < a.d_value * 2; i += kLine) {
-    asm volatile("prefetch.global.L2 [%0];" ::"l"(values + row * a.d_value * 2 + i));
+  for (int i = 0; i < a.d_value * element_bytes; i += kLine) {
+    asm volatile("prefetch.global.L2 [%0];" ::"l"(values + row * a.d_value * element_bytes + i));
   }
 }
 

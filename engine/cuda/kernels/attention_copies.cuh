@@ -67,6 +67,10 @@ struct AttentionCopies {
         return CopyCallTile(keys, block.source.rows().by_cells, limits, first, to);
       }
     }
+    if (a.scales != nullptr) {
+      return CopyTile(a, limits, first, to,
+                      [&](int key) { return block.source.EitherAt(axis, key); });
+    }
     CopyTile(a, limits, first, to, [&](int key) { return block.source.At(axis, key); });
   }
 
@@ -101,6 +105,40 @@ struct AttentionCopies {
     }
   }
 
+  using Row = typename KeySource<Type>::Row;
+  using EitherRow = typename KeySource<Type>::EitherRow;
+
+  static __device__ __forceinline__ void CopyKeyPart(const Row& row, int part, int width,
+                                                     bool valid, bool aligned, uint32_t to) {
+    CopyPart(row.key, part, width, valid, aligned, to);
+  }
+  static __device__ __forceinline__ void CopyValuePart(const Row& row, int part, int width,
+                                                       bool valid, bool aligned, uint32_t to) {
+    CopyPart(row.value, part, width, valid, aligned, to);
+  }
+  static __device__ __forceinline__ void CopyKeyPart(const EitherRow& row, int part, int width,
+                                                     bool valid, bool aligned, uint32_t to) {
+    if (row.narrow) return WidenPart(row.key, row.scales.x, part, width, valid, to);
+    CopyPart(reinterpret_cast<const Type*>(row.key), part, width, valid, aligned, to);
+  }
+  static __device__ __forceinline__ void CopyValuePart(const EitherRow& row, int part, int width,
+                                                       bool valid, bool aligned, uint32_t to) {
+    if (row.narrow) return WidenPart(row.value, row.scales.y, part, width, valid, to);
+    CopyPart(reinterpret_cast<const Type*>(row.value), part, width, valid, aligned, to);
+  }
+  // CopyPart of an int8 row: not behind the computation.
+  static __device__ __forceinline__ void WidenPart(const std::byte* row, float scale, int part,
+                                                   int width, bool valid, uint32_t to) {
+    uint4 vector = make_uint4(0, 0, 0, 0);
+    if (valid && part * kNarrowVector < width) {
+      vector =
+          WidenedVector<Sizes::kOperand>(__ldcg(reinterpret_cast<const uint2*>(row) + part), scale);
+    }
+    asm volatile("st.shared.v4.u32 [%0], {%1, %2, %3, %4};" ::"r"(to), "r"(vector.x), "r"(vector.y),
+                 "r"(vector.z), "r"(vector.w)
+                 : "memory");
+  }
+
   // Keys first, first + 1, ...; those beyond the limits are zeros.
   template <typename RowAt>
   static __device__ __forceinline__ void CopyTile(const PrefillAttention& a, KeyLimits limits,
@@ -114,12 +152,12 @@ struct AttentionCopies {
       const auto row = row_at(valid ? key : limits.begin);
 #pragma unroll
       for (int part = threadIdx.x % kLanesOfRow; part < key_parts; part += kLanesOfRow) {
-        CopyPart(row.key, part, a.d_key, valid, aligned, to + Sizes::KeyOffset(k, part, a.d_key));
+        CopyKeyPart(row, part, a.d_key, valid, aligned, to + Sizes::KeyOffset(k, part, a.d_key));
       }
 #pragma unroll
       for (int part = threadIdx.x % kLanesOfRow; part < kValueTiles; part += kLanesOfRow) {
-        CopyPart(row.value, part, a.d_value, valid, aligned,
-                 to + Sizes::ValueOffset(k, part, a.d_key));
+        CopyValuePart(row, part, a.d_value, valid, aligned,
+                      to + Sizes::ValueOffset(k, part, a.d_key));
       }
     }
   }

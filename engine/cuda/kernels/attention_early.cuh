@@ -82,7 +82,9 @@ struct EarlyAttention {
       __syncthreads();
       key_batch.Fetch(key_rows, shared.rows, keys, 0, own);
       value_batch.Fetch(value_rows, shared.rows, keys, 0, own);
-      if (a.next_heads != nullptr) PrefetchNext(a, query, chunk);
+      if (a.next_heads != nullptr && threadIdx.x < kAttentionChunk) {
+        PrefetchNext(a, query, 2, chunk * kAttentionChunk + static_cast<int>(threadIdx.x));
+      }
     }
     WaitForGridBefore();
     if (!busy) return;

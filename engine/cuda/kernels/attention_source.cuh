@@ -4,6 +4,7 @@
 #define STRIDED_ENGINE_CUDA_KERNELS_ATTENTION_SOURCE_CUH_
 
 #include "engine/cuda/kernels/key_spans.h"
+#include "engine/cuda/kernels/narrow_row.cuh"
 #include "engine/cuda/kernels/prefill_attention.h"
 
 namespace strided::cuda {
@@ -45,6 +46,13 @@ class KeySource {
     const Type* key;
     const Type* value;
   };
+  // Where caches are int8.
+  struct EitherRow {
+    const std::byte* key;
+    const std::byte* value;
+    bool narrow;    // from a cache; else of the operand's type
+    float2 scales;  // of key and value, where narrow
+  };
 
   // `residue`: of the queries' positions, where they are taken by column.
   __device__ KeySource(const PrefillAttention& a, const RowRun& run, int head, int residue)
@@ -72,6 +80,20 @@ class KeySource {
     }
     const int64_t row = CacheRowOf(rows_, axis, residue_, key, max_length_);
     return {cache_keys_ + row * d_key_, cache_values_ + row * d_value_};
+  }
+
+  // The same where caches are int8.
+  __device__ __forceinline__ EitherRow EitherAt(KeyAxis axis, int key) const {
+    if (IsInCall(axis, key)) {
+      const Row row = At(axis, key);
+      return {reinterpret_cast<const std::byte*>(row.key),
+              reinterpret_cast<const std::byte*>(row.value), false, make_float2(0, 0)};
+    }
+    const int64_t row = CacheRowOf(rows_, axis, residue_, key, max_length_);
+    const int64_t rows = rows_.Rows(max_length_);
+    const auto* const keys = reinterpret_cast<const std::byte*>(cache_keys_);
+    const auto* const scales = reinterpret_cast<const float2*>(keys + rows * (d_key_ + d_value_));
+    return {keys + row * d_key_, keys + rows * d_key_ + row * d_value_, true, __ldcg(scales + row)};
   }
 
   // Where keys whose position is the call's lie.

@@ -101,7 +101,9 @@ class AttentionStream {
     const int own = own_key_ - first_ * kAttentionChunk;
     CopyKeys(first_, own);
     CopyValues(first_, own);
-    if (a_.next_heads != nullptr) PrefetchNext(a_, query_, first_);
+    if (a_.next_heads != nullptr && threadIdx.x < kAttentionChunk) {
+      PrefetchNext(a_, query_, 2, first_ * kAttentionChunk + static_cast<int>(threadIdx.x));
+    }
   }
 
   // The rest, after the wait.

@@ -5,6 +5,7 @@
 #include "engine/cuda/kernels/attention_chunk.cuh"
 #include "engine/cuda/kernels/attention_early.cuh"
 #include "engine/cuda/kernels/attention_stream.cuh"
+#include "engine/cuda/kernels/byte_attention.cuh"
 #include "engine/cuda/kernels/current_device.h"
 #include "engine/cuda/kernels/decode_attention.h"
 #include "engine/cuda/kernels/launch.h"
@@ -66,6 +67,8 @@ __global__ void __launch_bounds__(32 * kAnyWarps)
 
 // -- The choice of a kernel, and its launch.
 
+constexpr int kMostKeptShares = 32;  // of chunks, in the shared memory of a block
+
 LaunchShape ShapeOf(const DecodeAttention& a, int blocks, int warps, size_t shared_bytes) {
   LaunchShape shape;
   shape.grid = dim3(static_cast<unsigned>(blocks), static_cast<unsigned>(a.n_head),
@@ -96,6 +99,34 @@ absl::Status LaunchVectors(const DecodeAttention& a, const CurrentDevice& device
                 ShapeOf(a, blocks, kWarps, bytes), stream, a);
 }
 
+// -- Over int8 caches.
+
+template <Operand kOperand, int kKeyParts, int kValueParts>
+absl::Status LaunchBytes(const DecodeAttention& a, cudaStream_t stream) {
+  using Bytes = ByteAttention<kOperand, kKeyParts, kValueParts>;
+  ASSIGN_OR_RETURN(const CurrentDevice device, CurrentDevice::Find());
+  const int share_bytes = (a.d_value + 2) * static_cast<int>(sizeof(float));
+  const int room = device.shared_bytes - kMostKeptShares * share_bytes;
+  ByteAttentionShape shape = ChooseByteAttention(a.rows * a.n_head, a.chunks,
+                                                 room / Bytes::kWarpBytes, device.multiprocessors);
+  if (a.blocks > 0) shape.blocks = a.blocks;
+  // A query that has no more chunks than a block has warps is one block's.
+  const int kept = shape.blocks == 1 ? a.chunks : shape.warps;
+  const size_t bytes = static_cast<size_t>(shape.warps * Bytes::kWarpBytes + kept * share_bytes);
+  return Launch("decode attention", ByteAttentionKernel<Bytes>,
+                ShapeOf(a, shape.blocks, shape.warps, bytes), stream, a);
+}
+
+template <Operand kOperand>
+absl::Status LaunchBytesOf(const DecodeAttention& a, cudaStream_t stream) {
+  const auto fits = [&](int key, int value) { return a.d_key <= key && a.d_value <= value; };
+  if (fits(32, 32)) return LaunchBytes<kOperand, 2, 2>(a, stream);
+  if (fits(64, 64)) return LaunchBytes<kOperand, 4, 4>(a, stream);
+  if (fits(64, 128)) return LaunchBytes<kOperand, 4, 8>(a, stream);
+  if (fits(128, 128)) return LaunchBytes<kOperand, 8, 8>(a, stream);
+  return LaunchBytes<kOperand, 16, 16>(a, stream);
+}
+
 // Lanes that read one row: the power of two from 2 to 32 that holds its vectors; 0 where it is not
 // read in vectors.
 int LanesOf(int width) {
@@ -114,6 +145,7 @@ absl::Status LaunchOperand(const DecodeAttention& a, cudaStream_t stream) {
   const int key_lanes = LanesOf(a.d_key);
   const int value_lanes = LanesOf(a.d_value);
   if constexpr (kOperand != Operand::kFloat32) {
+    if (a.fresh != nullptr) return LaunchBytesOf<kOperand>(a, stream);
     // The released CIFAR-10 networks: keys of 64, values of 128.
     if (key_lanes == 8 && value_lanes == 16) return launch.template operator()<8, 8, 16>();
     // Otherwise keys and values are read by as many lanes as the wider of them takes.
@@ -140,10 +172,21 @@ absl::Status LaunchOperand(const DecodeAttention& a, cudaStream_t stream) {
 
 int ChooseAttentionBlocks(int queries, int chunks, int multiprocessors) {
   constexpr int kBlocksOfMultiprocessor = 12;  // about two waves of those that it holds
-  constexpr int kMostKept = 32;                // chunks, of which a block keeps the shares
   const int enough = kBlocksOfMultiprocessor * multiprocessors;
   const int blocks = std::clamp((enough + queries - 1) / queries, 1, chunks);
-  return blocks == 1 && chunks > kMostKept ? 2 : blocks;
+  return blocks == 1 && chunks > kMostKeptShares ? 2 : blocks;
+}
+
+ByteAttentionShape ChooseByteAttention(int queries, int chunks, int most_warps,
+                                       int multiprocessors) {
+  constexpr int kWarpsOfMultiprocessor = 12;  // that it has shared memory for
+  ByteAttentionShape shape;
+  shape.warps = std::min({chunks, most_warps, kMostByteWarps});
+  const int enough = kWarpsOfMultiprocessor * multiprocessors;
+  const int most = (chunks + shape.warps - 1) / shape.warps;
+  shape.blocks = std::clamp(enough / (queries * shape.warps), 1, most);
+  if (shape.blocks == 1 && chunks > kMostKeptShares) shape.blocks = 2;
+  return shape;
 }
 
 absl::Status LaunchDecodeAttention(const DecodeAttention& attention, cudaStream_t stream) {

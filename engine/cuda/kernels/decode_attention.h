@@ -2,7 +2,8 @@
 // pattern reads (Child et al. 2019, section 4; engine/cache/cache_layout.h).
 //
 //   queries  [rows][n_head][d_key]          float32
-//   caches   keys [rows of the head][d_key], values [rows of the head][d_value], operand's type
+//   caches   keys [rows of the head][d_key], values [rows of the head][d_value], operand's type, or
+//            int8 and scales (narrow_cache.cuh)
 //   out      [rows][n_head][d_value]        operand's type
 //
 // The keys of a query, in the layout's order, are cut into chunks of kAttentionChunk. Each gives
@@ -33,6 +34,10 @@ inline constexpr int kAttentionChunk = 128;  // keys
 struct DecodeAttention {
   Operand operand = Operand::kBfloat16;
   const float* queries = nullptr;
+  // [rows][n_head][d_key + d_value] operand, where caches are int8: the rows' own keys and values,
+  // which this kernel puts there. Requires an operand of 16 bits, widths that are multiples of 8 up
+  // to 256. Null: caches hold the operand's type, and the own keys are there.
+  const std::byte* fresh = nullptr;
   std::byte* out = nullptr;
   const DecodeRow* row_states = nullptr;      // [rows]
   const DeviceSequence* sequences = nullptr;  // by slot
@@ -54,6 +59,15 @@ struct DecodeAttention {
   float* partials = nullptr;
   int32_t* arrivals = nullptr;
 };
+
+// How many blocks share the chunks of a query over int8 caches, a chunk by one of their warps.
+// Pure.
+struct ByteAttentionShape {
+  int warps = 1;  // of a block: one for each chunk, up to `most_warps` and the kernel's own most
+  int blocks = 1;
+};
+ByteAttentionShape ChooseByteAttention(int queries, int chunks, int most_warps,
+                                       int multiprocessors);
 
 // Blocks that share the chunks of a query: one chunk to each at few queries, where latency counts;
 // at many as few as keep all multiprocessors busy to the end. Pure.

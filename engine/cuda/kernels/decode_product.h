@@ -50,6 +50,9 @@ struct DecodeProduct {
   // kQueryKeyValue: queries [rows][n_head][d_key] float32; kActivated: [rows][outputs] operand;
   // kLogits: [rows][outputs] float32.
   std::byte* out = nullptr;
+  // kQueryKeyValue: where keys and values go instead of the caches, [rows][n_head][d_key + d_value]
+  // operand; null: to the caches.
+  std::byte* fresh = nullptr;
   Activation activation = Activation::kQuickGelu;
 
   // The next kernel may start only when the one before this one has ended: so that kernels of at

@@ -41,6 +41,9 @@ struct PrefillAttention {
   // [rows][n_head][d_value + 2]: what local_strided's columns give to its windows: a sum of values,
   // the largest score, the sum of weights. Null where the layer has no such head.
   float* partial = nullptr;
+  // [rows][n_head] the scales of key and value where caches are int8 (narrow_keys.h); null: they
+  // hold the operand's type.
+  float2* scales = nullptr;
 };
 
 // The blocks of both orders of queries, for a layer's heads.

@@ -37,6 +37,12 @@ __device__ Target TargetOf(const DecodeProduct& p, const HeadOutput& output, int
   }
   const int slot = p.row_states[row].slot;
   if (slot < 0) return target;
+  if (p.fresh != nullptr) {
+    const int width = p.d_key + p.d_value;
+    const int64_t pair = static_cast<int64_t>(row) * p.n_head + output.head;
+    target.first = p.fresh + (pair * width + output.within - p.d_key) * sizeof(Type);
+    return target;
+  }
   const DeviceSequence& sequence = p.sequences[slot];
   const int position = p.row_states[row].position;
   const int length = sequence.max_length;

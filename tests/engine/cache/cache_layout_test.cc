@@ -219,12 +219,15 @@ TEST(CacheBytesTest, TheEnwik8NetworkTakes187MiBAnd720IfDense) {
   }
   EXPECT_EQ(SequenceCacheBytes(config, 12288, 2), int64_t{375} << 19);  // 187.5 MiB
   EXPECT_EQ(DenseCacheBytes(config, 12288, 2), int64_t{720} << 20);
+  // 128 elements of a byte and two scales, instead of 256 bytes.
+  EXPECT_EQ(SequenceCacheBytes(config, 12288, 1), (int64_t{375} << 19) / 256 * 136);
 }
 
 TEST(CacheBytesTest, ElementsFollowTheWeightFormat) {
   EXPECT_EQ(CacheElementBytes("float32"), 4);
   EXPECT_EQ(CacheElementBytes("bfloat16"), 2);
-  EXPECT_EQ(CacheElementBytes("int8"), 2);
+  EXPECT_EQ(CacheElementBytes("float16"), 2);
+  EXPECT_EQ(CacheElementBytes("int8"), 1);
 }
 
 }  // namespace

@@ -9,12 +9,16 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <span>
 #include <vector>
 
+#include "engine/cache/cache_bytes.h"
+#include "engine/cuda/kernels/narrow_keys.h"
 #include "engine/cuda/kernels/prefill_attention.h"
 #include "engine/cuda/kernels/store_keys.h"
 #include "engine/model/attention_pattern.h"
 #include "tests/engine/cuda/device_array.h"
+#include "tests/engine/cuda/int8_row.h"
 
 namespace strided::cuda {
 
@@ -25,6 +29,8 @@ struct AttentionShape {
   int length = 0;      // positions that are run
   int max_length = 0;  // N
   Operand operand = Operand::kBfloat16;
+  bool int8_caches = false;
+  int element_bytes() const { return int8_caches ? 1 : OperandBytes(operand); }
 };
 
 class AttentionCase {
@@ -39,14 +45,16 @@ class AttentionCase {
         width_(2 * shape.d_key + shape.d_value),
         row_width_(width_ * static_cast<int>(shape.heads.size())),
         qkv_(Rounded(RandomFloats(static_cast<size_t>(row_width_ * shape.length), seed),
-                     shape.operand)) {
+                     shape.operand)),
+        kept_(qkv_) {
     int64_t bytes = 0;
     for (const AttentionPattern& pattern : shape.heads) {
       heads_.push_back(HeadRows::Of(pattern));
       offsets_.push_back(bytes);
-      bytes += int64_t{heads_.back().Rows(shape.max_length)} * (shape.d_key + shape.d_value) *
-               OperandBytes(shape.operand);
+      bytes += HeadCacheBytes(heads_.back().Rows(shape.max_length), shape.d_key, shape.d_value,
+                              shape.element_bytes());
     }
+    if (shape.int8_caches) RoundKept();
     cache_bytes_ = static_cast<size_t>(bytes);
   }
 
@@ -73,6 +81,19 @@ class AttentionCase {
       }
     }
     return cache;
+  }
+  // Its keys and values [head][key, value], in the operand's type.
+  std::vector<std::byte> FreshOf(int position) const {
+    const int width = shape_.d_key + shape_.d_value;
+    const auto element = static_cast<size_t>(OperandBytes(shape_.operand));
+    std::vector<std::byte> fresh(heads_.size() * Size(width) * element);
+    for (size_t head = 0; head < heads_.size(); ++head) {
+      for (int i = 0; i < width; ++i) {
+        StoreOperand(Row(position, head)[shape_.d_key + i], shape_.operand,
+                     fresh.data() + (head * Size(width) + Size(i)) * element);
+      }
+    }
+    return fresh;
   }
   // Its queries [head][d_key].
   std::vector<float> QueriesOf(int position) const {
@@ -106,6 +127,7 @@ class AttentionCase {
   }
   // A position's key and value, to a row of a head's cache.
   void Write(int position, size_t head, int row, std::vector<std::byte>& cache) const {
+    if (shape_.int8_caches) return WriteInt8(position, head, row, cache);
     const int element = OperandBytes(shape_.operand);
     const int64_t values = int64_t{heads_[head].Rows(shape_.max_length)} * shape_.d_key;
     for (int i = 0; i < shape_.d_key + shape_.d_value; ++i) {
@@ -116,6 +138,39 @@ class AttentionCase {
                    cache.data() + offsets_[head] + at * element);
     }
   }
+  // A position's key and value in a head, of `rows`.
+  template <typename T>
+  std::span<T> KeyOf(T* rows, int position, size_t head) const {
+    return {rows + (Row(position, head) - qkv_.data()) + shape_.d_key, Size(shape_.d_key)};
+  }
+  template <typename T>
+  std::span<T> ValueOf(T* rows, int position, size_t head) const {
+    return {KeyOf(rows, position, head).data() + shape_.d_key, Size(shape_.d_value)};
+  }
+  static void RoundToInt8(std::span<float> row) {
+    const Int8Row narrow(row);
+    for (size_t i = 0; i < row.size(); ++i) row[i] = narrow.scale * narrow.elements[i];
+  }
+  void RoundKept() {
+    for (int position = 0; position < shape_.length; ++position) {
+      for (size_t head = 0; head < heads_.size(); ++head) {
+        RoundToInt8(KeyOf(kept_.data(), position, head));
+        RoundToInt8(ValueOf(kept_.data(), position, head));
+      }
+    }
+  }
+  void WriteInt8(int position, size_t head, int row, std::vector<std::byte>& cache) const {
+    const int64_t rows = heads_[head].Rows(shape_.max_length);
+    const Int8Row key(KeyOf(qkv_.data(), position, head));
+    const Int8Row value(ValueOf(qkv_.data(), position, head));
+    std::byte* const keys = cache.data() + offsets_[head];
+    std::byte* const values = keys + rows * shape_.d_key;
+    std::byte* const scales = values + rows * shape_.d_value + int64_t{row} * 2 * sizeof(float);
+    std::memcpy(keys + row * shape_.d_key, key.elements.data(), key.elements.size());
+    std::memcpy(values + row * shape_.d_value, value.elements.data(), value.elements.size());
+    std::memcpy(scales, &key.scale, sizeof key.scale);
+    std::memcpy(scales + sizeof key.scale, &value.scale, sizeof value.scale);
+  }
   void AttendTo(int query, size_t head, double* out) const {
     const std::vector<int> keys = shape_.heads[head].KeysOf(query);
     std::vector<double> weights;
@@ -123,7 +178,7 @@ class AttentionCase {
     for (const int key : keys) {
       double score = 0;
       for (int i = 0; i < shape_.d_key; ++i) {
-        score += double{Row(query, head)[i]} * Row(key, head)[shape_.d_key + i];
+        score += double{Row(query, head)[i]} * KeyOf(kept_.data(), key, head)[Size(i)];
       }
       weights.push_back(score * double{scale()});
       largest = std::max(largest, weights.back());
@@ -132,7 +187,7 @@ class AttentionCase {
     for (double& weight : weights) sum += weight = std::exp(weight - largest);
     for (size_t k = 0; k < keys.size(); ++k) {
       for (int i = 0; i < shape_.d_value; ++i) {
-        out[i] += weights[k] / sum * double{Row(keys[k], head)[2 * shape_.d_key + i]};
+        out[i] += weights[k] / sum * double{ValueOf(kept_.data(), keys[k], head)[Size(i)]};
       }
     }
   }
@@ -141,6 +196,7 @@ class AttentionCase {
   int width_;      // of a head's query, key and value
   int row_width_;  // of all heads
   std::vector<float> qkv_;
+  std::vector<float> kept_;  // the same, keys and values as caches hold them
   std::vector<HeadRows> heads_;
   std::vector<int64_t> offsets_;
   size_t cache_bytes_ = 0;
@@ -212,10 +268,19 @@ class AttentionRunner {
     attention.mixed = mixed.data();
     attention.mixed_stride = stride;
     attention.partial = partial.data();
-    absl::Status status = LaunchPrefillAttention(
-        attention, shape.operand, PlanAttention(first.heads(), runs), false, kDefaultStream);
+    const auto scales = ToDevice(std::vector<float2>(static_cast<size_t>(row_count * n_head)));
+    if (shape.int8_caches) attention.scales = scales.data();
+    absl::Status status;
+    if (shape.int8_caches) {
+      status = LaunchRoundKeys(attention, shape.operand, false, kDefaultStream);
+      EXPECT_TRUE(status.ok()) << status;
+    }
+    status = LaunchPrefillAttention(attention, shape.operand, PlanAttention(first.heads(), runs),
+                                    false, kDefaultStream);
     EXPECT_TRUE(status.ok()) << status;
-    status = LaunchStoreKeys(attention, /*norm=*/{}, shape.operand, true, kDefaultStream);
+    status = shape.int8_caches
+                 ? LaunchStoreNarrowKeys(attention, shape.operand, true, kDefaultStream)
+                 : LaunchStoreKeys(attention, /*norm=*/{}, shape.operand, true, kDefaultStream);
     EXPECT_TRUE(status.ok()) << status;
     return DecodeRows(FromDevice(mixed), first.mixed_width(), stride, shape.operand);
   }

@@ -14,9 +14,10 @@
 namespace strided {
 
 // Small enough that a test's many executors fit beside each other.
-inline CudaOptions TestOptions(WeightFormat format) {
+inline CudaOptions TestOptions(WeightFormat format, CacheFormat caches = CacheFormat::kAuto) {
   CudaOptions options;
   options.weight_format = format;
+  options.cache_format = caches;
   options.max_rows = 512;
   options.cache_capacity_bytes = int64_t{64} << 20;
   return options;

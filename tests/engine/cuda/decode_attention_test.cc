@@ -21,7 +21,15 @@ namespace {
 using ::testing::Each;
 using ::testing::IsNan;
 
-constexpr Operand kOperands[] = {Operand::kFloat32, Operand::kFloat16, Operand::kBfloat16};
+struct Kind {
+  Operand operand;
+  bool int8_caches = false;
+};
+constexpr Kind kKinds[] = {{Operand::kFloat32},
+                           {Operand::kFloat16},
+                           {Operand::kBfloat16},
+                           {Operand::kFloat16, true},
+                           {Operand::kBfloat16, true}};
 constexpr int kIdle = -1;
 
 // Of averages of values around 1: the rounding of the result.
@@ -42,8 +50,9 @@ int ChunksOf(const AttentionCase& one, const std::vector<int>& positions) {
 }
 
 // [rows][head][d_value]: one row per position (or kIdle), each of a sequence of its own that holds
-// what `one` holds at that position. Rows that are idle give NaN: nothing is written.
-// `blocks` share a query's chunks; 0: as many as the launch chooses.
+// what `one` holds at that position; int8 caches get its own key and value meanwhile. Rows that are
+// idle give NaN: nothing is written. `blocks` share a query's chunks; 0: as many as the launch
+// chooses.
 std::vector<float> Attend(const AttentionCase& one, const std::vector<int>& positions, int chunks,
                           int blocks = 0) {
   const AttentionShape& shape = one.shape();
@@ -56,15 +65,18 @@ std::vector<float> Attend(const AttentionCase& one, const std::vector<int>& posi
   std::vector<DeviceSequence> sequences(rows);
   std::vector<DecodeRow> states(rows);
   std::vector<float> queries;
+  std::vector<std::byte> fresh;
   for (size_t r = 0; r < rows; ++r) {
     const int position = std::max(positions[r], 0);
     const std::vector<float> own = one.QueriesOf(position);
     queries.insert(queries.end(), own.begin(), own.end());
+    const std::vector<std::byte> key = one.FreshOf(position);
+    fresh.insert(fresh.end(), key.begin(), key.end());
     if (positions[r] == kIdle) continue;
     const size_t slot = rows - 1 - r;
     states[r].slot = static_cast<int32_t>(slot);
     states[r].position = position;
-    caches.push_back(ToDevice(one.CacheAfter(position)));
+    caches.push_back(ToDevice(one.CacheAfter(shape.int8_caches ? position - 1 : position)));
     sequences[slot].cache = caches.back().data();
     sequences[slot].head_offsets = offsets.data();
     sequences[slot].max_length = shape.max_length;
@@ -72,6 +84,7 @@ std::vector<float> Attend(const AttentionCase& one, const std::vector<int>& posi
   const auto device_sequences = ToDevice(sequences);
   const auto device_states = ToDevice(states);
   const auto device_queries = ToDevice(queries);
+  const auto device_fresh = ToDevice(fresh);
   const size_t bytes = rows * n_head * d_value * static_cast<size_t>(OperandBytes(shape.operand));
   const auto out = ToDevice(std::vector<std::byte>(bytes, std::byte{0xFF}));
   const size_t shares = rows * n_head * static_cast<size_t>(chunks);
@@ -80,6 +93,7 @@ std::vector<float> Attend(const AttentionCase& one, const std::vector<int>& posi
 
   DecodeAttention attention;
   attention.operand = shape.operand;
+  attention.fresh = shape.int8_caches ? device_fresh.data() : nullptr;
   attention.queries = device_queries.data();
   attention.out = out.data();
   attention.row_states = device_states.data();
@@ -97,6 +111,11 @@ std::vector<float> Attend(const AttentionCase& one, const std::vector<int>& posi
   const absl::Status status = LaunchDecodeAttention(attention, kDefaultStream);
   EXPECT_TRUE(status.ok()) << status;
   EXPECT_THAT(FromDevice(arrivals), Each(0)) << "counters are zero again";
+  size_t busy = 0;
+  for (const int position : positions) {
+    if (position == kIdle) continue;
+    EXPECT_TRUE(FromDevice(caches[busy++]) == one.CacheAfter(position)) << "at " << position;
+  }
   return DecodeRows(FromDevice(out), static_cast<int>(n_head * d_value),
                     static_cast<int64_t>(n_head * d_value), shape.operand);
 }
@@ -116,9 +135,17 @@ void ExpectAsInDouble(const AttentionShape& shape, const std::vector<int>& posit
   ExpectNear(Attend(one, positions), expected, LimitOf(shape.operand));
 }
 
-std::string Describe(const AttentionPattern& pattern, Operand operand) {
+std::string Describe(const Kind& kind) {
+  return absl::StrCat("operand ", static_cast<int>(kind.operand), kind.int8_caches ? ", int8" : "");
+}
+
+std::string Describe(const AttentionPattern& pattern, const Kind& kind) {
   return absl::StrCat(PatternName(pattern.kind()), " w ", pattern.spec().window, " l ",
-                      pattern.spec().stride, ", operand ", static_cast<int>(operand));
+                      pattern.spec().stride, ", ", Describe(kind));
+}
+
+bool HaveInt8(int d_key, int d_value) {
+  return d_key % 8 == 0 && d_value % 8 == 0 && std::max(d_key, d_value) <= 256;
 }
 
 // The first of a sequence, and about the ends of blocks and chunks.
@@ -130,9 +157,10 @@ using DecodeAttentionTest = CudaTest;
 
 TEST_F(DecodeAttentionTest, EveryPatternGivesTheResultsOfADouble) {
   for (const AttentionPattern& pattern : PatternsOfEveryKind({1, 7, 64, 100, 500})) {
-    for (const Operand operand : kOperands) {
-      SCOPED_TRACE(Describe(pattern, operand));
-      ExpectAsInDouble({{pattern}, 32, 32, 301, 333, operand}, SomePositions());
+    for (const Kind& kind : kKinds) {
+      SCOPED_TRACE(Describe(pattern, kind));
+      ExpectAsInDouble({{pattern}, 32, 32, 301, 333, kind.operand, kind.int8_caches},
+                       SomePositions());
     }
   }
 }
@@ -147,11 +175,12 @@ TEST_F(DecodeAttentionTest, HeadsMayBeOfAnyWidth) {
         Widths{64, 128}, Widths{128, 64}, Widths{96, 96}, Widths{128, 128}, Widths{256, 256},
         Widths{8, 256}, Widths{256, 8}, Widths{7, 5}, Widths{64, 6}, Widths{300, 20},
         Widths{20, 300}}) {
-    for (const Operand operand : kOperands) {
-      SCOPED_TRACE(absl::StrCat(widths.d_key, " and ", widths.d_value, ", operand ",
-                                static_cast<int>(operand)));
-      ExpectAsInDouble({MixedHeads(), widths.d_key, widths.d_value, 150, 160, operand},
-                       {0, 11, 12, 60, 127, 128, 149});
+    for (const Kind& kind : kKinds) {
+      if (kind.int8_caches && !HaveInt8(widths.d_key, widths.d_value)) continue;
+      SCOPED_TRACE(absl::StrCat(widths.d_key, " and ", widths.d_value, ", ", Describe(kind)));
+      ExpectAsInDouble(
+          {MixedHeads(), widths.d_key, widths.d_value, 150, 160, kind.operand, kind.int8_caches},
+          {0, 11, 12, 60, 127, 128, 149});
     }
   }
 }
@@ -160,8 +189,9 @@ TEST_F(DecodeAttentionTest, AQueryOfManyChunksCombinesThemAll) {
   const std::vector<AttentionPattern> heads = {
       PatternOf({.kind = PatternKind::kDense}),
       PatternOf({.kind = PatternKind::kLocal, .window = 1500})};
-  for (const Operand operand : kOperands) {
-    ExpectAsInDouble({heads, 16, 24, 1700, 1700, operand}, {0, 511, 512, 1279, 1499, 1500, 1699});
+  for (const Kind& kind : kKinds) {
+    ExpectAsInDouble({heads, 16, 24, 1700, 1700, kind.operand, kind.int8_caches},
+                     {0, 511, 512, 1279, 1499, 1500, 1699});
   }
 }
 
@@ -173,17 +203,21 @@ TEST_F(DecodeAttentionTest, BitsDoNotDependOnHowManyBlocksShareAQuery) {
   for (const AttentionPattern& pattern : PatternsOfEveryKind({7, 64, 500})) {
     for (const Widths& widths : {Widths{8, 8}, Widths{24, 40}, Widths{32, 32}, Widths{64, 64},
                                  Widths{64, 128}, Widths{128, 128}, Widths{256, 256}}) {
-      SCOPED_TRACE(absl::StrCat(Describe(pattern, Operand::kBfloat16), ", widths ", widths.d_key,
-                                " and ", widths.d_value));
-      const AttentionCase one({{pattern}, widths.d_key, widths.d_value, 701, 703}, 1);
-      const std::vector<int> positions = {0, 127, 128, 300, kIdle, 511, 639, 700};
-      constexpr int kChunks = 6;
-      const std::vector<float> apart = Attend(one, positions, kChunks, kChunks);
-      for (const int blocks : {1, 2, 3, 5}) {
-        const std::vector<float> shared = Attend(one, positions, kChunks, blocks);
-        for (size_t i = 0; i < apart.size(); ++i) {
-          if (std::isnan(apart[i]) && std::isnan(shared[i])) continue;  // idle
-          ASSERT_EQ(shared[i], apart[i]) << blocks << " blocks, element " << i;
+      for (const bool int8_caches : {false, true}) {
+        const Kind kind{Operand::kBfloat16, int8_caches};
+        SCOPED_TRACE(absl::StrCat(Describe(pattern, kind), ", widths ", widths.d_key, " and ",
+                                  widths.d_value));
+        const AttentionCase one(
+            {{pattern}, widths.d_key, widths.d_value, 701, 703, kind.operand, int8_caches}, 1);
+        const std::vector<int> positions = {0, 127, 128, 300, kIdle, 511, 639, 700};
+        constexpr int kChunks = 6;
+        const std::vector<float> apart = Attend(one, positions, kChunks, kChunks);
+        for (const int blocks : {1, 2, 3, 5}) {
+          const std::vector<float> shared = Attend(one, positions, kChunks, blocks);
+          for (size_t i = 0; i < apart.size(); ++i) {
+            if (std::isnan(apart[i]) && std::isnan(shared[i])) continue;  // idle
+            ASSERT_EQ(shared[i], apart[i]) << blocks << " blocks, element " << i;
+          }
         }
       }
     }
@@ -194,18 +228,19 @@ TEST_F(DecodeAttentionTest, AQueryThatReadsNothingGivesZeros) {
   const std::vector<AttentionPattern> heads = {
       PatternOf({.kind = PatternKind::kPreviousBlock, .stride = 50}),
       PatternOf({.kind = PatternKind::kSummary, .stride = 50, .cells = 2, .spread = 1})};
-  for (const Operand operand : kOperands) {
-    for (const int width : {32, 5}) {
-      const AttentionCase one({heads, width, width, 50, 100, operand}, 1);
-      EXPECT_THAT(Attend(one, {0, 20, 47}), Each(0.0F)) << "operand " << static_cast<int>(operand);
+  for (const Kind& kind : kKinds) {
+    for (const int width : {32, kind.int8_caches ? 8 : 5}) {
+      const AttentionCase one({heads, width, width, 50, 100, kind.operand, kind.int8_caches}, 1);
+      EXPECT_THAT(Attend(one, {0, 20, 47}), Each(0.0F)) << Describe(kind);
     }
   }
 }
 
 TEST_F(DecodeAttentionTest, IdleRowsAreLeftAlone) {
-  for (const Operand operand : kOperands) {
-    for (const int width : {32, 5}) {
-      const AttentionCase one({MixedHeads(), width, width, 200, 200, operand}, 1);
+  for (const Kind& kind : kKinds) {
+    for (const int width : {32, kind.int8_caches ? 8 : 5}) {
+      const AttentionCase one(
+          {MixedHeads(), width, width, 200, 200, kind.operand, kind.int8_caches}, 1);
       const std::vector<float> busy = Attend(one, {199, 3});
       const std::vector<float> all = Attend(one, {kIdle, 199, kIdle, kIdle, 3, kIdle});
       const auto row = [&](const std::vector<float>& results, int r) {
@@ -222,10 +257,10 @@ TEST_F(DecodeAttentionTest, IdleRowsAreLeftAlone) {
 // A step's graph is made for more keys than some of its queries read.
 TEST_F(DecodeAttentionTest, BitsDependNeitherOnCompanyNorOnChunksNorOnTheLongestLength) {
   for (const AttentionPattern& pattern : PatternsOfEveryKind({7, 64, 500})) {
-    for (const Operand operand : kOperands) {
-      SCOPED_TRACE(Describe(pattern, operand));
-      const AttentionCase one({{pattern}, 64, 128, 301, 333, operand}, 1);
-      const AttentionCase longer({{pattern}, 64, 128, 301, 777, operand}, 1);
+    for (const Kind& kind : kKinds) {
+      SCOPED_TRACE(Describe(pattern, kind));
+      const AttentionCase one({{pattern}, 64, 128, 301, 333, kind.operand, kind.int8_caches}, 1);
+      const AttentionCase longer({{pattern}, 64, 128, 301, 777, kind.operand, kind.int8_caches}, 1);
       const std::vector<int> positions = {5, 126, 127, 128, 300};
       const std::vector<float> together = Attend(one, positions, 3);
       EXPECT_EQ(Attend(one, positions, 7), together);

@@ -7,10 +7,12 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "engine/cache/cache_bytes.h"
 #include "engine/cuda/cache_arena.h"
 #include "tests/engine/cuda/cuda_runner.h"
 #include "tests/engine/cuda/cuda_test.h"
 #include "tests/engine/executor_suite.h"
+#include "tests/testing/config_text.h"
 #include "tests/testing/status_matchers.h"
 
 namespace strided {
@@ -57,6 +59,37 @@ TEST_F(CudaExecutorTest, SaysWhatItsBitsDependOn) {
   EXPECT_THAT(executor->info().numerics, StartsWith("cuda-"));
   EXPECT_THAT(executor->info().numerics, HasSubstr("weights=int8"));
   EXPECT_EQ(executor->info().parameter_count, model.weights.parameter_count());
+}
+
+RandomModel ModelForInt8Caches() {
+  return MakeRandomModel(SmallConfig(R"({"d_key": 8, "d_value": 16})"), 3);
+}
+
+TEST_F(CudaExecutorTest, Int8CachesTakeAByteAnElementAndTheirScales) {
+  const RandomModel model = ModelForInt8Caches();
+  const auto wide = Start(model);
+  const auto narrow = MakeCudaExecutor(model.config, model.weights,
+                                       TestOptions(WeightFormat::kBfloat16, CacheFormat::kInt8));
+  EXPECT_EQ(wide->info().cache_format, "bfloat16");
+  EXPECT_EQ(narrow->info().cache_format, "int8");
+  EXPECT_THAT(narrow->info().numerics, HasSubstr("cache=int8"));
+  EXPECT_NE(narrow->info().numerics, wide->info().numerics);
+  EXPECT_EQ(narrow->CacheBytes(24), SequenceCacheBytes(model.config, 24, 1));
+}
+
+TEST_F(CudaExecutorTest, Int8CachesAreRefusedWhereTheyCannotBe) {
+  const RandomModel model = ModelForInt8Caches();
+  CudaOptions options = TestOptions(WeightFormat::kFloat32, CacheFormat::kInt8);
+  EXPECT_THAT(CreateCudaExecutor(model.config, model.weights, options),
+              StatusIs(kInvalid, HasSubstr("weight_format float32")));
+  options = TestOptions(WeightFormat::kBfloat16, CacheFormat::kInt8);
+  options.decode_path = CudaDecodePath::kCluster;
+  EXPECT_THAT(CreateCudaExecutor(model.config, model.weights, options),
+              StatusIs(kInvalid, HasSubstr("decode_path is cluster")));
+  const RandomModel of_width_4 = SmallModel();
+  options.decode_path = CudaDecodePath::kAuto;
+  EXPECT_THAT(CreateCudaExecutor(of_width_4.config, of_width_4.weights, options),
+              StatusIs(kInvalid, HasSubstr("have 4 elements; they must be a multiple of 8")));
 }
 
 TEST_F(CudaExecutorTest, FreePartsThatAreNotNeighboursAreNoRoomUntilTheyAre) {

@@ -11,6 +11,10 @@
 namespace strided::cuda {
 namespace {
 
+bool HasInt8Caches(const ModelConfig& config) {
+  return CheckCacheFormat(CacheFormat::kInt8, config, WeightFormat::kBfloat16).ok();
+}
+
 class CudaGoldenTest : public CudaTest, public testing::WithParamInterface<std::string> {
  protected:
   std::string directory() const { return "tests/golden/" + GetParam(); }
@@ -58,10 +62,40 @@ TEST_P(CudaGoldenTest, NarrowWeightsCostFewBitsPerToken) {
   }
 }
 
+// Keys and values of a byte, too, where the heads' widths allow them.
+TEST_P(CudaGoldenTest, Int8CachesCostFewBitsPerToken) {
+  const LoadedModel model = LoadModel(directory());
+  const auto exact =
+      MakeCudaExecutor(model.config, model.weights, TestOptions(WeightFormat::kFloat32));
+  const CudaOptions options = TestOptions(WeightFormat::kBfloat16, CacheFormat::kInt8);
+  if (!HasInt8Caches(model.config)) {
+    EXPECT_EQ(CreateCudaExecutor(model.config, model.weights, options).status().code(),
+              absl::StatusCode::kInvalidArgument);
+    return;
+  }
+  const auto executor = MakeCudaExecutor(model.config, model.weights, options);
+  for (const GoldenSequence& golden : LoadGolden(directory())) {
+    const int length = static_cast<int>(golden.tokens.size());
+    for (const int prompt_length : {0, length / 2, length}) {
+      const auto bits = [&](Executor& which) {
+        return BitsPerToken(
+            golden, AllLogProbs(which, golden.tokens, golden.condition_values, {}, prompt_length));
+      };
+      EXPECT_LE(std::abs(bits(*executor) / bits(*exact) - 1), 0.01)
+          << executor->info().numerics << ", prompt of " << prompt_length;
+    }
+  }
+}
+
 TEST_P(CudaGoldenTest, PiecesOfAnySizeGiveTheSameBits) {
   const LoadedModel model = LoadModel(directory());
-  for (const WeightFormat format : {WeightFormat::kFloat32, WeightFormat::kBfloat16}) {
-    const auto executor = MakeCudaExecutor(model.config, model.weights, TestOptions(format));
+  std::vector<CudaOptions> kinds = {TestOptions(WeightFormat::kFloat32),
+                                    TestOptions(WeightFormat::kBfloat16)};
+  if (HasInt8Caches(model.config)) {
+    kinds.push_back(TestOptions(WeightFormat::kBfloat16, CacheFormat::kInt8));
+  }
+  for (const CudaOptions& options : kinds) {
+    const auto executor = MakeCudaExecutor(model.config, model.weights, options);
     SCOPED_TRACE(executor->info().numerics);
     for (const GoldenSequence& golden : LoadGolden(directory())) {
       const int length = static_cast<int>(golden.tokens.size());

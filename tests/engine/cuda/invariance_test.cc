@@ -4,7 +4,9 @@
 #include <gtest/gtest.h>
 
 #include <random>
+#include <string>
 
+#include "absl/strings/str_cat.h"
 #include "tests/engine/cuda/cuda_runner.h"
 #include "tests/engine/cuda/cuda_test.h"
 #include "tests/engine/cuda/draw_batch.h"
@@ -27,11 +29,16 @@ constexpr const char* kWideConfig = R"({
     {"heads": [{"pattern": "block", "stride": 300}, {"pattern": "summary", "stride": 16, "cells": 4, "spread": 2},
                {"pattern": "dense"}, {"pattern": "local", "window": 400}]}]})";
 
-class InvarianceTest : public CudaTest, public testing::WithParamInterface<WeightFormat> {};
+struct Formats {
+  WeightFormat weights;
+  CacheFormat caches = CacheFormat::kAuto;
+};
+
+class InvarianceTest : public CudaTest, public testing::WithParamInterface<Formats> {};
 
 TEST_P(InvarianceTest, CompanyStepsAndGraphsDoNotChangeABit) {
   const RandomModel model = MakeRandomModel(SmallConfig(kWideConfig), 3);
-  CudaOptions options = TestOptions(GetParam());
+  CudaOptions options = TestOptions(GetParam().weights, GetParam().caches);
   const auto with_graphs = MakeCudaExecutor(model.config, model.weights, options);
   options.use_graphs = false;
   const auto without_graphs = MakeCudaExecutor(model.config, model.weights, options);
@@ -66,13 +73,21 @@ TEST_P(InvarianceTest, CompanyStepsAndGraphsDoNotChangeABit) {
   }
 }
 
+std::string NameOf(const testing::TestParamInfo<Formats>& info) {
+  const Formats& formats = info.param;
+  return absl::StrCat(WeightFormatName(formats.weights),
+                      formats.caches == CacheFormat::kInt8 ? "_int8_caches" : "");
+}
+
 INSTANTIATE_TEST_SUITE_P(Formats, InvarianceTest,
-                         testing::Values(WeightFormat::kFloat32, WeightFormat::kFloat16,
-                                         WeightFormat::kBfloat16, WeightFormat::kInt8,
-                                         WeightFormat::kFloat8),
-                         [](const auto& format) {
-                           return std::string(WeightFormatName(format.param));
-                         });
+                         testing::Values(Formats{WeightFormat::kFloat32},
+                                         Formats{WeightFormat::kFloat16},
+                                         Formats{WeightFormat::kBfloat16},
+                                         Formats{WeightFormat::kInt8},
+                                         Formats{WeightFormat::kFloat8},
+                                         Formats{WeightFormat::kFloat16, CacheFormat::kInt8},
+                                         Formats{WeightFormat::kBfloat16, CacheFormat::kInt8}),
+                         NameOf);
 
 }  // namespace
 }  // namespace strided::cuda

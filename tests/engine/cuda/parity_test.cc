@@ -79,6 +79,23 @@ class ParityTest : public CudaTest, public testing::WithParamInterface<Widths> {
   }
 };
 
+TEST_P(ParityTest, Int8CachesAddLittle) {
+  const RandomModel model =
+      MakeRandomModel(SmallConfig(ConfigOf(GetParam(), "previous")), 5, DType::kBfloat16);
+  const std::vector<int32_t> tokens = SomeTokens();
+  ASSERT_OK_AND_ASSIGN(const std::unique_ptr<Executor> exact,
+                       CreateCpuExecutor(model.config, model.weights, {}));
+  const LogProbs expected = AllLogProbs(*exact, tokens, {}, {});
+  const auto executor = MakeCudaExecutor(model.config, model.weights,
+                                         TestOptions(WeightFormat::kBfloat16, CacheFormat::kInt8));
+  const LogProbs decoded = AllLogProbs(*executor, tokens, {}, {}, 0);
+  const LogProbs prefilled = AllLogProbs(*executor, tokens, {}, {}, kLength);
+  ExpectWithinInt8Caches(decoded, expected);
+  ExpectWithinInt8Caches(prefilled, expected);
+  ExpectWithinInt8Caches(AllLogProbs(*executor, tokens, {}, {}, kLength / 2), expected);
+  ExpectWithinInt8Caches(decoded, prefilled);
+}
+
 TEST_P(ParityTest, LogProbabilitiesAreThoseOfTheCpu) { ExpectParity("previous"); }
 
 TEST_P(ParityTest, SoTheyAreWithPositionsOfTheCurrentToken) { ExpectParity("current"); }

@@ -57,6 +57,24 @@ TEST_F(PrefillAttentionTest, HeadsMayBeOfAnyWidth) {
   }
 }
 
+TEST_F(PrefillAttentionTest, Int8CachesHoldTheNearestElementsInAnyCut) {
+  for (const Operand operand : {Operand::kFloat16, Operand::kBfloat16}) {
+    for (const AttentionPattern& pattern : PatternsOfEveryKind({3, 16, 100})) {
+      const AttentionCase one({{pattern}, 32, 24, 118, 118, operand, /*int8_caches=*/true}, 1);
+      const AttentionCase::Result whole = RunInCalls(one, {118});
+      SCOPED_TRACE(absl::StrCat(PatternName(pattern.kind()), " w ", pattern.spec().window, " l ",
+                                pattern.spec().stride, ", operand ", static_cast<int>(operand)));
+      ExpectNear(whole.mixed, one.Expected(), LimitOf(operand));
+      EXPECT_TRUE(whole.cache == one.CacheAfter(117));
+      for (const std::vector<int>& sizes : {std::vector<int>{1}, {15}, {16}, {1, 70, 3, 40}}) {
+        const AttentionCase::Result cut = RunInCalls(one, sizes);
+        EXPECT_TRUE(cut.mixed == whole.mixed) << "calls of " << sizes.front();
+        EXPECT_TRUE(cut.cache == whole.cache) << "calls of " << sizes.front();
+      }
+    }
+  }
+}
+
 TEST_F(PrefillAttentionTest, AFirstBlockWithoutKeysGivesZeros) {
   const std::vector<AttentionPattern> heads = {
       PatternOf({.kind = PatternKind::kPreviousBlock, .stride = 50}),

@@ -46,7 +46,8 @@ class PrefillRunner {
   PrefillRunner(const RandomModel& model, WeightFormat format, int slots)
       : config_(model.config),
         network_(*LoadedNetwork::Load(model.config, model.weights, format)),
-        prefill_(*Prefill::Create(config_, network_.view(), kMaxRows, kDefaultStream)) {
+        prefill_(
+            *Prefill::Create(config_, network_.view(), {.max_rows = kMaxRows}, kDefaultStream)) {
     std::vector<int64_t> offsets;
     int64_t bytes = 0;
     for (const auto& heads : config_.attention) {

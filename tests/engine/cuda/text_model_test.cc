@@ -19,6 +19,7 @@ namespace strided::cuda {
 namespace {
 
 constexpr int kBytes = 4000;
+constexpr WeightFormat kBfloat16 = WeightFormat::kBfloat16;
 constexpr int kPiece = 250;  // rows of a call
 
 std::vector<int32_t> SomeText() {
@@ -68,6 +69,20 @@ TEST_F(TextModelTest, BitsPerByteAreThoseOfFloat32OnTheCpu) {
           << executor->info().numerics << ", prompt of " << prompt_length << ": " << bits
           << " bits per byte, expected " << expected;
     }
+  }
+}
+
+TEST_F(TextModelTest, Int8CachesCostLessThanOnePercent) {
+  const LoadedModel model = LoadModel("deploy/models/text/1");
+  const std::vector<int32_t> tokens = SomeText();
+  const auto wide = MakeCudaExecutor(model.config, model.weights, TestOptions(kBfloat16));
+  const double expected = BitsPerByte(*wide, tokens, kBytes);
+  const auto narrow =
+      MakeCudaExecutor(model.config, model.weights, TestOptions(kBfloat16, CacheFormat::kInt8));
+  for (const int prompt_length : {0, kBytes / 2, kBytes}) {
+    const double bits = BitsPerByte(*narrow, tokens, prompt_length);
+    EXPECT_LE(std::abs(bits / expected - 1), 0.01)
+        << "prompt of " << prompt_length << ": " << bits << " bits per byte, expected " << expected;
   }
 }
 

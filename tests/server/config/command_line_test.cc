@@ -48,14 +48,16 @@ TEST(CommandLineTest, WithoutArgumentsTheDefaultsHold) {
 }
 
 TEST(CommandLineTest, EveryKindOfValueIsRead) {
-  ASSERT_OK_AND_ASSIGN(const ServerSettings settings,
-                       Parse({"--max_sequences=12", "--drain_delay", "250ms", "--cache_bytes=64MiB",
-                              "--weight_format=int8", "--decode_path=graph"}));
+  ASSERT_OK_AND_ASSIGN(
+      const ServerSettings settings,
+      Parse({"--max_sequences=12", "--drain_delay", "250ms", "--cache_bytes=64MiB",
+             "--weight_format=int8", "--decode_path=graph", "--cache_format=int8"}));
   EXPECT_EQ(settings.scheduling.max_sequences, 12);
   EXPECT_EQ(settings.drain.delay, absl::Milliseconds(250));
   EXPECT_EQ(settings.models.cache_bytes, 64 << 20);
   EXPECT_EQ(settings.models.weight_format, "int8");
   EXPECT_EQ(settings.models.decode_path, "graph");
+  EXPECT_EQ(settings.models.cache_format, "int8");
 }
 
 TEST(CommandLineTest, AddressesAreRepeatedOrSeparatedByCommas) {

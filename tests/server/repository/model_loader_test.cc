@@ -67,6 +67,18 @@ TEST(PlaceModelTest, AFormatThatTheDeviceDoesNotHaveIsNamed) {
               StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("float8")));
 }
 
+TEST(PlaceModelTest, CachesThatTheDeviceDoesNotHaveAreNamed) {
+  const TemporaryDirectory root;
+  WriteModel(root, "a");
+  ASSERT_OK_AND_ASSIGN(const ModelDirectory model, ReadModelDirectory(root.path() + "/a"));
+  ModelOptions options = kSmallOptions;
+  for (const char* const format : {"int8", "int4"}) {
+    options.cache_format = format;
+    EXPECT_THAT(PlaceModel(model, options, Device(), 1),
+                StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr(format)));
+  }
+}
+
 TEST(CheckSameNumericsTest, DevicesThatComputeOtherBitsAreNotServedTogether) {
   std::vector<std::unique_ptr<Executor>> executors;
   executors.push_back(std::make_unique<FakeExecutor>(FakeExecutor::Options{.numerics = "sm_90"}));

@@ -57,6 +57,7 @@ GatedExecutor::GatedExecutor(ModelConfig config)
     : config_(std::move(config)),
       info_{.device = "fake",
             .weight_format = "float32",
+            .cache_format = "float32",
             .numerics = "fake",
             .max_rows = 64,
             .parameter_count = 1234} {
