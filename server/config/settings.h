@@ -50,7 +50,7 @@ struct ModelSettings {
   std::string weight_format = "auto";
   // Of generated tokens on a GPU: "graph", kernels in CUDA graphs, for every network; "cluster",
   // the whole network in one kernel, an error for a network or a GPU that has none; "auto": cluster
-  // where there is such a kernel, else graph.
+  // where that is known to be faster, else graph.
   std::string decode_path = "auto";
   int threads = 0;  // 0 to 1024, of a CPU executor; 0: one per core
   // 1 MiB to 16 TiB: caches of all sequences of a model on one device. Unset, "auto": 1 GiB on a

@@ -83,6 +83,29 @@ TEST(PackChunkTest, WhatTheMatrixLacksIsZeros) {
   EXPECT_EQ(At<float>(chunk, kRowSumsAt + 4 * 4), 0);
 }
 
+TEST(StageSizeTest, APassIsOfFewChunks) {
+  constexpr StageSize kShort = {.tiles = 3, .chunks = 1};
+  EXPECT_EQ(kShort.passes(), 1);
+  constexpr StageSize kManyTiles = {.tiles = 6, .chunks = 2};
+  EXPECT_EQ(kManyTiles.passes(), 3);
+  EXPECT_EQ(kManyTiles.pass_tiles(), 2);
+  constexpr StageSize kManyInputs = {.tiles = 2, .chunks = 8};
+  EXPECT_EQ(kManyInputs.passes(), 4);
+  EXPECT_EQ(kManyInputs.pass_chunks(), 2);
+}
+
+TEST(PlaceOfTest, APassHasItsTilesOneAfterTheOther) {
+  constexpr StageSize kManyTiles = {.tiles = 6, .chunks = 2};
+  EXPECT_EQ(PlaceOf(kManyTiles, 1), (ChunkPlace{.tile = 0, .chunk = 1}));
+  EXPECT_EQ(PlaceOf(kManyTiles, 2), (ChunkPlace{.tile = 1, .chunk = 0}));
+  EXPECT_EQ(PlaceOf(kManyTiles, 11), (ChunkPlace{.tile = 5, .chunk = 1}));
+  constexpr StageSize kManyInputs = {.tiles = 2, .chunks = 8};
+  EXPECT_EQ(PlaceOf(kManyInputs, 1), (ChunkPlace{.tile = 0, .chunk = 1}));
+  EXPECT_EQ(PlaceOf(kManyInputs, 2), (ChunkPlace{.tile = 1, .chunk = 0}));
+  EXPECT_EQ(PlaceOf(kManyInputs, 4), (ChunkPlace{.tile = 0, .chunk = 2}));
+  EXPECT_EQ(PlaceOf(kManyInputs, 15), (ChunkPlace{.tile = 1, .chunk = 7}));
+}
+
 TEST(FoldNormTest, AMatrixOfNormedInputsIsOneOfInputs) {
   FoldedMatrix matrix = NumberedMatrix(4, 8);
   const FoldedMatrix before = matrix;
