@@ -212,7 +212,7 @@ TEST_P(ClusterStepTest, EachOfAFullBatchIsAsInASmallOne) {
                                R"(, "n_layer": 64)"),
                       3);
   CudaOptions options = ClusterOptions(WeightFormat::kBfloat16);
-  options.cache_capacity_bytes = int64_t{2} << 30;
+  options.cache_capacity_bytes = int64_t{4} << 30;
   const auto executor = MakeCudaExecutor(model.config, model.weights, options);
   constexpr int kTokens = 128;
   constexpr int kAll = 256;
