@@ -181,7 +181,7 @@ void PackChunk(const FoldedMatrix& matrix, int first_output, int chunk, std::spa
       std::memcpy(to.data() + offset, &rounded, sizeof rounded);
     }
     std::memcpy(to.data() + kRowSumsAt + row * 4, &sum, sizeof sum);
-    if (chunk == 0) std::memcpy(to.data() + kBiasAt + row * 4, &matrix.bias[output], sizeof(float));
+    std::memcpy(to.data() + kBiasAt + row * 4, &matrix.bias[output], sizeof(float));
   }
 }
 

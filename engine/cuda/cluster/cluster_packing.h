@@ -5,7 +5,7 @@
 // tile, 256 inputs a chunk (StageSize). A chunk is
 //   [16 steps][32 lanes][8] bfloat16   weights, as mma.m16n8k16 takes them for A
 //   [16] float32                       sums of the rows, over the chunk's inputs
-//   [16] float32                       biases; zeros in a tile's chunks but the first
+//   [16] float32                       biases, the same in all of a tile's chunks
 // Lane 4 g + t of a step has, as (row, input) of tile and step,
 //   (g, 4t) (g, 4t+1) (g+8, 4t) (g+8, 4t+1) (g, 4t+2) (g, 4t+3) (g+8, 4t+2) (g+8, 4t+3),
 // so that a lane's share of B is four neighbouring inputs. Outputs are padded to whole tiles of all

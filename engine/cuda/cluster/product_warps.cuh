@@ -281,7 +281,7 @@ class ProductWarp {
     ForEachPass<kSize>([&](int pass) {
       Pass product;
       product.Fetch(ring_, at_);
-      if (pass == 0) ReadBias<kSize.pass_chunks()>(bias);
+      if (IsLast<kSize>(pass)) ReadBias<kSize.pass_chunks()>(bias);
       ForEachGroup([&](const Group<S>& group) {
         if (pass == 0) share = {};
         WaitFor(group, kSignal);
