@@ -90,8 +90,9 @@ absl::StatusOr<std::optional<cuda::cluster::Shape>> ClusterShapeOf(const ModelCo
   }
   const absl::StatusOr<cuda::cluster::Shape> shape =
       cuda::cluster::ChooseShape(config, options.weight_format, capability.major);
-  if (shape.ok()) return *shape;
-  if (options.decode_path == CudaDecodePath::kAuto) return std::nullopt;
+  const bool insists = options.decode_path == CudaDecodePath::kCluster;
+  if (shape.ok() && (insists || cuda::cluster::IsFasterThanGraphs(*shape))) return *shape;
+  if (!insists) return std::nullopt;
   return absl::InvalidArgumentError(
       absl::StrCat("decode_path is cluster: ", shape.status().message()));
 }

@@ -22,7 +22,7 @@ namespace strided {
 
 // How generated tokens go through the network; prompts have one way.
 enum class CudaDecodePath {
-  kAuto,     // by clusters where there is a kernel for the network and device, else by graphs
+  kAuto,     // by clusters where these are known to be faster on the device, else by graphs
   kGraph,    // kernels in CUDA graphs: every network, every device
   kCluster,  // the whole network in one kernel (engine/cuda/cluster/README.md)
 };

@@ -60,7 +60,7 @@ std::vector<Setting> ModelTable(ModelSettings& models) {
               "of the weights in memory; auto: what suits them and the device"},
              models.weight_format, {"auto", "float32", "bfloat16", "float16", "int8", "float8"}),
       Choice({"decode_path", group,
-              "of generated tokens on a GPU; auto: cluster where there is a kernel, else graph"},
+              "of generated tokens on a GPU; auto: cluster where known to be faster, else graph"},
              models.decode_path, {"auto", "graph", "cluster"}),
       Choice(
           {"cache_format", group, "of keys and values on a GPU; auto: as wide as the weights' are"},

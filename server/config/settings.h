@@ -50,7 +50,7 @@ struct ModelSettings {
   std::string weight_format = "auto";
   // Of generated tokens on a GPU: "graph", kernels in CUDA graphs, for every network; "cluster",
   // the whole network in one kernel, an error for a network or a GPU that has none; "auto": cluster
-  // where there is such a kernel, else graph.
+  // where that is known to be faster, else graph.
   std::string decode_path = "auto";
   // Of keys and values: "auto", as the weights' format has them; "int8", with a scale for each key
   // and each value, half of the memory and of what a step reads: on a GPU, for models that have no

@@ -8,6 +8,7 @@
 namespace strided::cuda::cluster {
 namespace {
 
+constexpr int kMeasuredFaster = 256;   // the width of the networks that were: README.md
 constexpr int kLeastComputeMajor = 9;  // clusters, and stores that complete on a barrier
 
 int CeilDivide(int a, int b) { return (a + b - 1) / b; }
@@ -38,15 +39,15 @@ absl::StatusOr<Shape> ChooseShape(const ModelConfig& config, WeightFormat format
   if (config.vocab_size > kMaxVocab) return TooMuch("vocabularies", config.vocab_size, kMaxVocab);
   const int axes = static_cast<int>(config.position_axes.size());
   if (axes > kMaxAxes) return TooMuch("position axes", axes, kMaxAxes);
-  const Shape shape = {config.n_head, config.d_key, config.d_value,
+  const Shape shape = {config.d_model, config.n_head, config.d_key, config.d_value,
                        CeilDivide(config.d_ff, kBlocks * kTile)};
-  const bool found =
-      config.d_model == kWidth && VisitSizes([&](auto sizes) { return ShapeOf(sizes) == shape; });
-  if (found) return shape;
+  if (VisitSizes([&](auto sizes) { return ShapeOf(sizes) == shape; })) return shape;
   return absl::UnimplementedError(absl::StrCat(
       "there is no cluster kernel for d_model ", config.d_model, ", ", config.n_head,
       " heads of d_key ", config.d_key, " and d_value ", config.d_value, ", d_ff ", config.d_ff));
 }
+
+bool IsFasterThanGraphs(const Shape& shape) { return shape.width == kMeasuredFaster; }
 
 int MostGroups(const Shape& shape) {
   int most = 0;

@@ -16,13 +16,16 @@
 namespace strided::cuda::cluster {
 
 // The kernel's shape for the network. Unimplemented, with the reason, where there is none: the
-// graph path takes every network. Each kernel has been measured to be faster than graphs, from 1
-// row to 256 (README.md). `compute_major`: of the device's compute capability.
+// graph path takes every network. `compute_major`: of the device's compute capability.
 absl::StatusOr<Shape> ChooseShape(const ModelConfig& config, WeightFormat format,
                                   int compute_major);
 
+// Whether the shape's kernel has been measured to be faster than graphs, from 1 row to 256
+// (README.md): what a choice that is left to us takes.
+bool IsFasterThanGraphs(const Shape& shape);
+
 // How many groups a cluster of the shape's kernel takes at most: what fits shared memory beside two
-// stages of weights. Requires a shape that VisitSizes has.
+// passes of weights. Requires a shape that VisitSizes has.
 int MostGroups(const Shape& shape);
 
 // A launch's clusters: group g of cluster c has the rows from (g * clusters + c) * group_rows on.

@@ -3,6 +3,7 @@
 #include <cuda_bf16.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstring>
 #include <string>
@@ -38,13 +39,12 @@ class ClusterPacker {
     VisitSizes([&](auto sizes) {
       if (ShapeOf(sizes) != shape) return false;
       using S = decltype(sizes);
-      qkv_tiles_ = S::kQkvTiles;
-      mixed_chunks_ = S::kMixedChunks;
-      ff_tiles_ = S::kFfTiles;
-      layer_chunks_ = S::kLayerChunks;
+      for (int stage = 0; stage <= kLayerStages; ++stage) {
+        stages_[static_cast<size_t>(stage)] = S::SizeOf(static_cast<Stage>(stage));
+      }
+      block_chunks_ = S::StepChunks(config.n_layer);
       return true;
     });
-    block_chunks_ = config.n_layer * layer_chunks_ + 1;
     bytes_.resize(static_cast<size_t>(kBlocks) * static_cast<size_t>(block_chunks_) * kChunkBytes);
   }
 
@@ -52,26 +52,21 @@ class ClusterPacker {
     for (int layer = 0; layer < config_.n_layer; ++layer) PackLayer(layer);
     FoldedMatrix head = Head();
     if (config_.final_norm_epsilon.has_value()) Fold("final_norm", head);
-    Place(head, config_.n_layer * layer_chunks_, 1, 1);
+    Place(head, Stage::kHead);
     return std::move(bytes_);
   }
 
  private:
   void PackLayer(int layer) {
     const std::string prefix = absl::StrCat("layers.", layer, ".");
-    int chunk = layer * layer_chunks_;
-    const auto place = [&](const FoldedMatrix& matrix, int tiles, int chunks) {
-      Place(matrix, chunk, tiles, chunks);
-      chunk += tiles * chunks;
-    };
     FoldedMatrix qkv = QueryKeyValue(prefix);
     Fold(absl::StrCat(prefix, "attn_norm"), qkv);
-    place(qkv, qkv_tiles_, 1);
-    place(Matrix(absl::StrCat(prefix, "attn.o")), 1, mixed_chunks_);
+    Place(qkv, Stage::kQueryKeyValue);
+    Place(Matrix(absl::StrCat(prefix, "attn.o")), Stage::kOutput);
     FoldedMatrix up = Matrix(absl::StrCat(prefix, "mlp.up"));
     Fold(absl::StrCat(prefix, "mlp_norm"), up);
-    place(up, ff_tiles_, 1);
-    place(Matrix(absl::StrCat(prefix, "mlp.down")), 1, ff_tiles_);
+    Place(up, Stage::kUp);
+    Place(Matrix(absl::StrCat(prefix, "mlp.down")), Stage::kDown);
   }
 
   // Appends rows first to first + count - 1 of a tensor, and of its bias.
@@ -123,31 +118,38 @@ class ClusterPacker {
              ReadVector(weights_.Get(absl::StrCat(norm, ".bias"))), matrix);
   }
 
-  // `tiles` tiles for each block, of `chunks` chunks each, from a block's chunk `first` on.
-  void Place(const FoldedMatrix& matrix, int first, int tiles, int chunks) {
+  // The stage's chunks of every block, after those that have been placed.
+  void Place(const FoldedMatrix& matrix, Stage stage) {
+    const StageSize size = stages_[static_cast<size_t>(stage)];
     for (int block = 0; block < kBlocks; ++block) {
-      for (int tile = 0; tile < tiles; ++tile) {
-        for (int chunk = 0; chunk < chunks; ++chunk) {
-          const int at = block * block_chunks_ + first + tile * chunks + chunk;
-          PackChunk(matrix, (block * tiles + tile) * kTile, chunk,
-                    std::span(bytes_).subspan(static_cast<size_t>(at) * kChunkBytes, kChunkBytes));
-        }
+      for (int i = 0; i < size.all_chunks(); ++i) {
+        const ChunkPlace place = PlaceOf(size, i);
+        const int at = block * block_chunks_ + placed_ + i;
+        PackChunk(matrix, (block * size.tiles + place.tile) * kTile, place.chunk,
+                  std::span(bytes_).subspan(static_cast<size_t>(at) * kChunkBytes, kChunkBytes));
       }
     }
+    placed_ += size.all_chunks();
   }
 
   const ModelConfig& config_;
   const Weights& weights_;
   const WeightFormat format_;
-  int qkv_tiles_ = 0;
-  int mixed_chunks_ = 0;
-  int ff_tiles_ = 0;
-  int layer_chunks_ = 0;
-  int block_chunks_ = 0;
+  std::array<StageSize, kLayerStages + 1> stages_;
+  int block_chunks_ = 0;  // of all stages
+  int placed_ = 0;
   std::vector<std::byte> bytes_;
 };
 
 }  // namespace
+
+ChunkPlace PlaceOf(const StageSize& size, int index) {
+  const int pass = index / size.chunks_a_pass();
+  const int within = index % size.chunks_a_pass();
+  const int passes_of_inputs = size.chunks / size.pass_chunks();
+  return {pass / passes_of_inputs * size.pass_tiles() + within / size.pass_chunks(),
+          pass % passes_of_inputs * size.pass_chunks() + within % size.pass_chunks()};
+}
 
 void FoldNorm(std::span<const float> weight, std::span<const float> bias, FoldedMatrix& matrix) {
   const auto inputs = static_cast<size_t>(matrix.inputs);
@@ -179,7 +181,7 @@ void PackChunk(const FoldedMatrix& matrix, int first_output, int chunk, std::spa
       std::memcpy(to.data() + offset, &rounded, sizeof rounded);
     }
     std::memcpy(to.data() + kRowSumsAt + row * 4, &sum, sizeof sum);
-    if (chunk == 0) std::memcpy(to.data() + kBiasAt + row * 4, &matrix.bias[output], sizeof(float));
+    std::memcpy(to.data() + kBiasAt + row * 4, &matrix.bias[output], sizeof(float));
   }
 }
 

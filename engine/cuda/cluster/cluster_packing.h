@@ -1,11 +1,11 @@
 // A network's matrices in the order in which the blocks of a cluster read them. Host arithmetic.
 //
 // What is stored is [block][chunk], a block's chunks in the order of a step: of each layer query,
-// key and value (T tiles), output (1), up (T), down (1), then the head (1). A tile's chunks, one
-// for 256 inputs each, stand together. A chunk is
+// key and value, output, up, down, then the head; of each of these pass after pass, tile after
+// tile, 256 inputs a chunk (StageSize). A chunk is
 //   [16 steps][32 lanes][8] bfloat16   weights, as mma.m16n8k16 takes them for A
 //   [16] float32                       sums of the rows, over the chunk's inputs
-//   [16] float32                       biases; zeros in a tile's chunks but the first
+//   [16] float32                       biases, the same in all of a tile's chunks
 // Lane 4 g + t of a step has, as (row, input) of tile and step,
 //   (g, 4t) (g, 4t+1) (g+8, 4t) (g+8, 4t+1) (g, 4t+2) (g, 4t+3) (g+8, 4t+2) (g+8, 4t+3),
 // so that a lane's share of B is four neighbouring inputs. Outputs are padded to whole tiles of all
@@ -40,6 +40,16 @@ struct FoldedMatrix {
 // Multiplies the matrix's columns by a norm's weight and adds what its bias gives to the matrix's.
 // Requires `weight` and `bias` of `inputs`.
 void FoldNorm(std::span<const float> weight, std::span<const float> bias, FoldedMatrix& matrix);
+
+// Which of a block's tiles of a product its chunk number `index` is of, and which 256 of the inputs
+// it has.
+struct ChunkPlace {
+  int tile = 0;
+  int chunk = 0;
+
+  bool operator==(const ChunkPlace&) const = default;
+};
+ChunkPlace PlaceOf(const StageSize& size, int index);
 
 // Writes one chunk to `to`, kChunkBytes: outputs first_output to + 15, inputs 256 `chunk` and on.
 void PackChunk(const FoldedMatrix& matrix, int first_output, int chunk, std::span<std::byte> to);

@@ -1,16 +1,17 @@
 // The shapes that the cluster kernel is compiled for, and what follows from them.
 //
-// A network of width 256 is cut over the 16 blocks of a cluster by outputs: block r computes tiles
-// (16 outputs, weight_packing.h) r T to r T + T - 1 of a matrix of 16 T tiles. A group is up to 8
-// sequences: the columns of mma.m16n8k16. Host and device arithmetic.
+// A network is cut over the 16 blocks of a cluster by outputs: block r computes tiles (16 outputs,
+// weight_packing.h) r T to r T + T - 1 of a matrix of 16 T tiles. A group is up to 8 sequences: the
+// columns of mma.m16n8k16. Host and device arithmetic.
 
 #ifndef STRIDED_ENGINE_CUDA_CLUSTER_CLUSTER_SIZES_H_
 #define STRIDED_ENGINE_CUDA_CLUSTER_CLUSTER_SIZES_H_
 
+#include <algorithm>
+
 namespace strided::cuda::cluster {
 
 inline constexpr int kBlocks = 16;  // of a cluster
-inline constexpr int kWidth = 256;  // d_model
 inline constexpr int kColumns = 8;  // sequences of a group
 inline constexpr int kTile = 16;    // outputs of a tile, and inputs of a step
 inline constexpr int kMaxVocab = kBlocks * kTile;
@@ -47,7 +48,41 @@ constexpr int ThreadsOf(int groups) {
 enum class Stage { kQueryKeyValue, kOutput, kUp, kDown, kHead };
 inline constexpr int kLayerStages = 4;
 
+// A product as a block sees it. Its weights stream in by passes, so that those of the next come
+// while those of one are in use: some of the tiles where the sums over inputs are short, some of
+// the inputs of every tile where they are long.
+struct StageSize {
+  static constexpr int kMostPassChunks = 4;
+
+  int tiles = 0;   // of outputs
+  int chunks = 0;  // of inputs, for each tile
+
+  constexpr int pass_tiles() const {
+    return tiles * chunks <= kMostPassChunks || chunks >= tiles ? tiles : kMostPassChunks / chunks;
+  }
+  constexpr int pass_chunks() const {  // of each tile
+    return tiles * chunks <= kMostPassChunks || chunks < tiles ? chunks : kMostPassChunks / tiles;
+  }
+  constexpr int all_chunks() const { return tiles * chunks; }
+  constexpr int chunks_a_pass() const { return pass_tiles() * pass_chunks(); }
+  constexpr int passes() const { return all_chunks() / chunks_a_pass(); }
+  constexpr bool divides() const {
+    return tiles % pass_tiles() == 0 && chunks % pass_chunks() == 0;
+  }
+};
+
+// How they stream in: so many passes of so many chunks.
+struct PassSize {
+  int passes = 0;
+  int chunks = 0;
+
+  static constexpr PassSize Of(const StageSize& size) {
+    return {size.passes(), size.chunks_a_pass()};
+  }
+};
+
 struct Shape {
+  int width = 0;  // d_model
   int heads = 0;
   int d_key = 0;
   int d_value = 0;
@@ -56,8 +91,12 @@ struct Shape {
   constexpr bool operator==(const Shape&) const = default;
 };
 
-template <int heads, int d_key, int d_value, int ff_tiles>
+template <int width, int heads, int d_key, int d_value, int ff_tiles>
 struct Sizes {
+  static constexpr int kWidth = width;
+  static constexpr int kWidthTiles =
+      width / (kBlocks * kTile);  // of the residual stream, a block's
+  static constexpr int kWidthChunks = width / kChunkInputs;
   static constexpr int kHeads = heads;
   static constexpr int kKey = d_key;
   static constexpr int kValue = d_value;
@@ -67,40 +106,79 @@ struct Sizes {
   static constexpr int kMixedChunks = heads * d_value / kChunkInputs;
   static constexpr int kPairs = kColumns * heads / kBlocks;  // (sequence, head) of a block, at most
 
-  static_assert(heads * kHeadOutputs % (kBlocks * kTile) == 0, "whole tiles for every block");
-  static_assert(heads * d_value % kChunkInputs == 0, "whole chunks");
-  static_assert(d_key % 32 == 0 && d_value % 64 == 0, "whole vectors of attention");
-  static_assert(kColumns * heads % kBlocks == 0, "pairs are dealt evenly");
-
-  static constexpr int ChunksOf(Stage stage) {
+  static constexpr StageSize SizeOf(Stage stage) {
     switch (stage) {
       case Stage::kQueryKeyValue:
-        return kQkvTiles;
+        return {kQkvTiles, kWidthChunks};
       case Stage::kOutput:
-        return kMixedChunks;
+        return {kWidthTiles, kMixedChunks};
       case Stage::kUp:
+        return {kFfTiles, kWidthChunks};
       case Stage::kDown:
-        return kFfTiles;
+        return {kWidthTiles, kFfTiles};
       case Stage::kHead:
-        return 1;
+        return {1, kWidthChunks};
     }
-    return 0;
+    return {};
   }
-  static constexpr int kLayerChunks = kQkvTiles + kMixedChunks + 2 * kFfTiles;
+  static constexpr StageSize kQueryKeyValue = SizeOf(Stage::kQueryKeyValue);
+  static constexpr StageSize kOutput = SizeOf(Stage::kOutput);
+  static constexpr StageSize kUp = SizeOf(Stage::kUp);
+  static constexpr StageSize kDown = SizeOf(Stage::kDown);
+  static constexpr StageSize kHead = SizeOf(Stage::kHead);
+
+  template <StageSize kSize>
+  static constexpr PassSize kPassesOf = PassSize::Of(kSize);
+  // Constants to choose from: the thread that copies weights has no time for divisions.
+  static constexpr PassSize PassesOf(Stage stage) {
+    switch (stage) {
+      case Stage::kQueryKeyValue:
+        return kPassesOf<kQueryKeyValue>;
+      case Stage::kOutput:
+        return kPassesOf<kOutput>;
+      case Stage::kUp:
+        return kPassesOf<kUp>;
+      case Stage::kDown:
+        return kPassesOf<kDown>;
+      case Stage::kHead:
+        return kPassesOf<kHead>;
+    }
+    return {};
+  }
+
+  static constexpr int kLayerChunks =
+      kQueryKeyValue.all_chunks() + kOutput.all_chunks() + kUp.all_chunks() + kDown.all_chunks();
+  static constexpr int StepChunks(int n_layer) {
+    return n_layer * kLayerChunks + kHead.all_chunks();
+  }
+  static constexpr int kMostPassTiles =
+      std::max({kQueryKeyValue.pass_tiles(), kUp.pass_tiles(), kWidthTiles});
+  static constexpr int kMostPassChunks =
+      std::max({kQueryKeyValue.chunks_a_pass(), kOutput.chunks_a_pass(), kUp.chunks_a_pass(),
+                kDown.chunks_a_pass(), kHead.chunks_a_pass()});
+
+  static_assert(width % kChunkInputs == 0 && heads * d_value % kChunkInputs == 0, "whole chunks");
+  static_assert(heads * kHeadOutputs % (kBlocks * kTile) == 0, "whole tiles for every block");
+  static_assert(kQueryKeyValue.divides() && kOutput.divides() && kUp.divides() && kDown.divides(),
+                "whole passes");
+  static_assert(d_key % 32 == 0 && d_value % 32 == 0, "whole vectors of attention");
+  static_assert(kColumns * heads % kBlocks == 0, "pairs are dealt evenly");
 };
 
 // Calls visit(Sizes<...>()) for each shape that there is a kernel for, until one returns true;
 // returns whether one did.
 template <typename Visit>
 constexpr bool VisitSizes(Visit&& visit) {
-  return visit(Sizes<2, 64, 128, 2>()) ||  // the CIFAR-10 networks
-         visit(Sizes<4, 32, 64, 2>()) ||   // the bundled image and audio models
-         visit(Sizes<4, 64, 64, 4>());     // the bundled text model
+  return visit(Sizes<256, 2, 64, 128, 2>()) ||  // the CIFAR-10 networks
+         visit(Sizes<256, 4, 32, 64, 2>()) ||   // the bundled image and audio models
+         visit(Sizes<256, 4, 64, 64, 4>()) ||   // the bundled text model
+         visit(Sizes<512, 16, 32, 32, 8>()) ||  // the ImageNet-64 and music networks
+         visit(Sizes<512, 8, 64, 64, 8>());     // the enwik8 networks
 }
 
 template <class S>
 constexpr Shape ShapeOf(S) {
-  return {S::kHeads, S::kKey, S::kValue, S::kFfTiles};
+  return {S::kWidth, S::kHeads, S::kKey, S::kValue, S::kFfTiles};
 }
 
 }  // namespace strided::cuda::cluster

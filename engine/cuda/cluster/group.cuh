@@ -58,7 +58,7 @@ struct Group {
     return area + Memory::kBarriers + (static_cast<int>(signal) + pair) * kBarrierBytes;
   }
   // Bytes of a phase.
-  __device__ __forceinline__ int HiddenBytes() const { return rows * kWidth * 2; }
+  __device__ __forceinline__ int HiddenBytes() const { return rows * S::kWidth * 2; }
   __device__ __forceinline__ int MixedBytes() const { return rows * S::kHeads * S::kValue * 2; }
   __device__ __forceinline__ int ExpandedBytes() const {
     return rows * S::kFfTiles * kBlocks * kTile * 2;

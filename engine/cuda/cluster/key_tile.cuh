@@ -6,7 +6,8 @@
 // which for 2t+8, 2t+9 does not matter, as long as the query's are taken alike.
 // Output = V' p: keys 2t, 2t+1, 2t+8, 2t+9 are inputs; a lane's 16 bytes are elements 64 v + 8 g
 // and on of a value, whose halves are put together with those of the neighbouring key. The output's
-// elements 64 v + 8 g to 64 v + 8 g + 7 are then in lane (g, 0).
+// elements 64 v + 8 g to 64 v + 8 g + 7 are then in lane (g, 0). Of values that are not whole
+// vectors of 64, a lane has 8 bytes, elements 32 v + 4 g and on.
 
 #ifndef STRIDED_ENGINE_CUDA_CLUSTER_KEY_TILE_CUH_
 #define STRIDED_ENGINE_CUDA_CLUSTER_KEY_TILE_CUH_
@@ -44,7 +45,9 @@ template <class S>
 class KeyTile {
  public:
   static constexpr int kKeyVectors = S::kKey / 32;
-  static constexpr int kValueVectors = S::kValue / 64;
+  // A lane's vectors of a value: of 8 elements, or 4 where a value is too short for that.
+  static constexpr int kValueWords = S::kValue % 64 == 0 ? 4 : 2;
+  static constexpr int kValueVectors = S::kValue / (16 * kValueWords);
   static constexpr int kOutputTiles = S::kValue / 16;
   static_assert(sizeof(kZeroRow) >= 2 * S::kKey && sizeof(kZeroRow) >= 2 * S::kValue);
 
@@ -66,9 +69,10 @@ class KeyTile {
 #pragma unroll
     for (int i = 0; i < 4; ++i) {
       const int at = __shfl_sync(kAll, row, KeyOf(i, lane));
-      const std::byte* const from = RowAt(pair.values_at, at, S::kValue * 2) + lane / 4 * 16;
+      const std::byte* const from =
+          RowAt(pair.values_at, at, S::kValue * 2) + lane / 4 * kValueBytes;
 #pragma unroll
-      for (int v = 0; v < kValueVectors; ++v) values_[i][v] = Read(from + v * 128);
+      for (int v = 0; v < kValueVectors; ++v) values_[i][v] = ReadValue(from + v * 8 * kValueBytes);
     }
   }
 
@@ -88,7 +92,13 @@ class KeyTile {
       if (own != KeyOf(i, lane)) continue;
 #pragma unroll
       for (int v = 0; v < kValueVectors; ++v) {
-        values_[i][v] = Load16(value + v * 128 + lane / 4 * 16);
+        const uint32_t from = value + (v * 8 + lane / 4) * kValueBytes;
+        if constexpr (kValueWords == 4) {
+          values_[i][v] = Load16(from);
+        } else {
+          const uint2 half = Load8(from);
+          values_[i][v] = make_uint4(half.x, half.y, 0, 0);
+        }
       }
     }
   }
@@ -114,13 +124,13 @@ class KeyTile {
 #pragma unroll
     for (int v = 0; v < kValueVectors; ++v) {
 #pragma unroll
-      for (int word = 0; word < 4; ++word) {
+      for (int word = 0; word < kValueWords; ++word) {
         const uint32_t a = Word(values_[0][v], word);
         const uint32_t b = Word(values_[1][v], word);
         const uint32_t c = Word(values_[2][v], word);
         const uint32_t d = Word(values_[3][v], word);
         MultiplyBfloat16(
-            output[v * 4 + word],
+            output[v * kValueWords + word],
             make_uint4(LowHalves(a, b), HighHalves(a, b), LowHalves(c, d), HighHalves(c, d)),
             weights);
       }
@@ -129,6 +139,7 @@ class KeyTile {
 
  private:
   static constexpr uint32_t kAll = 0xFFFFFFFF;
+  static constexpr int kValueBytes = 4 * kValueWords;  // of a vector
 
   // The key that is the lane's i-th input of the values' product.
   static __device__ __forceinline__ int KeyOf(int i, int lane) {
@@ -147,6 +158,16 @@ class KeyTile {
     uint4 value;
     asm volatile("ld.global.cg.v4.u32 {%0, %1, %2, %3}, [%4];"
                  : "=r"(value.x), "=r"(value.y), "=r"(value.z), "=r"(value.w)
+                 : "l"(from)
+                 : "memory");
+    return value;
+  }
+  // A vector of a value; of a short one, words 2 and 3 are not for use.
+  static __device__ __forceinline__ uint4 ReadValue(const std::byte* from) {
+    if constexpr (kValueWords == 4) return Read(from);
+    uint4 value = {};
+    asm volatile("ld.global.cg.v2.u32 {%0, %1}, [%2];"
+                 : "=r"(value.x), "=r"(value.y)
                  : "l"(from)
                  : "memory");
     return value;

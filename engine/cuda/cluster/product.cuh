@@ -1,8 +1,8 @@
-// One product of a step, by the product warps of a group: outputs of this block for the group's
-// sequences.
+// A pass of one of a step's products, by the product warps of a group: outputs of this block for
+// the group's sequences.
 //
 //   weights  A operand: this block's tiles, from the ring
-//   operand  B operand: [step][column][16] bfloat16, all inputs, in shared memory
+//   operand  B operand: [step][column][16] bfloat16, the pass's inputs, in shared memory
 //   sums     [warp][column][pitch] float32: each warp's share of every output
 //
 // Of the 16 steps of a chunk, warp w takes steps 4 w to 4 w + 3; a sum is the sum over the warps,
@@ -37,6 +37,10 @@ struct LaneOf {
       : warp(thread / 32), lane(thread % 32), column(lane / 4), quad(lane % 4) {}
 };
 
+__device__ __forceinline__ float4 Sum(float4 a, float4 b) {
+  return make_float4(a.x + b.x, a.y + b.y, a.z + b.z, a.w + b.w);
+}
+
 __device__ __forceinline__ void MultiplyBfloat16(float (&sums)[4], const uint4& a, uint2 b) {
   const uint32_t fragment[4] = {a.x, a.y, a.z, a.w};
   MultiplyTile<Operand::kBfloat16>(sums, fragment, b.x, b.y);
@@ -68,6 +72,8 @@ struct Normaliser {
   float mean = 0;
   float factor = 1;
 
+  // Of an operand of `kWidth` inputs.
+  template <int kWidth>
   static __device__ __forceinline__ Normaliser Of(uint32_t moments, int column, float epsilon) {
     float2 share[kProductWarps];
 #pragma unroll
@@ -100,35 +106,76 @@ struct TileConstants {
   float4 row_sums;
   float4 bias;
 
-  static __device__ __forceinline__ TileConstants Of(uint32_t chunk, const LaneOf& at) {
-    return {LoadFloats(chunk + kRowSumsAt + at.quad * 16),
-            LoadFloats(chunk + kBiasAt + at.quad * 16)};
+  // Of a tile whose chunks are the pass's `first` and on.
+  template <int kChunks, typename Ring>
+  static __device__ __forceinline__ TileConstants Of(const Ring& ring, int first,
+                                                     const LaneOf& at) {
+    TileConstants constants = {LoadFloats(ring.Chunk(first) + kRowSumsAt + at.quad * 16),
+                               LoadFloats(ring.Chunk(first) + kBiasAt + at.quad * 16)};
+#pragma unroll
+    for (int chunk = 1; chunk < kChunks; ++chunk) {
+      constants.row_sums = Sum(constants.row_sums,
+                               LoadFloats(ring.Chunk(first + chunk) + kRowSumsAt + at.quad * 16));
+    }
+    return constants;
   }
 };
 
 // kMostHeld: fragments of weights, four registers each, that are read ahead.
 template <int kTiles, int kChunks, bool kNormed, int kMostHeld>
 class Product {
- public:
-  static constexpr int kAllChunks = kTiles * kChunks;
+  // Few tiles would wait for each other.
+  static constexpr int kChains = kTiles <= 2 ? 2 : 1;
 
-  // Reads weights ahead of the operand. Requires that the stage's chunks are there.
+ public:
+  // A warp's share of the pass's outputs, in registers.
+  class Share {
+   public:
+    // To its place among `sums`.
+    __device__ __forceinline__ void Write(uint32_t sums, int pitch, const LaneOf& at) const {
+#pragma unroll
+      for (int tile = 0; tile < kTiles; ++tile) {
+        float total[4];
+#pragma unroll
+        for (int i = 0; i < 4; ++i) {
+          total[i] = sums_[0][tile][i];
+          if constexpr (kChains == 2) total[i] += sums_[1][tile][i];
+        }
+        WriteTile(total, sums + (at.warp * kColumns * pitch + tile * kTile) * 4, pitch, at);
+      }
+    }
+
+   private:
+    friend Product;
+    float sums_[kChains][kTiles][4] = {};
+  };
+
+  // Reads weights ahead of the operand. Requires that the pass's chunks are there.
   template <typename Ring>
   __device__ __forceinline__ void Fetch(const Ring& ring, const LaneOf& at) {
 #pragma unroll
     for (int i = 0; i < kHeld; ++i) held_[i] = Fragment(ring, at, i);
   }
 
-  // Writes the warp's share of every output, and where kNormed of the operand's moments.
+  // Writes the warp's share of every output, and where `with_moments` of the operand's
+  // moments. Requires that kNormed is.
   template <typename Ring>
   __device__ __forceinline__ void Multiply(const Ring& ring, const LaneOf& at, uint32_t operand,
-                                           uint32_t sums, int pitch, uint32_t moments) const {
+                                           uint32_t sums, int pitch, uint32_t moments,
+                                           bool with_moments) const {
+    Share share;
+    Add(ring, at, operand, share, moments, with_moments);
+    share.Write(sums, pitch, at);
+  }
+  // Adds to the share; writes that of the moments as well.
+  template <typename Ring>
+  __device__ __forceinline__ void Add(const Ring& ring, const LaneOf& at, uint32_t operand,
+                                      Share& share, uint32_t moments, bool with_moments) const {
     uint2 inputs[kSteps];
 #pragma unroll
     for (int step = 0; step < kSteps; ++step) {
       inputs[step] = Load8(operand + StepOf(at, step) * kOperandBytes + at.lane * 8);
     }
-    float share[kChains][kTiles][4] = {};
     MomentSums moment_sums;
 #pragma unroll
     for (int step = 0; step < kSteps; ++step) {
@@ -136,29 +183,16 @@ class Product {
       for (int tile = 0; tile < kTiles; ++tile) {
         const int i = step * kTiles + tile;
         const uint4 weights = i < kHeld ? held_[i < kHeld ? i : 0] : Fragment(ring, at, i);
-        MultiplyBfloat16(share[step % kChains][tile], weights, inputs[step]);
+        MultiplyBfloat16(share.sums_[step % kChains][tile], weights, inputs[step]);
       }
-      if constexpr (kNormed) moment_sums.Add(inputs[step], step % 2);
+      if (kNormed && with_moments) moment_sums.Add(inputs[step], step % 2);
     }
-#pragma unroll
-    for (int tile = 0; tile < kTiles; ++tile) {
-      float total[4];
-#pragma unroll
-      for (int i = 0; i < 4; ++i) {
-        total[i] = share[0][tile][i];
-        if constexpr (kChains == 2) total[i] += share[1][tile][i];
-      }
-      Write(total, sums + (at.warp * kColumns * pitch + tile * kTile) * 4, pitch, at);
-    }
-    if constexpr (kNormed) moment_sums.Write(moments, at);
+    if (kNormed && with_moments) moment_sums.Write(moments, at);
   }
 
  private:
   static constexpr int kSteps = kChunks * kChunkSteps / kProductWarps;  // of a warp
   static constexpr int kHeld = kTiles * kSteps < kMostHeld ? kTiles * kSteps : kMostHeld;
-  static constexpr int kChains =
-      kTiles <= 2 ? 2 : 1;  // so that few tiles do not wait for each other
-
   // The step of the operand that is the warp's `step`-th.
   static __device__ __forceinline__ int StepOf(const LaneOf& at, int step) {
     return step / 4 * kChunkSteps + at.warp * 4 + step % 4;
@@ -170,8 +204,8 @@ class Product {
     return Load16(chunk + (at.warp * 4 + step % 4) * kStepBytes + at.lane * 16);
   }
   // Lane 4 g + t holds outputs g and g + 8 of columns 2 t and 2 t + 1.
-  static __device__ __forceinline__ void Write(const float (&total)[4], uint32_t tile, int pitch,
-                                               const LaneOf& at) {
+  static __device__ __forceinline__ void WriteTile(const float (&total)[4], uint32_t tile,
+                                                   int pitch, const LaneOf& at) {
     const uint32_t first = tile + (2 * at.quad * pitch + at.column) * 4;
     Store(first, total[0]);
     Store(first + pitch * 4, total[1]);

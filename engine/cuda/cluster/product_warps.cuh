@@ -1,8 +1,9 @@
 // A team of product warps: the network of section 5.2, layer by layer, all of it but attention, for
 // its groups, one after the other in every stage.
 //
-// Block r owns elements 16 r to 16 r + 15 of the residual stream, of every sequence of a group, in
-// float32. What every block needs of them is sent to all, in bfloat16, each warp to four blocks.
+// Block r owns elements 16 r T to 16 (r + 1) T - 1 of the residual stream, T tiles of it (1 for a
+// width of 256), of every sequence of a group, in float32. What every block needs of them is sent
+// to all, in bfloat16, each warp to four blocks.
 
 #ifndef STRIDED_ENGINE_CUDA_CLUSTER_PRODUCT_WARPS_CUH_
 #define STRIDED_ENGINE_CUDA_CLUSTER_PRODUCT_WARPS_CUH_
@@ -50,9 +51,6 @@ __device__ __forceinline__ void ActivateAll(Activation activation, float4 (&x)[k
 
 __device__ __forceinline__ uint2 PackFour(float4 x) {
   return make_uint2(Bfloat16::Pack(x.x, x.y), Bfloat16::Pack(x.z, x.w));
-}
-__device__ __forceinline__ float4 Sum(float4 a, float4 b) {
-  return make_float4(a.x + b.x, a.y + b.y, a.z + b.z, a.w + b.w);
 }
 // What is left of x when it has been packed.
 __device__ __forceinline__ float4 RestOf(float4 x, uint2 packed) {
@@ -107,12 +105,6 @@ class ProductWarp {
   // Fragments of weights that a warp holds through a stage: with two teams registers are few.
   static constexpr int kHeld = TeamsOf(kGroups) == 1 ? 8 : 4;
 
-  // Where the shares of a unit of work, a group in a stage, are put together.
-  struct UnitSums {
-    uint32_t sums;
-    uint32_t moments;
-  };
-
   template <typename Work>
   __device__ __forceinline__ void ForEachGroup(Work&& work) {
     if constexpr (kGroups <= 2) {
@@ -125,13 +117,38 @@ class ProductWarp {
     }
   }
 
+  // A stage's passes, each once its weights are there. What of them a unit needs after its barrier
+  // it reads before: after the work their place is free.
+  template <StageSize kSize, typename Work>
+  __device__ __forceinline__ void ForEachPass(Work&& work) {
+#pragma unroll 1
+    for (int pass = 0; pass < kSize.passes(); ++pass) {
+      ring_.Wait(wait_);
+      work(pass);
+      ring_.Advance(kSize.chunks_a_pass());
+    }
+  }
+  template <StageSize kSize>
+  static __device__ __forceinline__ bool IsLast(int pass) {
+    return pass + 1 == kSize.passes();
+  }
+
   __device__ __forceinline__ bool IsRow(const Group<S>& group) const {
     return at_.column < group.rows;
   }
-  __device__ __forceinline__ UnitSums NextSums() {
-    const uint32_t turn = sums_ + turn_ * Team::kTurnBytes;
+  // Where the shares of a unit of work, a group in a pass, are put together.
+  __device__ __forceinline__ uint32_t NextSums() {
+    const uint32_t sums = sums_ + turn_ * Team::kTurnBytes;
     turn_ ^= 1;
-    return {turn + Team::kSums, turn + Team::kMoments};
+    return sums;
+  }
+  // The residual stream's moments, which a stage's first pass writes.
+  __device__ __forceinline__ uint32_t MomentsOf(const Group<S>& group) const {
+    const uint32_t turn = parities_ >> static_cast<int>(Signal::kHidden) & 1;
+    return group.area + Memory::kMoments + turn * Memory::kMomentBytes;
+  }
+  __device__ __forceinline__ Normaliser NormOf(const Group<S>& group, float epsilon) const {
+    return Normaliser::Of<S::kWidth>(MomentsOf(group), at_.column, epsilon);
   }
   __device__ __forceinline__ void WaitFor(const Group<S>& group, Signal signal) {
     wait_.For(group.Barrier(signal), parities_ >> static_cast<int>(signal) & 1);
@@ -145,10 +162,8 @@ class ProductWarp {
   __device__ __forceinline__ void EndUnit(const Group<S>& group, Signal signal, int bytes) const {
     if (KeepsBooks()) Expect(group.Barrier(signal), bytes);
   }
-  // Ends a stage of all groups. What of its weights a unit needs after its barrier it reads before.
-  __device__ __forceinline__ void EndStage(int chunks, Signal signal) {
-    if (KeepsBooks()) ring_.ReleasePrevious();
-    ring_.Advance(chunks);
+  // Ends a stage of all groups.
+  __device__ __forceinline__ void EndStage(Signal signal) {
     parities_ ^= 1U << static_cast<int>(signal);
   }
 
@@ -165,56 +180,67 @@ class ProductWarp {
     }
   }
 
-  // The residual stream: four elements of the lane's column, the same for every warp.
-  __device__ __forceinline__ uint32_t ResidualOf(const Group<S>& group) const {
-    return group.area + Memory::kResidual + at_.lane * 16;
+  // The residual stream: four elements of the lane's column in each of the block's tiles, the same
+  // for every warp.
+  __device__ __forceinline__ uint32_t ResidualOf(const Group<S>& group, int tile) const {
+    return group.area + Memory::kResidual + tile * (kColumns * kTile * 4) + at_.lane * 16;
   }
-  __device__ __forceinline__ void SendResidual(const Group<S>& group, float4 residual) const {
-    SendToAll(group, Memory::kHidden, rank_, residual, Signal::kHidden);
-    if (at_.warp == 0) Store(ResidualOf(group), residual);
+  __device__ __forceinline__ void SendResidual(const Group<S>& group, int tile,
+                                               float4 residual) const {
+    SendToAll(group, Memory::kHidden, rank_ * S::kWidthTiles + tile, residual, Signal::kHidden);
+    if (at_.warp == 0) Store(ResidualOf(group, tile), residual);
   }
 
   // The inputs of the step: x(t-1) and its position.
   __device__ void Embed(int step) {
     ForEachGroup([&](const Group<S>& group) {
       const DecodeRow& row = a_.rows[group.first_row + (IsRow(group) ? at_.column : 0)];
-      const RowEmbedding embedding(a_.tables, row.position + step, rank_ * kTile + at_.quad * 4);
+      const RowEmbedding<S> embedding(a_.tables, row.position + step,
+                                      rank_ * S::kWidthTiles * kTile + at_.quad * 4);
       const float* const start = a_.sequences[row.slot].start;
       int32_t input = row.input;
       if (step > 0) {
         WaitFor(group, Signal::kTokens);
         input = static_cast<int32_t>(Load4(group.area + Memory::kTokens + at_.column * 4));
       }
-      float4 residual = make_float4(0, 0, 0, 0);
-      if (IsRow(group)) residual = embedding.With(input, start);
-      SendResidual(group, residual);
+#pragma unroll
+      for (int tile = 0; tile < S::kWidthTiles; ++tile) {
+        float4 residual = make_float4(0, 0, 0, 0);
+        if (IsRow(group)) residual = embedding.With(input, start, tile);
+        SendResidual(group, tile, residual);
+      }
     });
     if (step > 0) parities_ ^= 1U << static_cast<int>(Signal::kTokens);
   }
 
   // q, k, v = W norm(H), each to the block that attends for its sequence and head.
   __device__ void QueryKeyValue() {
-    constexpr int kTiles = S::kQkvTiles;
-    Product<kTiles, 1, true, kHeld> product;
-    ring_.Wait(wait_);
-    product.Fetch(ring_, at_);
+    constexpr StageSize kSize = S::kQueryKeyValue;
+    constexpr int kTiles = kSize.pass_tiles();
+    static_assert(kTiles <= kProductWarps, "a warp finishes a tile");
     const int tile = min(at_.warp, kTiles - 1);  // the warp's own
-    ForEachGroup([&](const Group<S>& group) {
-      const UnitSums unit = NextSums();
-      WaitFor(group, Signal::kHidden);
-      product.Multiply(ring_, at_, group.area + Memory::kHidden, unit.sums, Team::kPitch,
-                       unit.moments);
-      const TileConstants constants = TileConstants::Of(ring_.Chunk(tile), at_);
-      threads_.Sync();
-      if (at_.warp < kTiles && IsRow(group)) {
-        const Normaliser norm = Normaliser::Of(unit.moments, at_.column, a_.norm_epsilon);
-        const float4 sums = SumOfWarps(unit.sums, Team::kPitch, tile, at_);
-        SendToAttention(group, (rank_ * kTiles + tile) * kTile + at_.quad * 4,
-                        norm.Apply(sums, constants.row_sums, constants.bias));
-      }
-      EndUnit(group, Signal::kHidden, group.HiddenBytes());
+    ForEachPass<kSize>([&](int pass) {
+      Product<kTiles, kSize.pass_chunks(), true, kHeld> product;
+      product.Fetch(ring_, at_);
+      ForEachGroup([&](const Group<S>& group) {
+        const uint32_t sums = NextSums();
+        WaitFor(group, Signal::kHidden);
+        product.Multiply(ring_, at_, group.area + Memory::kHidden, sums, Team::kPitch,
+                         MomentsOf(group), pass == 0);
+        const TileConstants constants =
+            TileConstants::Of<kSize.pass_chunks()>(ring_, tile * kSize.pass_chunks(), at_);
+        threads_.Sync();
+        if (at_.warp < kTiles && IsRow(group)) {
+          const Normaliser norm = NormOf(group, a_.norm_epsilon);
+          const float4 x = SumOfWarps(sums, Team::kPitch, tile, at_);
+          const int of_block = pass * kTiles + tile;
+          SendToAttention(group, (rank_ * kSize.tiles + of_block) * kTile + at_.quad * 4,
+                          norm.Apply(x, constants.row_sums, constants.bias));
+        }
+        if (IsLast<kSize>(pass)) EndUnit(group, Signal::kHidden, group.HiddenBytes());
+      });
     });
-    EndStage(kTiles, Signal::kHidden);
+    EndStage(Signal::kHidden);
   }
 
   // Outputs `first` to `first` + 3 of [head][query | key | value].
@@ -239,88 +265,129 @@ class ProductWarp {
   }
 
   // H += O attend(q, K_S, V_S)
-  __device__ void Output() { Accumulate<S::kMixedChunks, Signal::kMixed>(Memory::kMixed); }
+  __device__ void Output() { Accumulate<S::kOutput, Signal::kMixed>(Memory::kMixed); }
   // H += down(f(up(norm(H))))
-  __device__ void Down() { Accumulate<S::kFfTiles, Signal::kExpanded>(Memory::kExpanded); }
+  __device__ void Down() { Accumulate<S::kDown, Signal::kExpanded>(Memory::kExpanded); }
 
-  // The block's tile of a product of `kChunks` chunks of inputs, added to the residual stream.
-  template <int kChunks, Signal kSignal>
+  // The block's tiles of a product, added to the residual stream.
+  template <StageSize kSize, Signal kSignal>
   __device__ __forceinline__ void Accumulate(int operand) {
-    Product<1, kChunks, false, kHeld> product;
-    ring_.Wait(wait_);
-    product.Fetch(ring_, at_);
-    const float4 bias = LoadFloats(ring_.Chunk(0) + kBiasAt + at_.quad * 16);
-    ForEachGroup([&](const Group<S>& group) {
-      const UnitSums unit = NextSums();
-      const float4 residual = LoadFloats(ResidualOf(group));
-      WaitFor(group, kSignal);
-      product.Multiply(ring_, at_, group.area + operand, unit.sums, Team::kPitch, 0);
-      threads_.Sync();
-      const float4 x = SumOfWarps(unit.sums, Team::kPitch, 0, at_);
-      SendResidual(group, Sum(residual, Sum(x, bias)));
-      EndUnit(group, kSignal, group.InputBytes(kSignal));
+    using Pass = Product<kSize.pass_tiles(), kSize.pass_chunks(), false, kHeld>;
+    constexpr int kPassBytes = kSize.pass_chunks() * kChunkSteps * kOperandBytes;  // of the operand
+    static_assert(kSize.tiles == kSize.pass_tiles(), "a pass has all tiles");
+    static_assert(kSize.passes() == 1 || kGroups <= 2, "a share is of one group");
+    typename Pass::Share share;
+    float4 bias[kSize.tiles];
+    ForEachPass<kSize>([&](int pass) {
+      Pass product;
+      product.Fetch(ring_, at_);
+      if (IsLast<kSize>(pass)) ReadBias<kSize.pass_chunks()>(bias);
+      ForEachGroup([&](const Group<S>& group) {
+        if (pass == 0) share = {};
+        WaitFor(group, kSignal);
+        product.Add(ring_, at_, group.area + operand + pass * kPassBytes, share, 0, false);
+        if (!IsLast<kSize>(pass)) return;
+        const uint32_t sums = NextSums();
+        share.Write(sums, Team::kPitch, at_);
+        AddToResidual(group, sums, bias);
+        EndUnit(group, kSignal, group.InputBytes(kSignal));
+      });
     });
-    EndStage(kChunks, kSignal);
+    EndStage(kSignal);
+  }
+  // Of each tile, from the first of its chunks.
+  template <int kChunks, int kTiles>
+  __device__ __forceinline__ void ReadBias(float4 (&bias)[kTiles]) const {
+#pragma unroll
+    for (int tile = 0; tile < kTiles; ++tile) {
+      bias[tile] = LoadFloats(ring_.Chunk(tile * kChunks) + kBiasAt + at_.quad * 16);
+    }
+  }
+  template <int kTiles>
+  __device__ __forceinline__ void AddToResidual(const Group<S>& group, uint32_t sums,
+                                                const float4 (&bias)[kTiles]) const {
+    float4 residual[kTiles];
+#pragma unroll
+    for (int tile = 0; tile < kTiles; ++tile) residual[tile] = LoadFloats(ResidualOf(group, tile));
+    threads_.Sync();
+#pragma unroll
+    for (int tile = 0; tile < kTiles; ++tile) {
+      const float4 x = SumOfWarps(sums, Team::kPitch, tile, at_);
+      SendResidual(group, tile, Sum(residual[tile], Sum(x, bias[tile])));
+    }
   }
 
   // f(up(norm(H)))
   __device__ void Up() {
-    constexpr int kTiles = S::kFfTiles;
-    Product<kTiles, 1, true, kHeld> product;
-    ring_.Wait(wait_);
-    product.Fetch(ring_, at_);
-    ForEachGroup([&](const Group<S>& group) {
-      const UnitSums unit = NextSums();
-      WaitFor(group, Signal::kHidden);
-      product.Multiply(ring_, at_, group.area + Memory::kHidden, unit.sums, Team::kPitch,
-                       unit.moments);
-      TileConstants constants[kTiles];
+    constexpr StageSize kSize = S::kUp;
+    constexpr int kTiles = kSize.pass_tiles();
+    ForEachPass<kSize>([&](int pass) {
+      Product<kTiles, kSize.pass_chunks(), true, kHeld> product;
+      product.Fetch(ring_, at_);
+      ForEachGroup([&](const Group<S>& group) {
+        const uint32_t sums = NextSums();
+        WaitFor(group, Signal::kHidden);
+        product.Multiply(ring_, at_, group.area + Memory::kHidden, sums, Team::kPitch,
+                         MomentsOf(group), pass == 0);
+        TileConstants constants[kTiles];
 #pragma unroll
-      for (int tile = 0; tile < kTiles; ++tile) {
-        constants[tile] = TileConstants::Of(ring_.Chunk(tile), at_);
-      }
-      threads_.Sync();
-      const Normaliser norm = Normaliser::Of(unit.moments, at_.column, a_.norm_epsilon);
-      float4 x[kTiles];
-#pragma unroll
-      for (int tile = 0; tile < kTiles; ++tile) {
-        const float4 sums = SumOfWarps(unit.sums, Team::kPitch, tile, at_);
-        x[tile] = norm.Apply(sums, constants[tile].row_sums, constants[tile].bias);
-      }
-      ActivateAll(a_.activation, x);
-#pragma unroll
-      for (int tile = 0; tile < kTiles; ++tile) {
-        SendToAll(group, Memory::kExpanded, rank_ * kTiles + tile, x[tile], Signal::kExpanded);
-      }
-      EndUnit(group, Signal::kHidden, group.HiddenBytes());
+        for (int tile = 0; tile < kTiles; ++tile) {
+          constants[tile] =
+              TileConstants::Of<kSize.pass_chunks()>(ring_, tile * kSize.pass_chunks(), at_);
+        }
+        threads_.Sync();
+        SendExpanded(group, sums, constants, rank_ * kSize.tiles + pass * kTiles);
+        if (IsLast<kSize>(pass)) EndUnit(group, Signal::kHidden, group.HiddenBytes());
+      });
     });
-    EndStage(kTiles, Signal::kHidden);
+    EndStage(Signal::kHidden);
+  }
+  // `first`: of the tiles, among all blocks'.
+  template <int kTiles>
+  __device__ __forceinline__ void SendExpanded(const Group<S>& group, uint32_t sums,
+                                               const TileConstants (&constants)[kTiles],
+                                               int first) const {
+    const Normaliser norm = NormOf(group, a_.norm_epsilon);
+    float4 x[kTiles];
+#pragma unroll
+    for (int tile = 0; tile < kTiles; ++tile) {
+      const float4 sum = SumOfWarps(sums, Team::kPitch, tile, at_);
+      x[tile] = norm.Apply(sum, constants[tile].row_sums, constants[tile].bias);
+    }
+    ActivateAll(a_.activation, x);
+#pragma unroll
+    for (int tile = 0; tile < kTiles; ++tile) {
+      SendToAll(group, Memory::kExpanded, first + tile, x[tile], Signal::kExpanded);
+    }
   }
 
   // logits = head(norm(H)), each sequence's to the block that draws for it.
   __device__ void Head() {
-    Product<1, 1, true, kHeld> product;
-    ring_.Wait(wait_);
-    product.Fetch(ring_, at_);
-    ForEachGroup([&](const Group<S>& group) {
-      const UnitSums unit = NextSums();
-      WaitFor(group, Signal::kHidden);
-      product.Multiply(ring_, at_, group.area + Memory::kHidden, unit.sums, Team::kPitch,
-                       unit.moments);
-      const TileConstants constants = TileConstants::Of(ring_.Chunk(0), at_);
-      threads_.Sync();
-      EndUnit(group, Signal::kHidden, group.HiddenBytes());
-      EndUnit(group, Signal::kTokens, group.TokenBytes());
-      if (at_.warp == 0 && IsRow(group)) SendLogits(group, unit, constants);
+    constexpr StageSize kSize = S::kHead;
+    static_assert(kSize.passes() == 1 && kSize.tiles == 1);
+    ForEachPass<kSize>([&](int pass) {
+      Product<1, kSize.chunks, true, kHeld> product;
+      product.Fetch(ring_, at_);
+      ForEachGroup([&](const Group<S>& group) {
+        const uint32_t sums = NextSums();
+        WaitFor(group, Signal::kHidden);
+        product.Multiply(ring_, at_, group.area + Memory::kHidden, sums, Team::kPitch,
+                         MomentsOf(group), pass == 0);
+        const TileConstants constants = TileConstants::Of<kSize.chunks>(ring_, 0, at_);
+        threads_.Sync();
+        EndUnit(group, Signal::kHidden, group.HiddenBytes());
+        EndUnit(group, Signal::kTokens, group.TokenBytes());
+        if (at_.warp == 0 && IsRow(group)) SendLogits(group, sums, constants);
+      });
     });
-    EndStage(1, Signal::kHidden);
+    EndStage(Signal::kHidden);
   }
-  __device__ __forceinline__ void SendLogits(const Group<S>& group, const UnitSums& unit,
+  __device__ __forceinline__ void SendLogits(const Group<S>& group, uint32_t sums,
                                              const TileConstants& constants) const {
     Normaliser norm;
-    if (a_.final_norm) norm = Normaliser::Of(unit.moments, at_.column, a_.final_epsilon);
+    if (a_.final_norm) norm = NormOf(group, a_.final_epsilon);
     const float4 logits =
-        norm.Apply(SumOfWarps(unit.sums, Team::kPitch, 0, at_), constants.row_sums, constants.bias);
+        norm.Apply(SumOfWarps(sums, Team::kPitch, 0, at_), constants.row_sums, constants.bias);
     const int block = DrawingBlock(at_.column, group.index);
     const uint32_t place =
         group.area + Memory::kLogits + (rank_ * kTile + at_.quad * 4) * sizeof(float);

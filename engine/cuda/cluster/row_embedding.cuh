@@ -1,5 +1,5 @@
-// The residual stream's start, four elements of a lane: kernels/embed.cuh, with the same order of
-// sums. What does not depend on the token is read while the token is being drawn.
+// The residual stream's start, four elements of a lane in each tile: kernels/embed.cuh, with the
+// same order of sums. What does not depend on the token is read while the token is being drawn.
 
 #ifndef STRIDED_ENGINE_CUDA_CLUSTER_ROW_EMBEDDING_CUH_
 #define STRIDED_ENGINE_CUDA_CLUSTER_ROW_EMBEDDING_CUH_
@@ -11,9 +11,10 @@
 
 namespace strided::cuda::cluster {
 
+template <class S>
 class RowEmbedding {
  public:
-  // Elements first to first + 3 of step `position`.
+  // Of step `position`: elements first to first + 3, and those of the tiles that follow.
   __device__ __forceinline__ RowEmbedding(const DeviceTables& tables, int position, int first)
       : tables_(tables), first_(first) {
     int rest = max(Previous() ? position - 1 : position, 0);
@@ -26,23 +27,26 @@ class RowEmbedding {
     for (int axis = 0; axis < kMaxAxes; ++axis) {
       if (axis >= tables.axes) continue;
       cells /= tables.position_axes[axis];
-      positions_[axis] = Quad(tables.position_embedding[axis], rest / cells);
+#pragma unroll
+      for (int tile = 0; tile < S::kWidthTiles; ++tile) {
+        positions_[axis][tile] = Quad(tables.position_embedding[axis], rest / cells, tile);
+      }
       rest %= cells;
     }
   }
 
-  // The input, with `input` the token; negative: `start`, the sequence's start vector.
-  __device__ __forceinline__ float4 With(int32_t input, const float* start) const {
+  // The input in a tile, with `input` the token; negative: `start`, the sequence's start vector.
+  __device__ __forceinline__ float4 With(int32_t input, const float* start, int tile) const {
     const bool is_token = input >= 0;
-    float4 sum = is_token ? Quad(tables_.token_embedding, input) : Quad(start, 0);
+    float4 sum = is_token ? Quad(tables_.token_embedding, input, tile) : Quad(start, 0, tile);
     if (!is_token && Previous()) return sum;  // the start vector has no position
 #pragma unroll
     for (int axis = 0; axis < kMaxAxes; ++axis) {
       if (axis >= tables_.axes) continue;
-      sum.x += positions_[axis].x;
-      sum.y += positions_[axis].y;
-      sum.z += positions_[axis].z;
-      sum.w += positions_[axis].w;
+      sum.x += positions_[axis][tile].x;
+      sum.y += positions_[axis][tile].y;
+      sum.z += positions_[axis][tile].z;
+      sum.w += positions_[axis][tile].w;
     }
     return sum;
   }
@@ -51,13 +55,14 @@ class RowEmbedding {
   __device__ __forceinline__ bool Previous() const {
     return tables_.position_rule == PositionRule::kPrevious;
   }
-  __device__ __forceinline__ float4 Quad(const float* table, int row) const {
-    return *reinterpret_cast<const float4*>(table + static_cast<int64_t>(row) * kWidth + first_);
+  __device__ __forceinline__ float4 Quad(const float* table, int row, int tile) const {
+    return *reinterpret_cast<const float4*>(table + static_cast<int64_t>(row) * S::kWidth + first_ +
+                                            tile * kTile);
   }
 
   const DeviceTables& tables_;
   int first_;
-  float4 positions_[kMaxAxes];
+  float4 positions_[kMaxAxes][S::kWidthTiles];
 };
 
 }  // namespace strided::cuda::cluster

@@ -22,7 +22,7 @@ namespace strided::cuda::cluster {
 
 inline constexpr int kSharedLimit = 227 * 1024;  // of a block, from sm_90 on
 inline constexpr int kBarrierBytes = 8;
-inline constexpr int kStageBarriers = 8;  // stages of weights that are under way at most
+inline constexpr int kPassBarriers = 8;   // passes of weights that are under way at most
 inline constexpr int kPlannedPairs = 64;  // units that the attention warps know ahead
 inline constexpr int kPlannedPairBytes = 64;
 inline constexpr int kScratchBytes = 17'984;  // of a sampler
@@ -35,11 +35,8 @@ template <class S>
 struct TeamMemory {
   // Column pitch of partial sums [warp][column][outputs]: 4 floats more, so that the lanes of a
   // fragment write to different banks.
-  static constexpr int kPitch =
-      (S::kQkvTiles > S::kFfTiles ? S::kQkvTiles : S::kFfTiles) * kTile + 4;
-  static constexpr int kSums = 0;
-  static constexpr int kMoments = kSums + kProductWarps * kColumns * kPitch * 4;
-  static constexpr int kTurnBytes = RoundUp(kMoments + kProductWarps * kColumns * 8, 128);
+  static constexpr int kPitch = S::kMostPassTiles * kTile + 4;
+  static constexpr int kTurnBytes = RoundUp(kProductWarps * kColumns * kPitch * 4, 128);
   static constexpr int kBytes = 2 * kTurnBytes;
 };
 
@@ -52,17 +49,21 @@ struct GroupMemory {
   static constexpr int kPairBytes = kValueAt + S::kValue * 2;
 
   static constexpr int kHidden = 0;  // the residual stream, as an operand
-  static constexpr int kMixed = kHidden + kWidth / kTile * kOperandBytes;
+  static constexpr int kMixed = kHidden + S::kWidth / kTile * kOperandBytes;
   static constexpr int kExpanded = kMixed + S::kMixedChunks * kChunkSteps * kOperandBytes;
-  // The block's own elements of the residual stream, [column][16] float32.
+  // The block's own elements of the residual stream, [tile][column][16] float32.
   static constexpr int kResidual = kExpanded + S::kFfTiles * kChunkSteps * kOperandBytes;
-  static constexpr int kQueries = kResidual + kColumns * kTile * 4;
+  static constexpr int kQueries = kResidual + S::kWidthTiles * kColumns * kTile * 4;
   static constexpr int kPairsEnd = kQueries + S::kPairs * kPairBytes;
   // A sampler's scratch lies over what is idle from a step's head until this block has sent its
   // token.
   static constexpr int kScratch = kHidden;
   static constexpr int kLogits = RoundUp(kPairsEnd > kScratchBytes ? kPairsEnd : kScratchBytes, 16);
-  static constexpr int kTokens = kLogits + kMaxVocab * 4;
+  // Sums of the residual stream's elements and of their squares, [warp][column], twice: stages take
+  // turns as a team's units do.
+  static constexpr int kMoments = kLogits + kMaxVocab * 4;
+  static constexpr int kMomentBytes = kProductWarps * kColumns * 8;
+  static constexpr int kTokens = kMoments + 2 * kMomentBytes;
   static constexpr int kDrawnRow = kTokens + kColumns * 4;
   static constexpr int kDrawnRowBytes = 32;
   static constexpr int kBarriers = kDrawnRow + kDrawnRowBytes;
@@ -81,12 +82,12 @@ struct BlockMemory {
   static constexpr int kFixedBytes =
       2 * kOutputBytes + TeamsOf(kGroups) * TeamMemory<S>::kBytes +
       kGroups * (GroupMemory<S>::kBytes + S::kPairs * kPairStateBytes) +
-      kPlannedPairs * kPlannedPairBytes + 2 * kStageBarriers * kBarrierBytes;
+      kPlannedPairs * kPlannedPairBytes + 2 * kPassBarriers * kBarrierBytes;
   // What there is room for, up to one and a half layers: copies further ahead took longer.
   static constexpr int kSlots =
       std::min((kSharedLimit - kFixedBytes) / kChunkBytes, S::kLayerChunks * 3 / 2);
-  // Whether two stages of weights fit: one that is read, and one that waits to be released.
-  static constexpr bool kFits = kSlots >= 2 * std::max({S::kQkvTiles, S::kMixedChunks, S::kFfTiles});
+  // Whether two passes of weights fit: one that is read, and one that comes.
+  static constexpr bool kFits = kSlots >= 2 * S::kMostPassChunks;
 
   static constexpr int kRing = 0;
   static constexpr int kOutputs = RoundUp(kSlots * kChunkBytes, 128);
@@ -95,8 +96,8 @@ struct BlockMemory {
   static constexpr int kPlans = kGroupAreas + kGroups * GroupMemory<S>::kBytes;
   static constexpr int kPairStates = kPlans + kPlannedPairs * kPlannedPairBytes;
   static constexpr int kFull = kPairStates + kGroups * S::kPairs * kPairStateBytes;
-  static constexpr int kEmpty = kFull + kStageBarriers * kBarrierBytes;
-  static constexpr int kBytes = kEmpty + kStageBarriers * kBarrierBytes;
+  static constexpr int kEmpty = kFull + kPassBarriers * kBarrierBytes;
+  static constexpr int kBytes = kEmpty + kPassBarriers * kBarrierBytes;
 };
 
 // Calls visit(std::integral_constant<int, groups>()) for each number of groups that there is a

@@ -47,15 +47,16 @@ class SoftMaximum {
   __device__ __forceinline__ void Write(uint32_t output, uint32_t state, int lane) const {
     if (lane == 0) Store(state, make_float2(largest_, total_[0] + total_[1]));
     if (lane % 4 != 0) return;
+    constexpr int kWords = KeyTile<S>::kValueWords;  // of a lane's vector, each a tile of output
 #pragma unroll
-    for (int v = 0; v < S::kValue / 64; ++v) {
-      const uint32_t to = output + (v * 64 + lane / 4 * 8) * 4;
+    for (int v = 0; v < KeyTile<S>::kValueVectors; ++v) {
+      const uint32_t to = output + (v * 8 + lane / 4) * kWords * 8;
 #pragma unroll
-      for (int half = 0; half < 2; ++half) {
-        const float* const first = output_[v * 4 + half * 2];
-        const float* const second = output_[v * 4 + half * 2 + 1];
-        Store(to + half * 16, make_float4(first[0] + first[1], first[2] + first[3],
-                                          second[0] + second[1], second[2] + second[3]));
+      for (int word = 0; word < kWords; word += 2) {
+        const float* const first = output_[v * kWords + word];
+        const float* const second = output_[v * kWords + word + 1];
+        Store(to + word * 8, make_float4(first[0] + first[1], first[2] + first[3],
+                                         second[0] + second[1], second[2] + second[3]));
       }
     }
   }

@@ -29,9 +29,9 @@ __device__ void InitBarriers(const StepArguments& a, uint32_t shared) {
       Group<S>(a, shared + Memory::kGroupAreas, index).Init(static_cast<int>(RankInCluster()));
     }
   }
-  for (int i = 0; i < kStageBarriers; ++i) {
+  for (int i = 0; i < kPassBarriers; ++i) {
     InitBarrier(shared + Memory::kFull + i * kBarrierBytes, 1);
-    InitBarrier(shared + Memory::kEmpty + i * kBarrierBytes, teams);
+    InitBarrier(shared + Memory::kEmpty + i * kBarrierBytes, teams * kProductWarps);
   }
   PublishBarriers();
 }

@@ -1,8 +1,8 @@
 // The ring of weights: one thread copies a block's chunks into it ahead of the products, in the
 // order of cluster_packing.h; every group's product warps read them.
 //
-// A stage's chunks share a barrier that says when they are all there, and one that says when every
-// team has read them; stages take the barriers in turn.
+// A pass's chunks share a barrier that says when they are all there, and one that says when every
+// product warp has read them; passes take the barriers in turn.
 
 #ifndef STRIDED_ENGINE_CUDA_CLUSTER_WEIGHT_RING_CUH_
 #define STRIDED_ENGINE_CUDA_CLUSTER_WEIGHT_RING_CUH_
@@ -14,14 +14,14 @@
 
 namespace strided::cuda::cluster {
 
-// A place in the order of stages.
-struct StageNumber {
+// A place in the order of passes.
+struct PassNumber {
   uint32_t number = 0;
 
   __device__ __forceinline__ uint32_t Barrier(uint32_t first) const {
-    return first + number % kStageBarriers * kBarrierBytes;
+    return first + number % kPassBarriers * kBarrierBytes;
   }
-  __device__ __forceinline__ uint32_t parity() const { return number / kStageBarriers % 2; }
+  __device__ __forceinline__ uint32_t parity() const { return number / kPassBarriers % 2; }
 };
 
 // Where a product warp reads.
@@ -30,46 +30,47 @@ struct RingReader {
   uint32_t shared = 0;  // start of the block's shared memory
   uint32_t full = 0;    // barriers
   uint32_t empty = 0;
-  StageNumber stage;
+  PassNumber pass;
   int slot = 0;
 
   __device__ __forceinline__ void Wait(BoundedWait& wait) {
-    wait.For(stage.Barrier(full), stage.parity());
+    wait.For(pass.Barrier(full), pass.parity());
   }
-  // The stage's chunk `index`.
+  // The pass's chunk `index`.
   __device__ __forceinline__ uint32_t Chunk(int index) const {
     int at = slot + index;
     if (at >= kSlots) at -= kSlots;
     return shared + at * kChunkBytes;
   }
-  // By one thread of a team, after a barrier of the team in this stage: the stage before is free.
-  // Not this one: a load that a warp has asked for before the barrier may still wait in its queue
-  // after it, for longer than a copy takes to come. What is free must have been used, not only
-  // read.
-  __device__ __forceinline__ void ReleasePrevious() const {
-    if (stage.number > 0) Arrive(StageNumber{stage.number - 1}.Barrier(empty));
-  }
-  // By every warp, to the next stage.
+  // By every warp, to the next pass: when it has used what it has loaded of this one, for all
+  // groups. Loads that others have asked for before a barrier may still wait in their queues after
+  // it, for longer than a copy takes to come: so each warp speaks for itself.
   __device__ __forceinline__ void Advance(int chunks) {
-    ++stage.number;
+    __syncwarp();
+    if (threadIdx.x % 32 == 0) Arrive(pass.Barrier(empty));
+    ++pass.number;
     slot += chunks;
     if (slot >= kSlots) slot -= kSlots;
   }
 };
 
-// Walks through the stages of a launch.
+// Walks through the passes of a launch.
 template <class S>
-struct StageWalk {
-  StageNumber number;
+struct PassWalk {
+  PassNumber number;
   int layer = 0;
-  int of_layer = 0;
+  int of_layer = 0;  // stage
+  int of_stage = 0;  // pass
 
-  __device__ __forceinline__ int Chunks(int n_layer) const {
-    return S::ChunksOf(layer == n_layer ? Stage::kHead : static_cast<Stage>(of_layer));
+  __device__ __forceinline__ PassSize Size(int n_layer) const {
+    return S::PassesOf(layer == n_layer ? Stage::kHead : static_cast<Stage>(of_layer));
   }
-  // Returns whether that was the last stage of a step.
+  __device__ __forceinline__ int Chunks(int n_layer) const { return Size(n_layer).chunks; }
+  // Returns whether that was the last pass of a step.
   __device__ __forceinline__ bool Advance(int n_layer) {
     ++number.number;
+    if (++of_stage < Size(n_layer).passes) return false;
+    of_stage = 0;
     if (layer == n_layer) {
       layer = 0;
       return true;
@@ -86,17 +87,17 @@ struct StageWalk {
 template <class S, int kSlots>
 __device__ void FillRing(const StepArguments& a, uint32_t shared, uint32_t full, uint32_t empty,
                          BoundedWait wait) {
-  const int64_t step_bytes = (int64_t{a.n_layer} * S::kLayerChunks + 1) * kChunkBytes;
+  const int64_t step_bytes = int64_t{S::StepChunks(a.n_layer)} * kChunkBytes;
   const std::byte* const stream = a.weights + RankInCluster() * step_bytes;
-  StageWalk<S> filled;
-  StageWalk<S> released;
+  PassWalk<S> filled;
+  PassWalk<S> released;
   int free = kSlots;
   int slot = 0;
   for (int step = 0; step < a.steps; ++step) {
     const std::byte* from = stream;
     for (bool last = false; !last; last = filled.Advance(a.n_layer)) {
       const int chunks = filled.Chunks(a.n_layer);
-      while (free < chunks || filled.number.number - released.number.number >= kStageBarriers) {
+      while (free < chunks || filled.number.number - released.number.number >= kPassBarriers) {
         wait.For(released.number.Barrier(empty), released.number.parity());
         free += released.Chunks(a.n_layer);
         released.Advance(a.n_layer);

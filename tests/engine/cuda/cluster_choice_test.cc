@@ -25,7 +25,7 @@ ModelConfig CifarConfig(absl::string_view more = "") {
 TEST(ChooseShapeTest, TheCifarNetworksHaveAKernel) {
   ASSERT_OK_AND_ASSIGN(const Shape shape,
                        ChooseShape(CifarConfig(), WeightFormat::kBfloat16, kHopper));
-  EXPECT_EQ(shape, (Shape{2, 64, 128, 2}));
+  EXPECT_EQ(shape, (Shape{256, 2, 64, 128, 2}));
 }
 
 TEST(ChooseShapeTest, AHiddenLayerIsPaddedToWholeTilesOfEveryBlock) {
@@ -33,6 +33,13 @@ TEST(ChooseShapeTest, AHiddenLayerIsPaddedToWholeTilesOfEveryBlock) {
       SmallConfig(R"({"d_model": 256, "n_head": 4, "d_key": 64, "d_value": 64, "d_ff": 960})");
   ASSERT_OK_AND_ASSIGN(const Shape shape, ChooseShape(text, WeightFormat::kInt8, kHopper));
   EXPECT_EQ(shape.ff_tiles, 4);
+}
+
+TEST(ChooseShapeTest, NetworksOfWidth512HaveAKernel) {
+  const ModelConfig image =
+      SmallConfig(R"({"d_model": 512, "n_head": 16, "d_key": 32, "d_value": 32, "d_ff": 2048})");
+  ASSERT_OK_AND_ASSIGN(const Shape shape, ChooseShape(image, WeightFormat::kBfloat16, kHopper));
+  EXPECT_EQ(shape, (Shape{512, 16, 32, 32, 8}));
 }
 
 TEST(ChooseShapeTest, WhatHasNoKernelIsRefusedWithTheReason) {
@@ -54,9 +61,17 @@ TEST(ChooseShapeTest, WhatHasNoKernelIsRefusedWithTheReason) {
               HasSubstr("start vector"));
 }
 
-TEST(MostGroupsTest, IsWhatFitsBesideTwoStagesOfWeights) {
-  EXPECT_EQ(MostGroups(Shape{2, 64, 128, 2}), 5);
-  EXPECT_EQ(MostGroups(Shape{4, 64, 64, 4}), 3);
+TEST(ChooseShapeTest, OnlyWhatWasMeasuredFasterIsTakenUnasked) {
+  EXPECT_TRUE(IsFasterThanGraphs(Shape{256, 2, 64, 128, 2}));
+  EXPECT_TRUE(IsFasterThanGraphs(Shape{256, 4, 64, 64, 4}));
+  EXPECT_FALSE(IsFasterThanGraphs(Shape{512, 16, 32, 32, 8}));
+}
+
+TEST(MostGroupsTest, IsWhatFitsBesideTwoPassesOfWeights) {
+  EXPECT_EQ(MostGroups(Shape{256, 2, 64, 128, 2}), 5);
+  EXPECT_EQ(MostGroups(Shape{256, 4, 64, 64, 4}), 3);
+  EXPECT_EQ(MostGroups(Shape{512, 16, 32, 32, 8}), 2);
+  EXPECT_EQ(MostGroups(Shape{512, 8, 64, 64, 8}), 2);
 }
 
 TEST(DealRowsTest, FewRowsHaveAClusterEach) {

@@ -58,7 +58,7 @@ TEST(PackChunkTest, AWeightStandsWhereItsLaneReadsIt) {
   }
 }
 
-TEST(PackChunkTest, RowsHaveTheirSumsAndTheFirstChunkTheBiases) {
+TEST(PackChunkTest, RowsHaveTheirSumsAndEveryChunkTheBiases) {
   const FoldedMatrix matrix = NumberedMatrix(16, 512);
   for (const int chunk : {0, 1}) {
     const std::vector<std::byte> bytes = Chunk(matrix, 0, chunk);
@@ -68,8 +68,7 @@ TEST(PackChunkTest, RowsHaveTheirSumsAndTheFirstChunkTheBiases) {
         sum += matrix.weights[static_cast<size_t>(row * 512 + chunk * 256 + i)];
       }
       EXPECT_EQ(At<float>(bytes, kRowSumsAt + row * 4), sum);
-      EXPECT_EQ(At<float>(bytes, kBiasAt + row * 4),
-                chunk == 0 ? matrix.bias[static_cast<size_t>(row)] : 0);
+      EXPECT_EQ(At<float>(bytes, kBiasAt + row * 4), matrix.bias[static_cast<size_t>(row)]);
     }
   }
 }
@@ -81,6 +80,29 @@ TEST(PackChunkTest, WhatTheMatrixLacksIsZeros) {
   EXPECT_EQ(WeightAt(chunk, 3, 44), 0);  // inputs end at 300
   EXPECT_EQ(WeightAt(chunk, 4, 0), 0);   // outputs at 20
   EXPECT_EQ(At<float>(chunk, kRowSumsAt + 4 * 4), 0);
+}
+
+TEST(StageSizeTest, APassIsOfFewChunks) {
+  constexpr StageSize kShort = {.tiles = 3, .chunks = 1};
+  EXPECT_EQ(kShort.passes(), 1);
+  constexpr StageSize kManyTiles = {.tiles = 6, .chunks = 2};
+  EXPECT_EQ(kManyTiles.passes(), 3);
+  EXPECT_EQ(kManyTiles.pass_tiles(), 2);
+  constexpr StageSize kManyInputs = {.tiles = 2, .chunks = 8};
+  EXPECT_EQ(kManyInputs.passes(), 4);
+  EXPECT_EQ(kManyInputs.pass_chunks(), 2);
+}
+
+TEST(PlaceOfTest, APassHasItsTilesOneAfterTheOther) {
+  constexpr StageSize kManyTiles = {.tiles = 6, .chunks = 2};
+  EXPECT_EQ(PlaceOf(kManyTiles, 1), (ChunkPlace{.tile = 0, .chunk = 1}));
+  EXPECT_EQ(PlaceOf(kManyTiles, 2), (ChunkPlace{.tile = 1, .chunk = 0}));
+  EXPECT_EQ(PlaceOf(kManyTiles, 11), (ChunkPlace{.tile = 5, .chunk = 1}));
+  constexpr StageSize kManyInputs = {.tiles = 2, .chunks = 8};
+  EXPECT_EQ(PlaceOf(kManyInputs, 1), (ChunkPlace{.tile = 0, .chunk = 1}));
+  EXPECT_EQ(PlaceOf(kManyInputs, 2), (ChunkPlace{.tile = 1, .chunk = 0}));
+  EXPECT_EQ(PlaceOf(kManyInputs, 4), (ChunkPlace{.tile = 0, .chunk = 2}));
+  EXPECT_EQ(PlaceOf(kManyInputs, 15), (ChunkPlace{.tile = 1, .chunk = 7}));
 }
 
 TEST(FoldNormTest, AMatrixOfNormedInputsIsOneOfInputs) {

@@ -39,21 +39,25 @@ struct Network {
 
 const std::vector<Network>& Networks() {
   static const std::vector<Network> networks = {
-      {"cifar", R"("n_head": 2, "d_key": 64, "d_value": 128, "d_ff": 512)", 2},
-      {"image", R"("n_head": 4, "d_key": 32, "d_value": 64, "d_ff": 512)", 4},
-      {"text", R"("n_head": 4, "d_key": 64, "d_value": 64, "d_ff": 960)", 4}};
+      {"cifar", R"("d_model": 256, "n_head": 2, "d_key": 64, "d_value": 128, "d_ff": 512)", 2},
+      {"image", R"("d_model": 256, "n_head": 4, "d_key": 32, "d_value": 64, "d_ff": 512)", 4},
+      {"text", R"("d_model": 256, "n_head": 4, "d_key": 64, "d_value": 64, "d_ff": 960)", 4},
+      {"wide_image", R"("d_model": 512, "n_head": 16, "d_key": 32, "d_value": 32, "d_ff": 2048)",
+       16},
+      {"wide_text", R"("d_model": 512, "n_head": 8, "d_key": 64, "d_value": 64, "d_ff": 2000)", 8}};
   return networks;
 }
 
 ModelConfig ConfigOf(const Network& network, absl::string_view attention, absl::string_view more) {
-  return SmallConfig(absl::StrCat(
-      R"({"context_length": 160, "position_axes": [10, 16], "vocab_size": 97, "d_model": 256, )",
-      network.sizes, more, R"(, "attention": [)", attention, "]}"));
+  return SmallConfig(
+      absl::StrCat(R"({"context_length": 160, "position_axes": [10, 16], "vocab_size": 97, )",
+                   network.sizes, more, R"(, "attention": [)", attention, "]}"));
 }
 
 CudaOptions ClusterOptions(WeightFormat format) {
   CudaOptions options = TestOptions(format);
   options.decode_path = CudaDecodePath::kCluster;
+  options.cache_capacity_bytes = int64_t{256} << 20;  // 256 sequences of the widest network
   return options;
 }
 
@@ -208,7 +212,7 @@ TEST_P(ClusterStepTest, EachOfAFullBatchIsAsInASmallOne) {
                                R"(, "n_layer": 64)"),
                       3);
   CudaOptions options = ClusterOptions(WeightFormat::kBfloat16);
-  options.cache_capacity_bytes = int64_t{2} << 30;
+  options.cache_capacity_bytes = int64_t{4} << 30;
   const auto executor = MakeCudaExecutor(model.config, model.weights, options);
   constexpr int kTokens = 128;
   constexpr int kAll = 256;
