@@ -11,6 +11,10 @@
 #define HWY_DISABLED_TARGETS (~(HWY_SCALAR | HWY_EMU128 | HWY_AVX2 | HWY_AVX3))
 #else
 #define HWY_DISABLED_TARGETS (HWY_SVE | HWY_SVE2 | HWY_SVE_256 | HWY_SVE2_128)
+// To Highway: nothing to choose from when the program runs. It would add AES to NEON by an
+// attribute of functions, and the constructors of our structs of vectors would lack it and not
+// compile.
+#define TOOLCHAIN_MISS_SYS_AUXV_H
 #endif
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "engine/cpu/kernels/kernels.cc"
