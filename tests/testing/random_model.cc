@@ -75,15 +75,15 @@ std::vector<StoredTensor> RandomTensors(const ModelConfig& config, uint64_t seed
                                         Biases biases) {
   Random random(seed);
   std::vector<StoredTensor> tensors;
-  for (const TensorSpec& spec : TensorCatalog(config)) {
+  for (TensorSpec& spec : TensorCatalog(config)) {
     const std::vector<float> values = Draw(spec, random);
     if (spec.optional && biases == Biases::kNone) continue;
     if (dtype != DType::kInt8) {
-      tensors.push_back(StoreValues(spec.name, dtype, spec.shape, values));
+      tensors.push_back(StoreValues(spec.name, dtype, std::move(spec.shape), values));
     } else if (spec.shape.size() == 1) {
-      tensors.push_back(StoreValues(spec.name, DType::kFloat32, spec.shape, values));
+      tensors.push_back(StoreValues(spec.name, DType::kFloat32, std::move(spec.shape), values));
     } else {
-      for (StoredTensor& part : StoreInt8(spec.name, spec.shape, values)) {
+      for (StoredTensor& part : StoreInt8(spec.name, std::move(spec.shape), values)) {
         tensors.push_back(std::move(part));
       }
     }

@@ -26,6 +26,11 @@ const char* __tsan_default_suppressions() {
       // the callbacks that used it have returned: a counter, too. Frees a std::function of gRPC's
       // own.
       "race:grpc::internal::CallbackWithSuccessTag::~CallbackWithSuccessTag\n"
+      // OnDone follows the last of a call's reactions: a counter, which a call that is cancelled
+      // may lower last within the library (ServerCallbackCall::CallOnCancel). Only what freeing the
+      // reactor then touches is meant.
+      "race:strided::GenerateReactor::~GenerateReactor\n"
+      "race:strided::ScoreReactor::~ScoreReactor\n"
       // Server::Shutdown returns once every call has been let go of, after its OnDone: a counter,
       // decremented by whichever thread ended the call (Server::UnrefWithPossibleNotify). Only what
       // these destructors free is meant.

@@ -4,13 +4,17 @@
 
 #include "engine/cpu/kernels/product_avx512.h"
 
-// Compiled for AVX2, AVX-512 and the baseline of the processor family (scalar code, NEON). What
-// lies between would not be chosen where it matters; vectors of unknown size cannot be struct
-// members.
+// Compiled for AVX2, AVX-512 and the baseline of the processor family (scalar code, NEON), whatever
+// else a version of Highway knows. What lies between would not be chosen where it matters; vectors
+// of unknown size cannot be struct members.
 #if defined(__x86_64__)
-#define HWY_DISABLED_TARGETS (HWY_SSSE3 | HWY_SSE4)
+#define HWY_DISABLED_TARGETS (~(HWY_SCALAR | HWY_EMU128 | HWY_AVX2 | HWY_AVX3))
 #else
 #define HWY_DISABLED_TARGETS (HWY_SVE | HWY_SVE2 | HWY_SVE_256 | HWY_SVE2_128)
+// To Highway: nothing to choose from when the program runs. It would add AES to NEON by an
+// attribute of functions, and the constructors of our structs of vectors would lack it and not
+// compile.
+#define TOOLCHAIN_MISS_SYS_AUXV_H
 #endif
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "engine/cpu/kernels/kernels.cc"
@@ -41,7 +45,7 @@ Kernels MakeKernels() {
   kernels.normalise = Normalise;
   kernels.activate = Activate;
   kernels.to_bfloat16 = ToBfloat16Row;
-  kernels.family = HWY_TARGET == HWY_SCALAR || HWY_TARGET == HWY_EMU128 ? "unfused" : "fused";
+  kernels.family = HWY_NATIVE_FMA ? "fused" : "unfused";
   return kernels;
 }
 
