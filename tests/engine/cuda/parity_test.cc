@@ -57,7 +57,8 @@ std::vector<int32_t> SomeTokens() {
 
 class ParityTest : public CudaTest, public testing::WithParamInterface<Widths> {
  protected:
-  // The model's weights are numbers of bfloat16: what is compared is the arithmetic.
+  // The model's weights are numbers of bfloat16: what is compared is the arithmetic. By graphs: the
+  // clusters' rounds once more, to a bound of cluster_step_test's.
   void ExpectParity(absl::string_view position_rule) {
     const RandomModel model =
         MakeRandomModel(SmallConfig(ConfigOf(GetParam(), position_rule)), 5, DType::kBfloat16);
@@ -66,7 +67,9 @@ class ParityTest : public CudaTest, public testing::WithParamInterface<Widths> {
                          CreateCpuExecutor(model.config, model.weights, {}));
     const LogProbs expected = AllLogProbs(*exact, tokens, {}, {});
     for (const WeightFormat format : {WeightFormat::kFloat32, WeightFormat::kBfloat16}) {
-      const auto executor = MakeCudaExecutor(model.config, model.weights, TestOptions(format));
+      CudaOptions options = TestOptions(format);
+      options.decode_path = CudaDecodePath::kGraph;
+      const auto executor = MakeCudaExecutor(model.config, model.weights, options);
       SCOPED_TRACE(executor->info().numerics);
       const auto expect = format == WeightFormat::kFloat32 ? &ExpectExact : &ExpectWithinBfloat16;
       const LogProbs decoded = AllLogProbs(*executor, tokens, {}, {}, 0);
