@@ -25,8 +25,9 @@ class LiveCalls {
   void Remove(const JobCall* call) ABSL_LOCKS_EXCLUDED(mu_);
 
   // Ends every call with `error`, in the place of a scheduler that hangs, and waits until all have
-  // been answered, or for `limit`: false where some have not. Keeps the calls for as long as this
-  // lives: a scheduler that goes on after all finds its sinks where they were.
+  // been answered, or for `limit`: false where some have not. Calls that are added afterwards end
+  // with it too. Keeps the calls for as long as this lives: a scheduler that goes on after all
+  // finds its sinks where they were.
   bool AbandonAll(const absl::Status& error, absl::Duration limit) ABSL_LOCKS_EXCLUDED(mu_);
 
  private:
@@ -34,6 +35,7 @@ class LiveCalls {
   absl::Mutex mu_;
   std::map<const JobCall*, std::weak_ptr<JobCall>> calls_ ABSL_GUARDED_BY(mu_);
   std::vector<std::shared_ptr<JobCall>> kept_ ABSL_GUARDED_BY(mu_);
+  absl::Status abandoned_ ABSL_GUARDED_BY(mu_);  // with what; OK: nobody has been
 };
 
 }  // namespace strided

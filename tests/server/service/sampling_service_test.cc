@@ -353,6 +353,18 @@ TEST(SamplingServiceTest, AnEngineThatHangsKeepsNoCallWithoutAnAnswer) {
   EXPECT_EQ(server.OutcomesAtTheEnd("engine_error"), 3);
 }
 
+TEST(SamplingServiceTest, ACallThatComesAfterwardsIsAnsweredToo) {
+  TestServer server;
+  server.executor().AllowSteps(0);
+  EXPECT_TRUE(
+      server.service().AbandonCalls(absl::InternalError("it hangs"), absl::InfiniteDuration()));
+  grpc::ClientContext context;
+  const auto reader = server.sampling().Generate(&context, GenerateRequestOf(""));
+  EXPECT_EQ(ReadAll(*reader).status.error_message(), "it hangs");
+  server.executor().AllowAllSteps();
+  EXPECT_EQ(server.OutcomesAtTheEnd("engine_error"), 1);
+}
+
 // About 12 MiB of messages; transport and connection take 4 MiB before a write stalls.
 v1::GenerateRequest LongRequest() {
   return GenerateRequestOf("sampling { seed: 2 } output { top_logprobs: 32 }");
