@@ -191,7 +191,7 @@ absl::StatusOr<std::unique_ptr<Sequence>> CpuExecutor::MakeSequence(const Sequen
   sequence->start = transformer_->StartVector(spec.condition_values);
   sequence->observed = config_.has_start_vector ? 0 : -1;
   const auto entries = static_cast<size_t>(spec.top_logprobs);
-  const size_t room = larger_top_ != nullptr ? larger_top_->per_row : top_.per_row;
+  const size_t room = larger_top_ == nullptr ? top_.per_row : larger_top_->per_row;
   if (entries > room) larger_top_ = std::make_unique<TopBuffers>(info_.max_rows, spec.top_logprobs);
   return sequence;
 }

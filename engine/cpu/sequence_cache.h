@@ -34,7 +34,7 @@ class SequenceCache {
   int64_t bytes() const { return static_cast<int64_t>(memory_.size()); }
 
   const Head& head(int layer, int head) const {
-    return heads_[static_cast<size_t>(layer * heads_per_layer_ + head)];
+    return heads_[static_cast<size_t>(int64_t{layer} * heads_per_layer_ + head)];
   }
   const CacheLayout& layout(const Head& head) const {
     return layouts_[static_cast<size_t>(head.layout)];

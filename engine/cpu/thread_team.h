@@ -17,6 +17,7 @@
 namespace strided {
 
 // Used by one thread at a time, which takes part as member 0. Run does not allocate.
+// NOLINTNEXTLINE(clang-analyzer-optin.performance.Padding): cache lines apart, on purpose
 class ThreadTeam {
  public:
   using Work = absl::FunctionRef<void(int member)>;

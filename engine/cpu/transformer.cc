@@ -268,7 +268,7 @@ void Transformer::Multiply(const Member& member, const PackedMatrix& matrix, con
 }
 
 const PackedMatrix* Transformer::AfterLayer(int index) const {
-  const auto next = static_cast<size_t>(index + 1);
+  const auto next = static_cast<size_t>(index) + 1;
   return next < network_.layers.size() ? &network_.layers[next].qkv : &network_.head;
 }
 
@@ -276,7 +276,8 @@ const PackedMatrix* Transformer::AfterLayer(int index) const {
 void Transformer::ActivateShare(const Member& member, const PackedMatrix& matrix) {
   const Range panels = PanelsOf(member, matrix);
   for (int row = member.part.rows.begin; row < member.part.rows.end; ++row) {
-    kernels_.activate(config_.activation, expanded_.row(row) + panels.begin * kPanelWidth,
+    kernels_.activate(config_.activation,
+                      expanded_.row(row) + ptrdiff_t{panels.begin} * kPanelWidth,
                       panels.size() * kPanelWidth);
   }
 }

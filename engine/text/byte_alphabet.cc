@@ -31,7 +31,7 @@ const std::array<uint32_t, kBytes>& Alphabet() {
 
 // The byte of a code point; -1: none.
 int ByteOf(uint32_t code_point) {
-  constexpr size_t kCodePoints = 2 * kBytes;  // no substitute is beyond
+  constexpr size_t kCodePoints = size_t{2} * kBytes;  // no substitute is beyond
   static const std::array<int16_t, kCodePoints> kBytesOf = [] {
     std::array<int16_t, kCodePoints> bytes{};
     bytes.fill(-1);

@@ -12,6 +12,7 @@
 
 #include <CLI/CLI.hpp>
 #include <cstdint>
+#include <exception>
 #include <fstream>
 #include <iostream>
 #include <memory>
@@ -279,4 +280,11 @@ int Main(int argc, char** argv) {
 }  // namespace
 }  // namespace strided
 
-int main(int argc, char** argv) { return strided::Main(argc, argv); }
+int main(int argc, char** argv) {
+  try {
+    return strided::Main(argc, argv);
+  } catch (const std::exception& error) {
+    std::cerr << error.what() << "\n";
+    return 1;
+  }
+}

@@ -28,7 +28,7 @@ InterruptWatcher::InterruptWatcher(Cancellation* cancellation) : cancellation_(c
 
 InterruptWatcher::~InterruptWatcher() {
   done_ = true;
-  pthread_kill(thread_.native_handle(), SIGTERM);
+  pthread_kill(thread_.native_handle(), SIGINT);
   thread_.join();
 }
 

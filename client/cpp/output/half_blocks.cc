@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdint>
 
 #include "absl/strings/str_cat.h"
 
@@ -23,7 +24,7 @@ Rgb DotColour(const Image& image, int x, int y, int pixels_per_dot) {
   int count = 0;
   for (int row = y * pixels_per_dot; row < bottom; ++row) {
     for (int column = x * pixels_per_dot; column < right; ++column) {
-      const int pixel = (row * image.width + column) * image.channels;
+      const int64_t pixel = (int64_t{row} * image.width + column) * image.channels;
       for (int c = 0; c < 3; ++c) {
         sum[static_cast<size_t>(c)] += image.samples[static_cast<size_t>(pixel + (grey ? 0 : c))];
       }

@@ -169,7 +169,7 @@ FakeModel MakeFakeModel(ModelConfig config, const FakeModelOptions& options) {
   return {.executor = fake, .served = std::move(model)};
 }
 
-void FakeModels::Add(std::shared_ptr<const ServedModel> model) {
+void FakeModels::Add(const std::shared_ptr<const ServedModel>& model) {
   entries_.push_back({.name = model->name,
                       .version = model->version,
                       .state = ModelState::kReady,

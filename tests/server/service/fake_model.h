@@ -95,7 +95,7 @@ FakeModel MakeFakeModel(ModelConfig config, const FakeModelOptions& options = {}
 class FakeModels final : public ModelSource {
  public:
   void Add(ModelEntry entry) { entries_.push_back(std::move(entry)); }
-  void Add(std::shared_ptr<const ServedModel> model);
+  void Add(const std::shared_ptr<const ServedModel>& model);
   // Lets go of all models; one that nobody else holds ends here, its scheduler's thread first.
   void Clear() { entries_.clear(); }
 
