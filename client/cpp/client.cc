@@ -56,9 +56,9 @@ absl::StatusOr<Client> Client::Connect(const ConnectOptions& options) {
   return Client(*std::move(channel), options.token);
 }
 
-std::unique_ptr<GenerateStream> Client::Generate(v1::GenerateRequest request,
+std::unique_ptr<GenerateStream> Client::Generate(const v1::GenerateRequest& request,
                                                  const CallOptions& options) const {
-  return std::make_unique<GenerateStream>(channel_, token_, std::move(request), options);
+  return std::make_unique<GenerateStream>(channel_, token_, request, options);
 }
 
 absl::StatusOr<Scores> Client::Score(const v1::ScoreRequest& request,

@@ -49,7 +49,7 @@ class Client {
 
   // Starts a generation and returns at once. Never null; errors come from Next. The stream may
   // outlive the client.
-  std::unique_ptr<GenerateStream> Generate(v1::GenerateRequest request,
+  std::unique_ptr<GenerateStream> Generate(const v1::GenerateRequest& request,
                                            const CallOptions& options = {}) const;
 
   // Waits for all scores of one sequence, at most the model's context long. Scoring changes

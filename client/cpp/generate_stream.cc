@@ -22,7 +22,7 @@ struct GenerateStream::Carrier {
 };
 
 GenerateStream::GenerateStream(std::shared_ptr<grpc::Channel> channel, std::string token,
-                               v1::GenerateRequest request, const CallOptions& options)
+                               const v1::GenerateRequest& request, const CallOptions& options)
     : stub_(v1::SamplingService::NewStub(std::move(channel))),
       token_(std::move(token)),
       options_(options),
@@ -88,7 +88,7 @@ absl::StatusOr<std::optional<v1::GenerateResponse>> GenerateStream::Advance(Carr
 }
 
 absl::Status GenerateStream::CloseCarrier(Carrier* carrier) {
-  const absl::Status status = StatusOfCall(carrier->status);
+  absl::Status status = StatusOfCall(carrier->status);
   std::erase_if(carriers_, [carrier](const auto& held) { return held.get() == carrier; });
   if (status.ok()) return status;
   const bool resumable = record_.started() && options_.retry.tries > 0 && MaySucceedLater(status);
@@ -114,7 +114,7 @@ absl::StatusOr<std::optional<v1::GenerateResponse>> GenerateStream::Continue() {
 absl::Status GenerateStream::WaitToResume() {
   if (record_.delivered_tokens() > tokens_at_last_try_) tries_ = 0;
   tokens_at_last_try_ = record_.delivered_tokens();
-  const absl::Status failure = std::exchange(break_, absl::OkStatus());
+  absl::Status failure = std::exchange(break_, absl::OkStatus());
   if (tries_ == options_.retry.tries) return failure;
   return WaitBeforeTry(tries_++, failure, options_);
 }

@@ -33,7 +33,7 @@ class GenerateStream {
  public:
   // Starts the call. `channel` is shared with gRPC's own threads.
   GenerateStream(std::shared_ptr<grpc::Channel> channel, std::string token,
-                 v1::GenerateRequest request, const CallOptions& options);
+                 const v1::GenerateRequest& request, const CallOptions& options);
   ~GenerateStream();
   GenerateStream(const GenerateStream&) = delete;
   GenerateStream& operator=(const GenerateStream&) = delete;

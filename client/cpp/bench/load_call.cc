@@ -67,7 +67,7 @@ class StreamCall : public LoadCall {
 
 class GenerateCall final : public StreamCall<v1::GenerateResponse> {
  public:
-  GenerateCall(const CallSite& site, v1::GenerateRequest request, const RequestMeter& meter)
+  GenerateCall(const CallSite& site, const v1::GenerateRequest& request, const RequestMeter& meter)
       : StreamCall(site, meter), record_(request) {
     Read(site.stub->AsyncGenerate(context(), request, site.queue, tag()));
   }
@@ -130,9 +130,9 @@ class ScoreCall final : public StreamCall<v1::ScoreResponse> {
 
 }  // namespace
 
-std::unique_ptr<LoadCall> StartGenerate(const CallSite& site, v1::GenerateRequest request,
+std::unique_ptr<LoadCall> StartGenerate(const CallSite& site, const v1::GenerateRequest& request,
                                         const RequestMeter& meter) {
-  return std::make_unique<GenerateCall>(site, std::move(request), meter);
+  return std::make_unique<GenerateCall>(site, request, meter);
 }
 
 std::unique_ptr<LoadCall> StartScore(const CallSite& site, const v1::ScoreRequest& request,

@@ -41,7 +41,7 @@ struct CallSite {
 };
 
 // Starts a call. Never null.
-std::unique_ptr<LoadCall> StartGenerate(const CallSite& site, v1::GenerateRequest request,
+std::unique_ptr<LoadCall> StartGenerate(const CallSite& site, const v1::GenerateRequest& request,
                                         const RequestMeter& meter);
 std::unique_ptr<LoadCall> StartScore(const CallSite& site, const v1::ScoreRequest& request,
                                      const RequestMeter& meter);
