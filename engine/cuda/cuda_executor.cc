@@ -38,7 +38,7 @@ using cuda::PrefillStep;
 using cuda::SequenceStore;
 
 // Raised by a change that changes the bits of a result.
-constexpr int kKernelGeneration = 3;
+constexpr int kKernelGeneration = 4;
 
 absl::Status UseDevice(int device) {
   return CudaError(cudaSetDevice(device), absl::StrCat("using CUDA device ", device));
