@@ -4,10 +4,12 @@
 #define STRIDED_ENGINE_EXECUTOR_H_
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "engine/cache/slot.h"
 #include "engine/cache/slot_ledger.h"
 #include "engine/model/config.h"
@@ -36,7 +38,16 @@ struct ExecutorInfo {
   std::string numerics;
   int max_rows = 0;   // of one plan
   int max_steps = 1;  // of one row (step.h)
+  // Whether prompt rows run at the same time as the steps of the plan's other sequences, so that
+  // these may well take several. Else they run one after the other.
+  bool prompts_beside_steps = false;
   int64_t parameter_count = 0;
+};
+
+// How long the rows of a plan's prompts and the steps of its other sequences took, side by side.
+struct SideTimes {
+  absl::Duration prompts;
+  absl::Duration steps;  // all of them
 };
 
 // Start, fork, run and release come from one thread, the scheduler's. The const accessors may be
@@ -66,6 +77,10 @@ class Executor : public SlotOwner {
   // Runs every row. InvalidArgument where the plan breaks the rules of step.h (a caller's bug: the
   // step did nothing); Internal where the device failed, after which every slot is lost.
   virtual absl::StatusOr<StepResult> Run(const StepPlan& plan) = 0;
+
+  // Of the last Run; nothing where it had not both, or ran them one after the other. From the
+  // thread that runs.
+  virtual std::optional<SideTimes> side_times() const { return std::nullopt; }
 };
 
 }  // namespace strided

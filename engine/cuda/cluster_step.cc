@@ -1,5 +1,6 @@
 #include "engine/cuda/cluster_step.h"
 
+#include <algorithm>
 #include <cmath>
 #include <vector>
 
@@ -16,6 +17,7 @@ using cluster::ClustersAtOnce;
 using cluster::Deal;
 using cluster::DealRows;
 using cluster::kBlocks;
+using cluster::kColumns;
 using cluster::LaunchClusterSteps;
 using cluster::MostGroups;
 using cluster::PackForCluster;
@@ -43,6 +45,12 @@ StepArguments NetworkArguments(const ModelConfig& config, const DeviceNetwork& n
 }
 
 }  // namespace
+
+int ClustersBesidePrompts(int rows, int at_once, int most_groups) {
+  const Deal deal = DealRows(rows, at_once, most_groups);
+  const int held = deal.groups * kColumns;  // rows of a cluster
+  return std::min(at_once, (rows + held - 1) / held);
+}
 
 ClusterStep::ClusterStep(Passkey, const Shape& shape, const ModelConfig& config,
                          const DeviceNetwork& network, const DeviceSequence* sequences,
@@ -84,21 +92,21 @@ absl::Status ClusterStep::ReserveTop(int top_logprobs) {
   return outputs_->ReserveTop(top_logprobs).status();
 }
 
-absl::Status ClusterStep::Run(std::span<const DecodeRow> rows) {
+absl::Status ClusterStep::Start(std::span<const DecodeRow> rows, bool beside_prompts) {
   const int count = static_cast<int>(rows.size());
   RETURN_IF_ERROR(outputs_->SendRows(rows, count));
   // Rows with fewer steps stand last: those that still have some are always the first.
-  int done = 0;
+  steps_ = 0;
   for (int left = count; left > 0;) {
     const int until = rows[static_cast<size_t>(left) - 1].steps_left;
-    RETURN_IF_ERROR(LaunchSteps(left, until - done));
-    done = until;
-    while (left > 0 && rows[static_cast<size_t>(left) - 1].steps_left == done) --left;
+    RETURN_IF_ERROR(LaunchSteps(left, until - steps_, beside_prompts));
+    steps_ = until;
+    while (left > 0 && rows[static_cast<size_t>(left) - 1].steps_left == steps_) --left;
   }
-  return Finish(done);
+  return absl::OkStatus();
 }
 
-absl::Status ClusterStep::LaunchSteps(int rows, int steps) {
+absl::Status ClusterStep::LaunchSteps(int rows, int steps, bool beside_prompts) {
   const SampleArguments sample = outputs_->sample_arguments(rows);
   StepArguments a = network_;
   a.steps = steps;
@@ -109,18 +117,21 @@ absl::Status ClusterStep::LaunchSteps(int rows, int steps) {
   a.top_ids = sample.top_ids;
   a.top_values = sample.top_values;
   a.count = rows;
-  const Deal deal = DealRows(rows, at_once_, MostGroups(shape_));
+  const int most_groups = MostGroups(shape_);
+  const int at_once =
+      beside_prompts ? ClustersBesidePrompts(rows, at_once_, most_groups) : at_once_;
+  const Deal deal = DealRows(rows, at_once, most_groups);
   a.clusters = deal.clusters;
   a.groups = deal.groups;
   a.group_rows = deal.group_rows;
   return LaunchClusterSteps(shape_, a, stream_);
 }
 
-absl::Status ClusterStep::Finish(int steps) {
+absl::Status ClusterStep::Finish() {
   RETURN_IF_ERROR(CudaError(cudaMemcpyAsync(error_host_.data(), error_.data(), sizeof(int32_t),
                                             cudaMemcpyDeviceToHost, stream_),
                             "copying the error word"));
-  RETURN_IF_ERROR(outputs_->Fetch(steps));
+  RETURN_IF_ERROR(outputs_->Fetch(steps_));
   return StatusOfErrorWord(*error_host_.data());
 }
 

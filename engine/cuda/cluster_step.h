@@ -25,6 +25,11 @@
 
 namespace strided::cuda {
 
+// The fewest clusters that take `rows` rows without a longer step: of those that DealRows gives
+// `at_once` clusters, as many as have rows when each takes as many as the fullest has room for.
+// What they leave of the device prompts can have. Pure.
+int ClustersBesidePrompts(int rows, int at_once, int most_groups);
+
 // Not thread-safe. The network's tables and the sequences outlive it.
 class ClusterStep final : public DecodePath {
   class Passkey {  // leaves construction to Create
@@ -51,21 +56,22 @@ class ClusterStep final : public DecodePath {
       cudaStream_t stream);
 
   absl::Status ReserveTop(int top_logprobs) override;
-  absl::Status Run(std::span<const DecodeRow> rows) override;
+  absl::Status Start(std::span<const DecodeRow> rows, bool beside_prompts) override;
+  // Internal also where a block has waited in vain.
+  absl::Status Finish() override;
   const Outputs& outputs() const override { return *outputs_; }
   int64_t workspace_bytes() const override { return outputs_->bytes() + error_.bytes(); }
   int64_t weight_bytes() const { return weights_.bytes(); }
 
  private:
   // `steps` steps of the first `rows` rows.
-  absl::Status LaunchSteps(int rows, int steps);
-  // Waits for the results. Internal where a block has waited in vain.
-  absl::Status Finish(int steps);
+  absl::Status LaunchSteps(int rows, int steps, bool beside_prompts);
 
   const cluster::Shape shape_;
   const Options options_;
   const cudaStream_t stream_;       // not owned
   int at_once_ = 0;                 // clusters that the device runs
+  int steps_ = 0;                   // of the rows that were started last
   cluster::StepArguments network_;  // what does not change from launch to launch
   std::unique_ptr<Outputs> outputs_;
   DeviceBuffer<std::byte> weights_;

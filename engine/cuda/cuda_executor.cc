@@ -15,9 +15,11 @@
 #include "engine/cuda/decode_step.h"
 #include "engine/cuda/kernels/current_device.h"
 #include "engine/cuda/network_loader.h"
+#include "engine/cuda/plan_parts.h"
 #include "engine/cuda/prefill_step.h"
 #include "engine/cuda/sequence_store.h"
 #include "engine/cuda/stream.h"
+#include "engine/cuda/stream_timer.h"
 #include "engine/option_check.h"
 #include "engine/plan_check.h"
 #include "engine/sequence_check.h"
@@ -28,17 +30,20 @@ namespace {
 using cuda::ClusterStep;
 using cuda::CudaError;
 using cuda::DecodePath;
-using cuda::DecodeRow;
 using cuda::DecodeStep;
 using cuda::LoadedNetwork;
+using cuda::MostStepsFirst;
 using cuda::OperandOf;
 using cuda::Outputs;
+using cuda::PlanParts;
 using cuda::Prefill;
 using cuda::PrefillStep;
+using cuda::RowGroup;
 using cuda::SequenceStore;
+using cuda::StreamTimer;
 
 // Raised by a change that changes the bits of a result.
-constexpr int kKernelGeneration = 3;
+constexpr int kKernelGeneration = 4;
 
 absl::Status UseDevice(int device) {
   return CudaError(cudaSetDevice(device), absl::StrCat("using CUDA device ", device));
@@ -122,7 +127,8 @@ absl::StatusOr<std::string> NumericsOf(const CudaOptions& options, const Capabil
                       " decode=", by_clusters ? "cluster" : "graph", " device=", capability.Name());
 }
 
-ExecutorInfo InfoOf(const CudaOptions& options, std::string numerics, int64_t parameter_count) {
+ExecutorInfo InfoOf(const CudaOptions& options, std::string numerics, bool by_clusters,
+                    int64_t parameter_count) {
   ExecutorInfo info;
   info.device = absl::StrCat("cuda:", options.device);
   info.weight_format = std::string(WeightFormatName(options.weight_format));
@@ -130,44 +136,10 @@ ExecutorInfo InfoOf(const CudaOptions& options, std::string numerics, int64_t pa
   info.numerics = std::move(numerics);
   info.max_rows = options.max_rows;
   info.max_steps = options.max_steps;
+  // Graphs want every multiprocessor for a moment at a time, clusters some for as long as they run.
+  info.prompts_beside_steps = by_clusters;
   info.parameter_count = parameter_count;
   return info;
-}
-
-static_assert(static_cast<int32_t>(RowOutput::kNone) == cuda::kWantsNothing &&
-              static_cast<int32_t>(RowOutput::kSample) == cuda::kWantsSample &&
-              static_cast<int32_t>(RowOutput::kScore) == cuda::kWantsScore);
-
-// Rows of the plan that run together, as the device knows them.
-struct RowGroup {
-  std::vector<DecodeRow> rows;
-  std::vector<size_t> plan_rows;  // beside `rows`
-
-  void Add(const StepRow& row, size_t plan_row) {
-    DecodeRow state;
-    state.slot = row.slot;
-    state.position = row.position;
-    state.input = row.input;
-    state.target = row.target;
-    state.output = static_cast<int32_t>(row.output);
-    state.steps_left = row.steps;
-    rows.push_back(state);
-    plan_rows.push_back(plan_row);
-  }
-  void Clear() {
-    rows.clear();
-    plan_rows.clear();
-  }
-};
-
-// The same rows, those with the most steps first, as decode paths want them.
-RowGroup MostStepsFirst(const StepPlan& plan, const RowGroup& group) {
-  std::vector<size_t> order = group.plan_rows;
-  std::ranges::stable_sort(
-      order, [&](size_t a, size_t b) { return plan.rows[a].steps > plan.rows[b].steps; });
-  RowGroup sorted;
-  for (const size_t row : order) sorted.Add(plan.rows[row], row);
-  return sorted;
 }
 
 // The alternatives of every result of a call: device results are overwritten within it.
@@ -199,8 +171,10 @@ class DeviceExecutor final : public CudaExecutor {
     sequences_->Remove(index);
   }
   absl::StatusOr<StepResult> Run(const StepPlan& plan) override;
+  std::optional<SideTimes> side_times() const override { return side_times_; }
 
  private:
+  absl::Status CreateStreams();
   absl::Status CreateDecodePath(const Weights& weights);
   int64_t ArenaBytes(int64_t free_at_start, int64_t free_now) const;
   // The slot, with room for its alternatives; gives it back where memory does not suffice. Last of
@@ -210,16 +184,16 @@ class DeviceExecutor final : public CudaExecutor {
     RETURN_IF_ERROR(prefill_->ReserveTop(top_logprobs));
     return slot;
   }
-  // Sorts the plan's rows into the prompts', and rounds of decode steps in each of which a sequence
-  // has one row.
-  void Divide(const StepPlan& plan);
   // InvalidArgument where a row asks for several steps within its prompt: prompts and draws take
   // different ways.
   absl::Status CheckPrompts(const StepPlan& plan) const;
   // Makes room for every result of the plan.
   void PrepareResults(const StepPlan& plan);
+  // The prompts, and the steps that run beside them.
+  absl::Status RunPrompts(const StepPlan& plan);
   absl::Status RunPrefill(const StepPlan& plan);
   absl::Status RunRound(const StepPlan& plan, const RowGroup& round);
+  void TakeSteps(const StepPlan& plan, const RowGroup& group);
   void TakeResult(const StepPlan& plan, size_t plan_row, const Outputs& outputs, int index,
                   int step);
 
@@ -230,15 +204,19 @@ class DeviceExecutor final : public CudaExecutor {
   uint64_t plan_number_ = 0;
 
   // Of the last plan.
-  RowGroup prompts_;
-  std::vector<RowGroup> rounds_;
+  PlanParts parts_;
+  std::optional<SideTimes> side_times_;
   std::vector<size_t> first_result_;  // by row
   std::vector<size_t> first_top_;     // by row: of its first result's alternatives
   TopStore top_;
   std::vector<TokenResult> results_;
 
-  // In the order of their dependencies: the stream is destroyed last.
-  cuda::Stream stream_;
+  // In the order of their dependencies: the streams are destroyed last.
+  cuda::Stream stream_;  // of sequences and steps, whose blocks start before those of prompts
+  cuda::Stream prompt_stream_;
+  cuda::Event order_;  // from the one to the other
+  StreamTimer steps_timer_;
+  StreamTimer prompts_timer_;
   std::unique_ptr<LoadedNetwork> network_;
   std::unique_ptr<SequenceStore> sequences_;
   std::unique_ptr<DecodePath> decode_;
@@ -251,7 +229,7 @@ absl::Status DeviceExecutor::Load(const Weights& weights) {
   ASSIGN_OR_RETURN(const int64_t shared_bytes, SharedBytes(options_.device));
   RETURN_IF_ERROR(cuda::CheckProductInputs(config_, options_.weight_format, shared_bytes));
   ASSIGN_OR_RETURN(const int64_t free_at_start, FreeBytes());
-  ASSIGN_OR_RETURN(stream_, cuda::CreateStream());
+  RETURN_IF_ERROR(CreateStreams());
   ASSIGN_OR_RETURN(LoadedNetwork network,
                    LoadedNetwork::Load(config_, weights, options_.weight_format));
   network_ = std::make_unique<LoadedNetwork>(std::move(network));
@@ -264,11 +242,20 @@ absl::Status DeviceExecutor::Load(const Weights& weights) {
   prefill.max_rows = options_.max_rows;
   prefill.int8_caches = options_.cache_format == CacheFormat::kInt8;
   ASSIGN_OR_RETURN(prefill_, PrefillStep::Create(config_, network_->view(), sequences_->table(),
-                                                 prefill, stream_.get()));
+                                                 prefill, prompt_stream_.get()));
   ASSIGN_OR_RETURN(const int64_t free_now, FreeBytes());
   RETURN_IF_ERROR(sequences_->TakeArena(ArenaBytes(free_at_start, free_now)));
   // All streams: weights have been copied on another than the one that reads them.
   return CudaError(cudaDeviceSynchronize(), "loading a model");
+}
+
+absl::Status DeviceExecutor::CreateStreams() {
+  ASSIGN_OR_RETURN(stream_, cuda::CreateStream(cuda::StreamPriority::kHigh));
+  ASSIGN_OR_RETURN(prompt_stream_, cuda::CreateStream());
+  ASSIGN_OR_RETURN(order_, cuda::CreateEvent());
+  ASSIGN_OR_RETURN(steps_timer_, StreamTimer::Create());
+  ASSIGN_OR_RETURN(prompts_timer_, StreamTimer::Create());
+  return absl::OkStatus();
 }
 
 absl::Status DeviceExecutor::CreateDecodePath(const Weights& weights) {
@@ -341,9 +328,11 @@ absl::StatusOr<StepResult> DeviceExecutor::Run(const StepPlan& plan) {
   RETURN_IF_ERROR(CheckPlan(plan, limits, ++plan_number_, progress_of));
   RETURN_IF_ERROR(CheckPrompts(plan));
   PrepareResults(plan);
-  Divide(plan);
-  RETURN_IF_ERROR(RunPrefill(plan));
-  for (const RowGroup& round : rounds_) RETURN_IF_ERROR(RunRound(plan, round));
+  parts_.Divide(
+      plan, [this](int slot) { return sequences_->Find(slot)->spec.prompt_length; },
+      info_.prompts_beside_steps);
+  RETURN_IF_ERROR(RunPrompts(plan));
+  for (const RowGroup& round : parts_.rounds()) RETURN_IF_ERROR(RunRound(plan, round));
   for (const StepRow& row : plan.rows) {
     sequences_->Find(row.slot)->progress.next_position = row.position + row.steps;
   }
@@ -382,41 +371,52 @@ void DeviceExecutor::PrepareResults(const StepPlan& plan) {
   top_.values.resize(top);
 }
 
-void DeviceExecutor::Divide(const StepPlan& plan) {
-  prompts_.Clear();
-  for (RowGroup& round : rounds_) round.Clear();
-  size_t round = 0;  // of the row: how many decode rows of its sequence come before it
-  for (size_t i = 0; i < plan.rows.size(); ++i) {
-    const StepRow& row = plan.rows[i];
-    if (i == 0 || plan.rows[i - 1].slot != row.slot) round = 0;
-    if (row.position < sequences_->Find(row.slot)->spec.prompt_length) {
-      prompts_.Add(row, i);
-      continue;
-    }
-    if (round == rounds_.size()) rounds_.emplace_back();
-    rounds_[round++].Add(row, i);
-  }
+absl::Status DeviceExecutor::RunPrompts(const StepPlan& plan) {
+  side_times_.reset();
+  if (parts_.prompts().empty()) return absl::OkStatus();
+  // What sequences have been started or forked by.
+  RETURN_IF_ERROR(cuda::LetFollow(prompt_stream_.get(), stream_.get(), order_));
+  if (parts_.beside().empty()) return RunPrefill(plan);
+  // Steps first: a cluster starts when sixteen neighbours are free.
+  const RowGroup beside = MostStepsFirst(plan, parts_.beside());
+  RETURN_IF_ERROR(steps_timer_.Begin(stream_.get()));
+  RETURN_IF_ERROR(decode_->Start(beside.rows, /*beside_prompts=*/true));
+  RETURN_IF_ERROR(steps_timer_.End(stream_.get()));
+  RETURN_IF_ERROR(prompts_timer_.Begin(prompt_stream_.get()));
+  RETURN_IF_ERROR(RunPrefill(plan));
+  RETURN_IF_ERROR(prompts_timer_.End(prompt_stream_.get()));
+  RETURN_IF_ERROR(decode_->Finish());
+  TakeSteps(plan, beside);
+  SideTimes times;
+  ASSIGN_OR_RETURN(times.prompts, prompts_timer_.Elapsed());
+  ASSIGN_OR_RETURN(times.steps, steps_timer_.Elapsed());
+  side_times_ = times;
+  return absl::OkStatus();
 }
 
 absl::Status DeviceExecutor::RunPrefill(const StepPlan& plan) {
-  if (prompts_.rows.empty()) return absl::OkStatus();
-  return prefill_->Run(prompts_.rows, [&](size_t row, const Outputs& outputs, int index) {
-    TakeResult(plan, prompts_.plan_rows[row], outputs, index, 0);
+  return prefill_->Run(parts_.prompts().rows, [&](size_t row, const Outputs& outputs, int index) {
+    TakeResult(plan, parts_.prompts().plan_rows[row], outputs, index, 0);
   });
 }
 
 absl::Status DeviceExecutor::RunRound(const StepPlan& plan, const RowGroup& unsorted) {
-  if (unsorted.rows.empty()) return absl::OkStatus();
+  if (unsorted.empty()) return absl::OkStatus();
   const RowGroup round = MostStepsFirst(plan, unsorted);
-  RETURN_IF_ERROR(decode_->Run(round.rows));
-  for (size_t r = 0; r < round.rows.size(); ++r) {
-    const StepRow& row = plan.rows[round.plan_rows[r]];
+  RETURN_IF_ERROR(decode_->Start(round.rows, /*beside_prompts=*/false));
+  RETURN_IF_ERROR(decode_->Finish());
+  TakeSteps(plan, round);
+  return absl::OkStatus();
+}
+
+void DeviceExecutor::TakeSteps(const StepPlan& plan, const RowGroup& group) {
+  for (size_t r = 0; r < group.rows.size(); ++r) {
+    const StepRow& row = plan.rows[group.plan_rows[r]];
     if (row.output == RowOutput::kNone) continue;
     for (int step = 0; step < row.steps; ++step) {
-      TakeResult(plan, round.plan_rows[r], decode_->outputs(), static_cast<int>(r), step);
+      TakeResult(plan, group.plan_rows[r], decode_->outputs(), static_cast<int>(r), step);
     }
   }
-  return absl::OkStatus();
 }
 
 void DeviceExecutor::TakeResult(const StepPlan& plan, size_t plan_row, const Outputs& outputs,
@@ -477,7 +477,7 @@ absl::StatusOr<std::unique_ptr<CudaExecutor>> CreateCudaExecutor(const ModelConf
                    NumericsOf(options, capability, cluster_shape.has_value()));
   auto executor = std::make_unique<DeviceExecutor>(
       config, options, cluster_shape,
-      InfoOf(options, std::move(numerics), weights.parameter_count()));
+      InfoOf(options, std::move(numerics), cluster_shape.has_value(), weights.parameter_count()));
   RETURN_IF_ERROR(executor->Load(weights));
   return executor;
 }

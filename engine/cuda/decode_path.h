@@ -22,11 +22,15 @@ class DecodePath {
   // suffice.
   virtual absl::Status ReserveTop(int top_logprobs) = 0;
 
-  // Runs rows[r].steps_left steps of each row, and waits for them. Each slot once; the rows with
-  // the most steps first. Internal where the device fails.
-  virtual absl::Status Run(std::span<const DecodeRow> rows) = 0;
+  // Enqueues rows[r].steps_left steps of each row; returns before they are done. Each slot once;
+  // the rows with the most steps first. Beside prompts it leaves them as much of the device as
+  // costs itself little. Internal where the device fails. Requires that what was started is
+  // finished.
+  virtual absl::Status Start(std::span<const DecodeRow> rows, bool beside_prompts) = 0;
+  // Waits for what was started. Internal where the device fails.
+  virtual absl::Status Finish() = 0;
 
-  // What the last Run gave, by row and step.
+  // What was last finished gave, by row and step.
   virtual const Outputs& outputs() const = 0;
 
   // Device memory, without the network's.

@@ -102,18 +102,18 @@ std::vector<int> DecodeStep::ChunksOf(int position) const {
   return chunks;
 }
 
-absl::Status DecodeStep::Run(std::span<const DecodeRow> rows) {
-  int steps = 0;
+absl::Status DecodeStep::Start(std::span<const DecodeRow> rows, bool /*beside_prompts*/) {
+  steps_ = 0;
   int last_position = 0;
   for (const DecodeRow& row : rows) {
-    steps = std::max(steps, row.steps_left);
+    steps_ = std::max(steps_, row.steps_left);
     last_position = std::max(last_position, row.position + row.steps_left - 1);
   }
   const int bucket = RowBucket(static_cast<int>(rows.size()), options_.max_rows);
   const std::vector<int> chunks = ChunksOf(PositionBucket(last_position, config_.context_length));
   RETURN_IF_ERROR(outputs_->SendRows(rows, bucket));
-  for (int step = 0; step < steps; ++step) RETURN_IF_ERROR(LaunchOnce(bucket, chunks));
-  return outputs_->Fetch(steps);
+  for (int step = 0; step < steps_; ++step) RETURN_IF_ERROR(LaunchOnce(bucket, chunks));
+  return absl::OkStatus();
 }
 
 absl::Status DecodeStep::LaunchOnce(int rows, const std::vector<int>& chunks) {

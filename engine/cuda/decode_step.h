@@ -68,7 +68,8 @@ class DecodeStep final : public DecodePath {
                                                             cudaStream_t stream);
 
   absl::Status ReserveTop(int top_logprobs) override;
-  absl::Status Run(std::span<const DecodeRow> rows) override;
+  absl::Status Start(std::span<const DecodeRow> rows, bool beside_prompts) override;
+  absl::Status Finish() override { return outputs_->Fetch(steps_); }
   const Outputs& outputs() const override { return *outputs_; }
   int64_t workspace_bytes() const override;
 
@@ -88,6 +89,7 @@ class DecodeStep final : public DecodePath {
   const Options options_;
   const cudaStream_t stream_;  // not owned
   int multiprocessors_ = 0;
+  int steps_ = 0;  // of the rows that were started last
 
   std::unique_ptr<Outputs> outputs_;
   DeviceBuffer<float> hidden_;        // [max_rows][d_model]

@@ -7,9 +7,7 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <memory>
 #include <span>
-#include <type_traits>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -17,6 +15,7 @@
 #include "engine/cuda/device_buffer.h"
 #include "engine/cuda/kernels/cuda_status.h"
 #include "engine/cuda/pinned_buffer.h"
+#include "engine/cuda/stream.h"
 
 namespace strided::cuda {
 
@@ -34,10 +33,7 @@ class StagedTable {
     StagedTable table;
     ASSIGN_OR_RETURN(table.host_, PinnedBuffer<T>::Create(size));
     ASSIGN_OR_RETURN(table.device_, DeviceBuffer<T>::Create(size));
-    cudaEvent_t sent = nullptr;
-    RETURN_IF_ERROR(
-        CudaError(cudaEventCreateWithFlags(&sent, cudaEventDisableTiming), "making an event"));
-    table.sent_.reset(sent);
+    ASSIGN_OR_RETURN(table.sent_, CreateEvent());
     return table;
   }
 
@@ -58,13 +54,9 @@ class StagedTable {
   int64_t bytes() const { return device_.bytes(); }
 
  private:
-  struct EventDeleter {
-    void operator()(cudaEvent_t event) const { cudaEventDestroy(event); }
-  };
-
   PinnedBuffer<T> host_;
   DeviceBuffer<T> device_;
-  std::unique_ptr<std::remove_pointer_t<cudaEvent_t>, EventDeleter> sent_;
+  Event sent_;
 };
 
 }  // namespace strided::cuda

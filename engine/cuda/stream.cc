@@ -13,11 +13,29 @@ using GraphTemplate = std::unique_ptr<std::remove_pointer_t<cudaGraph_t>, Templa
 
 }  // namespace
 
-absl::StatusOr<Stream> CreateStream() {
+absl::StatusOr<Stream> CreateStream(StreamPriority priority) {
+  int least = 0;
+  int greatest = 0;
+  RETURN_IF_ERROR(CudaError(cudaDeviceGetStreamPriorityRange(&least, &greatest),
+                            "asking for the priorities of streams"));
   cudaStream_t stream = nullptr;
   RETURN_IF_ERROR(
-      CudaError(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), "creating a stream"));
+      CudaError(cudaStreamCreateWithPriority(&stream, cudaStreamNonBlocking,
+                                             priority == StreamPriority::kHigh ? greatest : least),
+                "creating a stream"));
   return Stream(stream);
+}
+
+absl::StatusOr<Event> CreateEvent(EventTimes times) {
+  cudaEvent_t event = nullptr;
+  const unsigned flags = times == EventTimes::kKept ? cudaEventDefault : cudaEventDisableTiming;
+  RETURN_IF_ERROR(CudaError(cudaEventCreateWithFlags(&event, flags), "making an event"));
+  return Event(event);
+}
+
+absl::Status LetFollow(cudaStream_t follower, cudaStream_t leader, const Event& event) {
+  RETURN_IF_ERROR(CudaError(cudaEventRecord(event.get(), leader), "recording an event"));
+  return CudaError(cudaStreamWaitEvent(follower, event.get()), "waiting for a stream");
 }
 
 absl::StatusOr<Graph> Capture(cudaStream_t stream, absl::FunctionRef<absl::Status()> enqueue) {

@@ -7,8 +7,8 @@ namespace strided {
 
 const StepPlan& Batch::Plan(const JobTable::Order& jobs) {
   Gather(jobs);
-  const std::optional<absl::Duration> step_time = step_time_.Of(static_cast<int>(demands_.size()));
-  demands_ = GrantSteps(GrantRows(std::move(demands_), row_limits_), step_limits_, step_time);
+  demands_ = GrantRows(std::move(demands_), row_limits_);
+  demands_ = GrantSteps(std::move(demands_), step_limits_, Expect());
   plan_.rows.clear();
   for (size_t i = 0; i < demands_.size(); ++i) AddRows(shares_[i], demands_[i]);
   CountRows();
@@ -58,11 +58,33 @@ void Batch::CountRows() {
   tally_.rows_of_step = rows_of_step_;
 }
 
-std::span<JobState* const> Batch::Deliver(StepResult results, absl::Time start, absl::Time end) {
+ExpectedTimes Batch::Expect() const {
+  int decoding = 0;
+  int prompt_rows = 0;
+  for (const RowDemand& demand : demands_) {
+    (demand.decodes ? decoding : prompt_rows) += demand.granted;
+  }
+  ExpectedTimes times;
+  if (decoding > 0) times.step = step_time_.Of(decoding);
+  if (prompt_rows > 0) times.prompts = prompt_time_.Of(prompt_rows);
+  return times;
+}
+
+void Batch::Learn(const CallCost& cost) {
+  const auto steps = static_cast<int64_t>(rows_of_step_.size());
+  tally_.step_time = (cost.end - cost.start) / steps;
+  if (tally_.prefill_rows == 0) {
+    step_time_.Add(tally_.step_time, tally_.decode_rows);
+  } else if (cost.side_times.has_value()) {
+    step_time_.Add(cost.side_times->steps / steps, tally_.decode_rows);
+    prompt_time_.Add(cost.side_times->prompts, tally_.prefill_rows);
+  }
+}
+
+std::span<JobState* const> Batch::Deliver(StepResult results, const CallCost& cost) {
   changed_.clear();
-  tally_.step_time = (end - start) / static_cast<int64_t>(rows_of_step_.size());
-  const CallTimes times{.start = start, .end = end, .step_time = tally_.step_time};
-  if (tally_.prefill_rows == 0) step_time_.Add(tally_.step_time, tally_.decode_rows);
+  Learn(cost);
+  const CallTimes times{.start = cost.start, .end = cost.end, .step_time = tally_.step_time};
   std::span<const StepRow> rows(plan_.rows);
   for (const Share& share : shares_) {
     const auto its_rows = rows.first(share.rows);

@@ -5,13 +5,16 @@
 #define STRIDED_SERVER_SCHEDULING_BATCH_H_
 
 #include <cstddef>
+#include <optional>
 #include <span>
 #include <vector>
 
 #include "absl/time/time.h"
+#include "engine/executor.h"
 #include "engine/step.h"
 #include "server/scheduling/job_state.h"
 #include "server/scheduling/job_table.h"
+#include "server/scheduling/prompt_time_estimate.h"
 #include "server/scheduling/scheduling_metrics.h"
 #include "server/scheduling/step_policy.h"
 #include "server/scheduling/step_time_estimate.h"
@@ -28,10 +31,16 @@ class Batch {
   // do. Valid until the next call.
   const StepPlan& Plan(const JobTable::Order& jobs);
 
-  // Hands the results of that plan, which ran from `start` to `end`, to its jobs. Returns those of
+  // What a call of the executor that ran the plan took.
+  struct CallCost {
+    absl::Time start;
+    absl::Time end;
+    std::optional<SideTimes> side_times;  // Executor::side_times
+  };
+  // Hands the results of that plan, and what it cost, to its jobs. Returns those of
   // which a sample has ended or which have failed, each once; valid until the next call. Requires
   // that no job has gone since Plan.
-  std::span<JobState* const> Deliver(StepResult results, absl::Time start, absl::Time end);
+  std::span<JobState* const> Deliver(StepResult results, const CallCost& cost);
 
   // What the plan asked for, and after Deliver what came of it. Valid until the next Plan.
   const StepTally& tally() const { return tally_; }
@@ -49,10 +58,13 @@ class Batch {
   void Gather(const JobTable::Order& jobs);
   void AddRows(Share& share, const RowDemand& demand);
   void CountRows();
+  ExpectedTimes Expect() const;
+  void Learn(const CallCost& cost);
 
   const RowLimits row_limits_;
   const StepLimits step_limits_;
   StepTimeEstimate step_time_;
+  PromptTimeEstimate prompt_time_;
   std::vector<RowDemand> demands_;
   std::vector<Share> shares_;  // beside demands_
   StepPlan plan_;

@@ -6,7 +6,8 @@
 // that a long prompt never starves running streams (Orca, Yu et al. 2022: iteration-level
 // scheduling; Sarathi-Serve, Agrawal et al. 2024: chunked prefill). Samples of one job share its
 // prefill and are forked from it. Where every row decodes, and the executor can, one call runs
-// several steps; what is said here of a step then holds for the call.
+// several steps, and beside prompts where it can do that, too; what is said here of a step then
+// holds for the call.
 //
 //   any thread                   | the scheduler thread
 //   Submit, Cancel, Wake         |  StepLoop::RunOneStep

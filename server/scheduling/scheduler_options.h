@@ -15,7 +15,8 @@ struct SchedulerOptions {
   // sooner, and streams stutter more while they do.
   int prefill_rows_per_step = 64;
   // Where all sequences decode, one call of the executor runs several steps of them, if it can: as
-  // many as end within this, by the measure of those before. >= 0; 0: one. More: fewer calls; who
+  // many as end within this, by the measure of those before; half of it beside prompts
+  // (step_policy.h). >= 0; 0: one. More: fewer calls; who
   // comes, cancels or stops waits longer.
   absl::Duration launch_limit = absl::Milliseconds(10);
   // A reader may be behind for so long before its job's slots go to others (the job is replayed

@@ -43,7 +43,9 @@ StepLoop::StepLoop(const SchedulerOptions& options, Executor* executor, const Cl
       slots_(MaxSequences(options, *executor), executor, &jobs_),
       batch_({.max_rows = executor->info().max_rows,
               .prefill_rows = std::max(1, options.prefill_rows_per_step)},
-             {.max_steps = executor->info().max_steps, .launch_limit = options.launch_limit}) {
+             {.max_steps = executor->info().max_steps,
+              .beside_prompts = executor->info().prompts_beside_steps,
+              .launch_limit = options.launch_limit}) {
   metrics_.SetHealthy(true);
   SetGauges();
 }
@@ -179,7 +181,8 @@ bool StepLoop::RunBatch() {
     FailEngine(results.status(), now);
     return true;
   }
-  for (JobState* const job : batch_.Deliver(*results, start, now)) Settle(job, now);
+  const Batch::CallCost cost{.start = start, .end = now, .side_times = executor_->side_times()};
+  for (JobState* const job : batch_.Deliver(*results, cost)) Settle(job, now);
   metrics_.StepRan(batch_.tally(), now);
   return true;
 }

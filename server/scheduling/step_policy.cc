@@ -1,6 +1,7 @@
 #include "server/scheduling/step_policy.h"
 
 #include <algorithm>
+#include <cmath>
 
 namespace strided {
 namespace {
@@ -18,9 +19,25 @@ RowDemand* NextPrompt(std::vector<RowDemand>& demands) {
   return first;
 }
 
-int StepsWithin(const StepLimits& limits, absl::Duration step_time) {
-  if (step_time * limits.max_steps <= limits.launch_limit) return limits.max_steps;
-  return std::max(1, static_cast<int>(absl::FDivDuration(limits.launch_limit, step_time)));
+int StepsWithin(absl::Duration limit, int max_steps, absl::Duration step_time) {
+  if (step_time * max_steps <= limit) return max_steps;
+  return std::max(1, static_cast<int>(absl::FDivDuration(limit, step_time)));
+}
+
+// Steps that any sequence gets at most.
+int MostSteps(const std::vector<RowDemand>& demands, const StepLimits& limits,
+              const ExpectedTimes& times) {
+  bool prompts = false;
+  for (const RowDemand& demand : demands) {
+    if (demand.decodes && (demand.begins || demand.granted == 0)) return 1;
+    prompts |= !demand.decodes;
+  }
+  if (!times.step.has_value()) return 1;
+  if (!prompts) return StepsWithin(limits.launch_limit, limits.max_steps, *times.step);
+  if (!limits.beside_prompts || !times.prompts.has_value()) return 1;
+  const int most = StepsWithin(limits.launch_limit / 2, limits.max_steps, *times.step);
+  const double outlasting = std::ceil(absl::FDivDuration(*times.prompts, *times.step));
+  return std::max(1, static_cast<int>(std::min<double>(most, outlasting)));
 }
 
 }  // namespace
@@ -42,12 +59,11 @@ std::vector<RowDemand> GrantRows(std::vector<RowDemand> demands, RowLimits limit
 }
 
 std::vector<RowDemand> GrantSteps(std::vector<RowDemand> demands, const StepLimits& limits,
-                                  std::optional<absl::Duration> step_time) {
-  const bool all_go_on = std::all_of(demands.begin(), demands.end(), [](const RowDemand& demand) {
-    return demand.decodes && !demand.begins && demand.granted > 0;
-  });
-  const int most = all_go_on && step_time.has_value() ? StepsWithin(limits, *step_time) : 1;
-  for (RowDemand& demand : demands) demand.steps = std::min(most, demand.drawable);
+                                  const ExpectedTimes& times) {
+  const int most = MostSteps(demands, limits, times);
+  for (RowDemand& demand : demands) {
+    demand.steps = demand.decodes ? std::min(most, demand.drawable) : 1;
+  }
   return demands;
 }
 

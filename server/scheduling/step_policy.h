@@ -38,20 +38,29 @@ struct RowLimits {
 std::vector<RowDemand> GrantRows(std::vector<RowDemand> demands, RowLimits limits);
 
 struct StepLimits {
-  int max_steps = 1;  // of one row: the executor's
+  int max_steps = 1;            // of one row: the executor's
+  bool beside_prompts = false;  // the executor runs several beside prompt rows, too
   // Within which a call should come back, so that who comes or cancels is not kept waiting; >= 0.
   absl::Duration launch_limit = absl::Milliseconds(10);
 };
 
+// What the plans before say of the next; nothing while it is not known.
+struct ExpectedTimes {
+  std::optional<absl::Duration> step;     // a step of the sequences that decode
+  std::optional<absl::Duration> prompts;  // the granted prompt rows, beside such steps
+};
+
 // The demands with `steps` filled in, after GrantRows. Where every row decodes, each sequence gets
-// as many steps as it may draw tokens, up to limits.max_steps and to what fits into launch_limit
-// where a step takes `step_time`; while that is not known, one. One step each as well where a row
-// belongs to a prompt or a replay, or a sequence got none: then the next plan will be another; and
-// where a stream begins, whose first token would else wait for the steps behind it.
+// as many steps as it may draw tokens, up to limits.max_steps and to what fits into launch_limit.
+// Where some rows belong to prompts or replays, it gets the least that last as long as those, or
+// what fits into half of launch_limit, if limits.beside_prompts: streams go on, and who waits for a
+// first token does not wait long for them. One step each where a time is not known; where prompts
+// and steps take turns; where a stream got none, for then the next plan will be another; and where
+// a stream begins, whose first token would else wait for the steps behind it.
 //
 // Pure, as above. No result depends on the answer, only when it comes.
 std::vector<RowDemand> GrantSteps(std::vector<RowDemand> demands, const StepLimits& limits,
-                                  std::optional<absl::Duration> step_time);
+                                  const ExpectedTimes& times);
 
 }  // namespace strided
 

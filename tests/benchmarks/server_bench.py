@@ -3,11 +3,12 @@
 
     server_bench.py --bin=build/release/bin --model=deploy/models/text --streams=1,64,256 --prompt-tokens=64
     server_bench.py --bin=build/release/bin --shape=cifar10-59m --streams=1,256 --arrivals=40 --max-new-tokens=512
+    server_bench.py --bin=build/release/bin --model=deploy/models/image --streams=64 --beside=20:1000:32 --beside=10:3000:32
     server_bench.py ... -- --decode_path=cluster --devices=cuda:0 --devices=cuda:1       flags of `strided`
 
 Starts `strided` with that model alone (of a shape: random weights, bfloat16), runs stride-bench once for each number
-of streams (a closed loop) and each arrival rate (an open one), and reads the metrics before and after. Full are those
-steps that decode whose rows lie in the bucket of the batch size metric that `streams` belongs to.
+of streams (a closed loop) and each arrival rate (an open one), and reads the metrics before and after. Requests of
+--beside arrive meanwhile, all of them at once, and have rows of their own. Full are those steps that decode whose rows lie in the bucket of the batch size metric that `streams` belongs to.
 """
 
 import argparse
@@ -36,6 +37,8 @@ def parse_arguments():
     source.add_argument("--shape", help="of tests/benchmarks/shapes; needs PyTorch")
     parser.add_argument("--streams", type=_numbers, default=[], help="closed loops: 1,64,256")
     parser.add_argument("--arrivals", type=_numbers, default=[], help="open loops: requests per second")
+    parser.add_argument("--beside", type=_arrivals, action="append", default=[],
+                        help="also, in all loads: requests per second:prompt tokens:new tokens; may come several times")
     parser.add_argument("--prompt-tokens", type=int, default=0)
     parser.add_argument("--max-new-tokens", type=int, help="the context, if it is not given")
     parser.add_argument("--warmup", default="1s")
@@ -49,6 +52,11 @@ def parse_arguments():
 
 def _numbers(text):
     return [float(part) if "." in part else int(part) for part in text.split(",")]
+
+
+def _arrivals(text):
+    rate, prompt_tokens, new_tokens = text.split(":")
+    return float(rate), int(prompt_tokens), int(new_tokens)
 
 
 def write_random_model(shape_name, folder):
@@ -151,24 +159,52 @@ def bench_command(options, address, load):
     return command + [f"--max-new-tokens={options.max_new_tokens}"] * (options.max_new_tokens is not None)
 
 
+def beside_command(options, address, number):
+    """stride-bench for the `number`-th of --beside: prompts of its own."""
+    rate, prompt_tokens, new_tokens = options.beside[number]
+    return [f"{options.bin}/stride-bench", f"--address={address}", "--quiet", "--json=-", "--threads=1",
+            f"--arrival-rate={rate}", f"--warmup={options.warmup}", f"--duration={options.duration}",
+            f"--prompt-tokens={prompt_tokens}", f"--max-new-tokens={new_tokens}",
+            f"--load-seed={2 + number}"]  # fmt: skip
+
+
+def run_together(commands):
+    """What each of the commands, run at the same time, reports."""
+    running = [subprocess.Popen(c, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for c in commands]
+    reports = []
+    for process in running:
+        report, said = process.communicate()
+        if not report:
+            sys.exit(f"stride-bench: {said}")
+        reports.append(json.loads(report))
+    return reports
+
+
+def seen_by_clients(report):
+    return {
+        "model": report["model"], "tokens_per_s": report["tokens_per_second"], "requests": report["requests"],
+        "window_s": report["window"], "first_token": report["time_to_first_token"],
+        "inter_token": report["inter_token_time"], "request_time": report["request_time"], "client": report["client"],
+    }  # fmt: skip
+
+
 def measure(options, address, metrics_address, load):
-    """A row: what the clients saw, and how full the steps were meanwhile, warm-up and end included."""
+    """Rows: what the clients of the load saw, and how full the steps were meanwhile, warm-up and end included; then
+    what those of each --beside saw."""
     before = read_metrics(metrics_address)
-    done = subprocess.run(bench_command(options, address, load), capture_output=True, text=True, check=False)
-    if not done.stdout:
-        sys.exit(f"stride-bench: {done.stderr}")
-    seen = json.loads(done.stdout)
+    beside = [beside_command(options, address, number) for number in range(len(options.beside))]
+    seen, *seen_beside = run_together([bench_command(options, address, load), *beside])
     after = read_metrics(metrics_address)
     counts, steps, rows = batch_growth(before, after)
     kind, size = load
-    return {
-        "model": seen["model"], kind: size, "tokens_per_s": seen["tokens_per_second"], "requests": seen["requests"],
-        "window_s": seen["window"], "first_token": seen["time_to_first_token"], "inter_token": seen["inter_token_time"],
-        "request_time": seen["request_time"], "client": seen["client"], "rows_per_step": rows / max(steps, 1),
+    row = seen_by_clients(seen) | {
+        kind: size, "rows_per_step": rows / max(steps, 1),
         "full": full_share(counts, size) if kind == "streams" else None,
         "steps_by_rows": {f"{bound:g}": count for bound, count in counts.items() if count >= 0.01 * steps},
         "requests_by_device": device_growth(before, after),
     }  # fmt: skip
+    arrivals = zip(options.beside, seen_beside, strict=True)
+    return [row] + [seen_by_clients(report) | {"beside": size, "arrivals_of": of} for of, report in arrivals]
 
 
 def _times(seconds, *names):
@@ -176,15 +212,21 @@ def _times(seconds, *names):
     return " ".join(f"{seconds[name] * 1e3:.3g}" if name in seconds else "-" for name in names)
 
 
+def _load_of(row):
+    if "beside" in row:
+        return "{:g}/s beside, of {} + {}".format(*row["arrivals_of"])
+    return f"{row['streams']} streams" if "streams" in row else f"{row['arrivals']}/s"
+
+
 def table_line(row):
-    load = f"{row['streams']} streams" if "streams" in row else f"{row['arrivals']}/s"
-    full = "-" if row["full"] is None else f"{row['full']:.1%}"
-    buckets = ", ".join(f"<={bound}: {count:.0f}" for bound, count in row["steps_by_rows"].items())
     requests = "/".join(str(row["requests"][name]) for name in ("ok", "refused", "failed", "cut"))
-    devices = ", ".join(f"{name}: {count:.0f}" for name, count in row["requests_by_device"].items())
-    cells = [row["model"], load, f"{row['tokens_per_s']:,.0f}", _times(row["first_token"], "p50", "p99", "max"),
-             _times(row["inter_token"], "p50", "p99"), _times(row["request_time"], "p50", "max"), requests,
-             f"{row['rows_per_step']:.1f}", full, buckets, devices]  # fmt: skip
+    cells = [row["model"], _load_of(row), f"{row['tokens_per_s']:,.0f}", _times(row["first_token"], "p50", "p99", "max"),
+             _times(row["inter_token"], "p50", "p99"), _times(row["request_time"], "p50", "max"), requests]  # fmt: skip
+    if "beside" not in row:
+        full = "-" if row["full"] is None else f"{row['full']:.1%}"
+        buckets = ", ".join(f"<={bound}: {count:.0f}" for bound, count in row["steps_by_rows"].items())
+        devices = ", ".join(f"{name}: {count:.0f}" for name, count in row["requests_by_device"].items())
+        cells += [f"{row['rows_per_step']:.1f}", full, buckets, devices]
     return "| " + " | ".join(cells) + " |"
 
 
@@ -201,11 +243,11 @@ def main():
         loads = [("streams", n) for n in options.streams] + [("arrivals", rate) for rate in options.arrivals]
         with running_server(f"{options.bin}/strided", repository, options.server_flags) as (address, metrics):
             for load in loads:
-                row = measure(options, address, metrics, load)
-                print(table_line(row), flush=True)
-                if options.json:
-                    with open(options.json, "a", encoding="utf-8") as file:
-                        file.write(json.dumps(row) + "\n")
+                for row in measure(options, address, metrics, load):
+                    print(table_line(row), flush=True)
+                    if options.json:
+                        with open(options.json, "a", encoding="utf-8") as file:
+                            file.write(json.dumps(row) + "\n")
 
 
 if __name__ == "__main__":

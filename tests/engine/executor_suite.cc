@@ -17,6 +17,8 @@ std::unique_ptr<Executor> ExecutorSuite::Start(const ModelConfig& config, const 
   return *std::move(executor);
 }
 
+RandomModel SequenceSuite::Model() { return SmallModel(GetParam().small_model); }
+
 RandomModel SmallModel(absl::string_view overrides) {
   return MakeRandomModel(SmallConfig(overrides), /*seed=*/3);
 }

@@ -41,6 +41,7 @@ struct ExecutorUnderTest {
                                                           const SuiteOptions&)>
       create;
   std::string absent;  // why there is no such device here: the tests are skipped; empty: there is
+  std::string small_model = "{}";  // overrides of SmallModel, for caches that want other widths
 };
 
 class ExecutorSuite : public testing::TestWithParam<ExecutorUnderTest> {
@@ -54,6 +55,12 @@ class ExecutorSuite : public testing::TestWithParam<ExecutorUnderTest> {
                                   const SuiteOptions& options = {}) const {
     return Start(model.config, model.weights, options);
   }
+};
+
+// What holds whatever the caches' format: forks, replays, longer limits.
+class SequenceSuite : public ExecutorSuite {
+ protected:
+  static RandomModel Model();
 };
 
 inline void PrintTo(const ExecutorUnderTest&, std::ostream*) {}  // its bytes would mean nothing

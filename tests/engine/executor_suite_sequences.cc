@@ -1,5 +1,7 @@
 // How an executor's sequences go on: forks, replays, longer limits.
 
+#include <algorithm>
+
 #include "tests/engine/executor_suite.h"
 #include "tests/testing/status_matchers.h"
 
@@ -8,8 +10,8 @@ namespace {
 
 using testing::HasSubstr;
 
-TEST_P(ExecutorSuite, AForkContinuesAsItsParentWouldWithItsSeed) {
-  const RandomModel model = SmallModel();
+TEST_P(SequenceSuite, AForkContinuesAsItsParentWouldWithItsSeed) {
+  const RandomModel model = Model();
   const auto executor = Start(model);
   SequenceSpec spec = SpecOf(24, 6);
   spec.sampling.repetition_penalty = 1.5;
@@ -26,8 +28,8 @@ TEST_P(ExecutorSuite, AForkContinuesAsItsParentWouldWithItsSeed) {
 }
 
 // What a sequence has seen is kept although it penalises nothing itself.
-TEST_P(ExecutorSuite, AForkMayPenaliseWhatItsParentDoesNot) {
-  const RandomModel model = SmallModel();
+TEST_P(SequenceSuite, AForkMayPenaliseWhatItsParentDoesNot) {
+  const RandomModel model = Model();
   const auto executor = Start(model);
   SequenceSpec penalising = SpecOf(24, 6);
   penalising.sampling.repetition_penalty = 8;
@@ -42,8 +44,8 @@ TEST_P(ExecutorSuite, AForkMayPenaliseWhatItsParentDoesNot) {
   EXPECT_NE(of_fork, Sample(*executor, parent, 6, 6, 18));
 }
 
-TEST_P(ExecutorSuite, AForkOutlivesItsParent) {
-  const RandomModel model = SmallModel();
+TEST_P(SequenceSuite, AForkOutlivesItsParent) {
+  const RandomModel model = Model();
   const auto executor = Start(model);
   const SequenceSpec spec = SpecOf(24, 6);
   const Slot alone = Prefilled(*executor, spec);
@@ -57,8 +59,8 @@ TEST_P(ExecutorSuite, AForkOutlivesItsParent) {
   EXPECT_EQ(Sample(*executor, *fork, 6, 6, 18), Sample(*executor, alone, 6, 6, 18));
 }
 
-TEST_P(ExecutorSuite, AForkNeedsItsParentsShape) {
-  const RandomModel model = SmallModel();
+TEST_P(SequenceSuite, AForkNeedsItsParentsShape) {
+  const RandomModel model = Model();
   const auto executor = Start(model);
   ASSERT_OK_AND_ASSIGN(const Slot parent, executor->StartSequence(SpecOf(8)));
   EXPECT_THAT(executor->ForkSequence(parent, SpecOf(9)),
@@ -66,8 +68,8 @@ TEST_P(ExecutorSuite, AForkNeedsItsParentsShape) {
 }
 
 // A sequence that was preempted: its tokens are run again as rows whose inputs are known.
-TEST_P(ExecutorSuite, AReplayAfterThePromptGivesTheBitsOfTheDraws) {
-  const RandomModel model = SmallModel();
+TEST_P(SequenceSuite, AReplayAfterThePromptGivesTheBitsOfTheDraws) {
+  const RandomModel model = Model();
   for (const WeightFormat format : GetParam().formats) {
     const auto executor = Start(model, {.weight_format = format});
     SequenceSpec spec = SpecOf(24, 6);
@@ -87,8 +89,38 @@ TEST_P(ExecutorSuite, AReplayAfterThePromptGivesTheBitsOfTheDraws) {
   }
 }
 
-TEST_P(ExecutorSuite, APieceThatSamplesAtEveryRowDrawsAsSingleStepsDo) {
-  const RandomModel model = SmallModel();
+// As the scheduler preempts: the slot goes to another, and all that had run is run again, in pieces
+// of other sizes that end within the prompt and behind it.
+TEST_P(SequenceSuite, APreemptedSequenceGoesOnAsItWouldHave) {
+  const RandomModel model = Model();
+  const auto executor = Start(model);
+  SequenceSpec spec = SpecOf(24, 6);
+  spec.sampling.repetition_penalty = 1.5;
+  const Slot undisturbed = Prefilled(*executor, spec);
+  const std::vector<Draw> draws = Sample(*executor, undisturbed, 6, 6, 18, 5);
+  {
+    const Slot preempted = Prefilled(*executor, spec);
+    EXPECT_EQ(Sample(*executor, preempted, 6, 6, 7),
+              std::vector<Draw>(draws.begin(), draws.begin() + 7));
+  }
+  const Slot other = Prefilled(*executor, SpecOf(24, 11));  // where it was
+  ASSERT_OK_AND_ASSIGN(const Slot again, executor->StartSequence(spec));
+  for (int first = 0; first < 13;) {
+    StepPlan plan;
+    for (const int end = std::min(first + 5, 13); first < end; ++first) {
+      const int32_t input = first == 0   ? kStartInput
+                            : first <= 6 ? first
+                                         : draws[static_cast<size_t>(first - 7)].first;
+      plan.rows.push_back(Row(again, first, input));
+    }
+    ASSERT_OK(executor->Run(plan));
+  }
+  EXPECT_EQ(Sample(*executor, again, 13, draws[6].first, 11, 4),
+            std::vector<Draw>(draws.begin() + 7, draws.end()));
+}
+
+TEST_P(SequenceSuite, APieceThatSamplesAtEveryRowDrawsAsSingleStepsDo) {
+  const RandomModel model = Model();
   const auto executor = Start(model);
   SequenceSpec spec = SpecOf(24);
   spec.sampling.frequency_penalty = 2;
@@ -104,8 +136,8 @@ TEST_P(ExecutorSuite, APieceThatSamplesAtEveryRowDrawsAsSingleStepsDo) {
   for (size_t t = 0; t < draws.size(); ++t) EXPECT_EQ(DrawOf(results[t]), draws[t]) << t;
 }
 
-TEST_P(ExecutorSuite, ALongerLimitDoesNotChangeTheBits) {
-  const RandomModel model = SmallModel();
+TEST_P(SequenceSuite, ALongerLimitDoesNotChangeTheBits) {
+  const RandomModel model = Model();
   const auto executor = Start(model);
   for (const int prompt_length : {1, 5}) {
     const Slot shorter = Prefilled(*executor, SpecOf(13, prompt_length));

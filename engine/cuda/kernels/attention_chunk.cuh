@@ -10,6 +10,7 @@
 #include "engine/cuda/kernels/decode_attention.h"
 #include "engine/cuda/kernels/exponential.cuh"
 #include "engine/cuda/kernels/fragments.cuh"
+#include "engine/cuda/kernels/row_norm.cuh"
 #include "engine/cuda/kernels/warp_math.cuh"
 
 namespace strided::cuda::attention {
@@ -109,13 +110,59 @@ __device__ __forceinline__ auto* OutputOf(const DecodeAttention& a, const Query&
   return reinterpret_cast<Type*>(a.out) + query.IndexIn(a) * a.d_value;
 }
 
-// The query's output from its chunks' shares, in their order; `read(i)` is their i-th float. By the
-// whole block.
-template <Operand kOperand, typename Read>
-__device__ __forceinline__ void Combine(const DecodeAttention& a, const Query& query, Read&& read) {
+// Chunks whose shares are combined by one warp, where a query has more: a stretch. What a block can
+// do at once is then bound by reading them, not by one thread's way through all of them.
+inline constexpr int kStretch = 32;
+
+// Combines the shares of each stretch, in their order, and puts the stretch's own share in the
+// place of its first chunk's. A warp takes every blockDim.x / 32-th stretch. By the whole block.
+template <typename Read>
+__device__ __forceinline__ void CombineStretches(const DecodeAttention& a, const Query& query,
+                                                 float* shares, Read&& read) {
   const int stride = ShareStride(a);
+  const int lane = threadIdx.x % 32;
+#pragma unroll 1
+  for (int first = threadIdx.x / 32 * kStretch; first < query.chunks;
+       first += static_cast<int>(blockDim.x)) {
+    const int chunk = first + lane;  // whose weight the lane knows
+    const bool used = chunk < query.chunks;
+    const float of_chunk = used ? read(chunk * stride + a.d_value) : -INFINITY;
+    const float largest = WarpMax(of_chunk);
+    const float weight = used ? Exp2(of_chunk - largest) : 0;
+    const float sum = WarpSum(used ? weight * read(chunk * stride + a.d_value + 1) : 0);
+#pragma unroll 1
+    for (int i = lane; i - lane < a.d_value; i += 32) {
+      float value = 0;
+#pragma unroll 16
+      for (int c = 0; c < kStretch; ++c) {
+        const bool reads = first + c < query.chunks && i < a.d_value;
+        const float share = reads ? read((first + c) * stride + i) : 0;
+        value = fmaf(__shfl_sync(0xFFFFFFFFu, weight, c), share, value);
+      }
+      if (i < a.d_value) shares[first * stride + i] = value;
+    }
+    if (lane == 0) {
+      shares[first * stride + a.d_value] = largest;
+      shares[first * stride + a.d_value + 1] = sum;
+    }
+  }
+}
+
+// The query's output from its chunks' shares, in their order, or from those of its stretches where
+// it has several; `read(i)` is the i-th float of `shares`. By the whole block.
+template <Operand kOperand, typename Read>
+__device__ __forceinline__ void Combine(const DecodeAttention& a, const Query& query, float* shares,
+                                        Read&& read) {
+  int parts = query.chunks;
+  int stride = ShareStride(a);
+  if (parts > kStretch) {
+    CombineStretches(a, query, shares, read);
+    __syncthreads();
+    parts = (parts + kStretch - 1) / kStretch;
+    stride *= kStretch;
+  }
   float largest = -INFINITY;
-  for (int c = 0; c < query.chunks; ++c) {
+  for (int c = 0; c < parts; ++c) {
     largest = fmaxf(largest, read(c * stride + a.d_value));
   }
 #pragma unroll 1
@@ -123,7 +170,7 @@ __device__ __forceinline__ void Combine(const DecodeAttention& a, const Query& q
     float sum = 0;
     float value = 0;
 #pragma unroll 4
-    for (int c = 0; c < query.chunks; ++c) {
+    for (int c = 0; c < parts; ++c) {
       const float weight = Exp2(read(c * stride + a.d_value) - largest);
       sum = fmaf(weight, read(c * stride + a.d_value + 1), sum);
       value = fmaf(weight, read(c * stride + i), value);
@@ -152,8 +199,8 @@ __device__ __forceinline__ void Arrive(const DecodeAttention& a, const Query& qu
   __syncthreads();
   if (!last) return;
   __threadfence();
-  const float* const shares = SharesOf(a, query);
-  Combine<kOperand>(a, query, [&](int i) { return __ldcg(shares + i); });
+  float* const shares = SharesOf(a, query);
+  Combine<kOperand>(a, query, shares, [&](int i) { return __ldcg(shares + i); });
 }
 
 // Writes one chunk's share: to `out` where the query has no other, else to `shares`. `sum` is of

@@ -116,7 +116,7 @@ class AttentionStream {
     if (query_.chunks <= 1) return;
     if (blocks_ > 1) return Arrive<kOperand>(a_, query_, blocks_);
     __syncthreads();
-    Combine<kOperand>(a_, query_, [&](int i) { return kept_[i]; });
+    Combine<kOperand>(a_, query_, kept_, [&](int i) { return kept_[i]; });
   }
 
  private:

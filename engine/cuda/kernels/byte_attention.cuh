@@ -166,7 +166,7 @@ class ByteAttention {
     if (query_.chunks <= 1) return;
     if (blocks_ > 1) return Arrive<kOperandOf>(a_, query_, blocks_);
     __syncthreads();
-    Combine<kOperandOf>(a_, query_, [&](int i) { return kept_[i]; });
+    Combine<kOperandOf>(a_, query_, kept_, [&](int i) { return kept_[i]; });
   }
 
  private:

@@ -8,9 +8,10 @@
 //
 // The keys of a query, in the layout's order, are cut into chunks of kAttentionChunk. Each gives
 // its share: the largest score, the sums of exp(score - largest) and of the values weighted by it.
-// A query's shares are combined in their order. Its chunks may be divided among several blocks, of
-// which the last to end combines. Every order of summation follows from the query alone, so
-// results do not depend on the batch, on N, on the number of blocks or on who ends last.
+// A query's shares are combined in their order, those of more than 32 chunks first within each 32.
+// Its chunks may be divided among several blocks, of which the last to end combines. Every order of
+// summation follows from the query alone, so results do not depend on the batch, on N, on the
+// number of blocks or on who ends last.
 //
 // Bound by reading keys and values once: rows * heads * keys * (d_key + d_value) elements. What
 // earlier steps have written is read before the wait for the grid before this one.

@@ -14,20 +14,24 @@ namespace {
 
 using testing::HasSubstr;
 
-INSTANTIATE_TEST_SUITE_P(
-    Cpu, ExecutorSuite,
-    testing::Values(ExecutorUnderTest{
-        .formats = {WeightFormat::kFloat32, WeightFormat::kBfloat16, WeightFormat::kInt8},
-        .create =
-            [](const ModelConfig& config, const Weights& weights, const SuiteOptions& from) {
-              CpuOptions options;
-              options.weight_format = from.weight_format;
-              options.max_rows = from.max_rows;
-              options.max_slots = from.max_slots;
-              options.cache_capacity_bytes = from.cache_capacity_bytes;
-              return CreateCpuExecutor(config, weights, options);
-            },
-        .absent = ""}));
+const ExecutorUnderTest& Cpu() {
+  static const ExecutorUnderTest cpu{
+      .formats = {WeightFormat::kFloat32, WeightFormat::kBfloat16, WeightFormat::kInt8},
+      .create =
+          [](const ModelConfig& config, const Weights& weights, const SuiteOptions& from) {
+            CpuOptions options;
+            options.weight_format = from.weight_format;
+            options.max_rows = from.max_rows;
+            options.max_slots = from.max_slots;
+            options.cache_capacity_bytes = from.cache_capacity_bytes;
+            return CreateCpuExecutor(config, weights, options);
+          },
+      .absent = ""};
+  return cpu;
+}
+
+INSTANTIATE_TEST_SUITE_P(Cpu, ExecutorSuite, testing::Values(Cpu()));
+INSTANTIATE_TEST_SUITE_P(Cpu, SequenceSuite, testing::Values(Cpu()));
 
 TEST(CpuExecutorTest, SaysWhatItsBitsDependOn) {
   const RandomModel model = SmallModel();

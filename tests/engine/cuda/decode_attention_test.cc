@@ -135,6 +135,15 @@ void ExpectAsInDouble(const AttentionShape& shape, const std::vector<int>& posit
   ExpectNear(Attend(one, positions), expected, LimitOf(shape.operand));
 }
 
+// What `blocks` that share a query give, against a block for each chunk.
+void ExpectSameBits(const std::vector<float>& shared, const std::vector<float>& apart, int blocks) {
+  ASSERT_EQ(shared.size(), apart.size());
+  for (size_t i = 0; i < apart.size(); ++i) {
+    if (std::isnan(apart[i]) && std::isnan(shared[i])) continue;  // idle
+    ASSERT_EQ(shared[i], apart[i]) << blocks << " blocks, element " << i;
+  }
+}
+
 std::string Describe(const Kind& kind) {
   return absl::StrCat("operand ", static_cast<int>(kind.operand), kind.int8_caches ? ", int8" : "");
 }
@@ -195,6 +204,23 @@ TEST_F(DecodeAttentionTest, AQueryOfManyChunksCombinesThemAll) {
   }
 }
 
+// 32 chunks, the most whose shares are combined one after the other, and more.
+TEST_F(DecodeAttentionTest, AQueryOfSeveralStretchesOfChunksCombinesThemAllInOneOrder) {
+  const std::vector<AttentionPattern> heads = {PatternOf({.kind = PatternKind::kDense})};
+  const std::vector<int> positions = {0, 4095, 4096, kIdle, 4480};
+  constexpr int kChunks = 36;
+  for (const Kind& kind : kKinds) {
+    SCOPED_TRACE(Describe(kind));
+    const AttentionShape shape{heads, 16, 40, 4481, 4481, kind.operand, kind.int8_caches};
+    ExpectAsInDouble(shape, {4095, 4096, 4480});
+    const AttentionCase one(shape, 1);
+    const std::vector<float> apart = Attend(one, positions, kChunks, kChunks);
+    for (const int blocks : {1, 2, 7}) {
+      ExpectSameBits(Attend(one, positions, kChunks, blocks), apart, blocks);
+    }
+  }
+}
+
 TEST_F(DecodeAttentionTest, BitsDoNotDependOnHowManyBlocksShareAQuery) {
   struct Widths {
     int d_key;
@@ -213,11 +239,7 @@ TEST_F(DecodeAttentionTest, BitsDoNotDependOnHowManyBlocksShareAQuery) {
         constexpr int kChunks = 6;
         const std::vector<float> apart = Attend(one, positions, kChunks, kChunks);
         for (const int blocks : {1, 2, 3, 5}) {
-          const std::vector<float> shared = Attend(one, positions, kChunks, blocks);
-          for (size_t i = 0; i < apart.size(); ++i) {
-            if (std::isnan(apart[i]) && std::isnan(shared[i])) continue;  // idle
-            ASSERT_EQ(shared[i], apart[i]) << blocks << " blocks, element " << i;
-          }
+          ExpectSameBits(Attend(one, positions, kChunks, blocks), apart, blocks);
         }
       }
     }

@@ -17,21 +17,36 @@
 
 namespace strided {
 
-INSTANTIATE_TEST_SUITE_P(
-    Cuda, ExecutorSuite,
-    testing::Values(ExecutorUnderTest{
-        .formats = {WeightFormat::kFloat32, WeightFormat::kFloat16, WeightFormat::kBfloat16,
-                    WeightFormat::kInt8, WeightFormat::kFloat8},
-        .create = [](const ModelConfig& config, const Weights& weights,
-                     const SuiteOptions& from) -> absl::StatusOr<std::unique_ptr<Executor>> {
-          CudaOptions options;
-          options.weight_format = from.weight_format;
-          options.max_rows = from.max_rows;
-          options.max_slots = from.max_slots;
-          options.cache_capacity_bytes = from.cache_capacity_bytes;
-          return CreateCudaExecutor(config, weights, options);
-        },
-        .absent = cuda::HasCudaDevice() ? "" : "no CUDA device"}));
+namespace {
+
+ExecutorUnderTest Cuda(CacheFormat caches) {
+  ExecutorUnderTest cuda{
+      .formats = {WeightFormat::kFloat16, WeightFormat::kBfloat16, WeightFormat::kInt8,
+                  WeightFormat::kFloat8},
+      .create = [caches](const ModelConfig& config, const Weights& weights,
+                         const SuiteOptions& from) -> absl::StatusOr<std::unique_ptr<Executor>> {
+        CudaOptions options;
+        options.weight_format = from.weight_format;
+        options.cache_format = caches;
+        options.max_rows = from.max_rows;
+        options.max_slots = from.max_slots;
+        options.cache_capacity_bytes = from.cache_capacity_bytes;
+        return CreateCudaExecutor(config, weights, options);
+      },
+      .absent = cuda::HasCudaDevice() ? "" : "no CUDA device"};
+  if (caches == CacheFormat::kInt8) {
+    cuda.small_model = R"({"d_key": 8, "d_value": 16})";
+  } else {
+    cuda.formats.push_back(WeightFormat::kFloat32);
+  }
+  return cuda;
+}
+
+INSTANTIATE_TEST_SUITE_P(Cuda, ExecutorSuite, testing::Values(Cuda(CacheFormat::kAuto)));
+INSTANTIATE_TEST_SUITE_P(Cuda, SequenceSuite, testing::Values(Cuda(CacheFormat::kAuto)));
+INSTANTIATE_TEST_SUITE_P(CudaInt8Caches, SequenceSuite, testing::Values(Cuda(CacheFormat::kInt8)));
+
+}  // namespace
 
 namespace cuda {
 namespace {

@@ -1,5 +1,6 @@
 #include "tests/server/scheduling/fake_executor.h"
 
+#include <algorithm>
 #include <set>
 #include <utility>
 
@@ -35,6 +36,7 @@ FakeExecutor::FakeExecutor(const Options& options) : options_(options) {
   info_.numerics = options.numerics;
   info_.max_rows = options.max_rows;
   info_.max_steps = options.max_steps;
+  info_.prompts_beside_steps = options.prompts_beside_steps;
   absl::MutexLock lock(&mu_);
   usage_.capacity_bytes = options.cache_capacity_bytes;
 }
@@ -100,6 +102,7 @@ absl::StatusOr<StepResult> FakeExecutor::Run(const StepPlan& plan) {
   if (plan.rows.empty() || plan.rows.size() > static_cast<size_t>(options_.max_rows)) {
     return absl::InvalidArgumentError(absl::StrCat("a plan of ", plan.rows.size(), " rows"));
   }
+  side_times_ = TimesOf(plan);
   results_.clear();
   const size_t most_results = plan.rows.size() * static_cast<size_t>(options_.max_steps);
   top_ids_.assign(most_results * kMaxTop, 0);
@@ -112,6 +115,20 @@ absl::StatusOr<StepResult> FakeExecutor::Run(const StepPlan& plan) {
     RETURN_IF_ERROR(RunRow(row));
   }
   return StepResult(results_);
+}
+
+std::optional<SideTimes> FakeExecutor::TimesOf(const StepPlan& plan) const {
+  bool prompts = false;
+  int steps = 0;
+  for (const StepRow& row : plan.rows) {
+    const auto found = sequences_.find(row.slot);
+    if (found == sequences_.end()) continue;
+    const bool in_prompt = row.position < found->second.spec.prompt_length;
+    prompts |= in_prompt;
+    if (!in_prompt) steps = std::max(steps, row.steps);
+  }
+  if (!info_.prompts_beside_steps || !prompts || steps == 0) return std::nullopt;
+  return SideTimes{.prompts = times_of_both.prompts, .steps = times_of_both.steps * steps};
 }
 
 absl::Status FakeExecutor::RunRow(const StepRow& row) {

@@ -24,6 +24,7 @@ class FakeExecutor final : public Executor {
   struct Options {
     int max_rows = 16;
     int max_steps = 1;
+    bool prompts_beside_steps = false;
     int max_slots = 1000;
     int64_t cache_capacity_bytes = 1'000'000;
     std::string numerics = "fake";
@@ -46,6 +47,9 @@ class FakeExecutor final : public Executor {
   std::optional<absl::Status> next_run_fails;
   std::optional<absl::Status> next_start_fails;
   std::optional<int> non_finite_position;
+  // What it says of a plan with prompts and steps, if it runs them side by side: of all prompt
+  // rows, and of one step.
+  SideTimes times_of_both;
   // Called in every start and fork, on the thread that runs it.
   std::function<void()> while_placing = [] {};
 
@@ -63,6 +67,7 @@ class FakeExecutor final : public Executor {
   absl::StatusOr<Slot> StartSequence(const SequenceSpec& spec) override;
   absl::StatusOr<Slot> ForkSequence(const Slot& parent, const SequenceSpec& spec) override;
   absl::StatusOr<StepResult> Run(const StepPlan& plan) override;
+  std::optional<SideTimes> side_times() const override { return side_times_; }
   void ReleaseSlot(int index) override;
 
  private:
@@ -73,6 +78,7 @@ class FakeExecutor final : public Executor {
   };
 
   absl::StatusOr<Slot> Place(Sequence sequence);
+  std::optional<SideTimes> TimesOf(const StepPlan& plan) const;
   absl::Status RunRow(const StepRow& row);
   // One step of a row that has been checked; gives the token that it drew.
   int32_t RunStep(Sequence& sequence, const StepRow& row);
@@ -81,6 +87,7 @@ class FakeExecutor final : public Executor {
   ModelConfig config_;
   ExecutorInfo info_;
   std::map<int, Sequence> sequences_;  // by slot
+  std::optional<SideTimes> side_times_;
   std::vector<TokenResult> results_;
   std::vector<int32_t> top_ids_;
   std::vector<float> top_values_;

@@ -103,6 +103,25 @@ TEST(SeveralStepsTest, AJobThatComesDuringACallIsInTheNext) {
   EXPECT_THAT(second.tokens(), SizeIs(1));
 }
 
+TEST(SeveralStepsTest, WherePromptsRunBesideStepsAStreamGoesOnAsLongAsAPromptTakes) {
+  SchedulerBench bench({.max_rows = 8, .max_steps = 8, .prompts_beside_steps = true},
+                       {.prefill_rows_per_step = 4});
+  bench.executor.times_of_both = {.prompts = absl::Milliseconds(3), .steps = kMillisecond};
+  RecordingSink& stream = bench.NewSink();
+  RecordingSink& prompted = bench.NewSink();
+  bench.Submit(GenerateJob(0, 60), stream);
+  bench.Run(2);
+  bench.Submit(GenerateJob(11, 2), prompted);
+  bench.Run(3);
+  EXPECT_THAT(StepsOfCalls(bench),
+              ElementsAre(ElementsAre(1), ElementsAre(8), ElementsAre(1, 1, 1, 1, 1),
+                          ElementsAre(3, 1, 1, 1, 1), ElementsAre(3, 1, 1, 1, 1)));
+  EXPECT_EQ(prompted.tokens().size(), 1u) << "with the last of the prompt";
+  bench.Run();
+  EXPECT_EQ(stream.tokens(), ExpectedTokens(GenerateJob(0, 60)));
+  EXPECT_EQ(prompted.tokens(), ExpectedTokens(GenerateJob(11, 2)));
+}
+
 TEST(SeveralStepsTest, AStreamWithoutAPromptHasItsFirstTokenAfterOneStep) {
   SchedulerBench bench({.max_steps = 8});
   RecordingSink& first = bench.NewSink();
@@ -208,8 +227,12 @@ class MixedJobs {
 
 struct MixedRun {
   explicit MixedRun(int max_steps)
-      : bench({.max_rows = 12, .max_steps = max_steps, .max_slots = 5},
+      : bench({.max_rows = 12,
+               .max_steps = max_steps,
+               .prompts_beside_steps = max_steps > 1,
+               .max_slots = 5},
               {.prefill_rows_per_step = 4}) {
+    bench.executor.times_of_both = {.prompts = absl::Milliseconds(4), .steps = kMillisecond};
     bench.executor.draw = [](const SequenceSpec& spec, std::span<const int32_t> history) {
       return FakeExecutor::HashedDraw(spec, history) % 4;
     };

@@ -8,6 +8,7 @@
 #include <random>
 #include <vector>
 
+#include "server/scheduling/prompt_time_estimate.h"
 #include "server/scheduling/step_time_estimate.h"
 
 namespace strided {
@@ -64,9 +65,11 @@ RowDemand Stream(int drawable) {
 }
 
 std::vector<int> Steps(std::vector<RowDemand> demands, StepLimits limits,
-                       std::optional<absl::Duration> step_time) {
+                       std::optional<absl::Duration> step_time,
+                       std::optional<absl::Duration> prompt_time = std::nullopt) {
   std::vector<int> steps;
-  for (const RowDemand& demand : GrantSteps(std::move(demands), limits, step_time)) {
+  const ExpectedTimes times{.step = step_time, .prompts = prompt_time};
+  for (const RowDemand& demand : GrantSteps(std::move(demands), limits, times)) {
     steps.push_back(demand.steps);
   }
   return steps;
@@ -98,11 +101,42 @@ TEST(GrantStepsTest, WhileNoStepHasBeenMeasuredACallIsOneStep) {
   EXPECT_THAT(Steps({Stream(9), Stream(9)}, kEightSteps, std::nullopt), ElementsAre(1, 1));
 }
 
-TEST(GrantStepsTest, BesideAPromptOrASequenceThatGotNoRowACallIsOneStep) {
-  RowDemand prompt = Prompt(7, 2);
-  prompt.granted = 7;
-  EXPECT_THAT(Steps({Stream(9), prompt}, kEightSteps, absl::Milliseconds(1)), ElementsAre(1, 1));
+RowDemand RunningPrompt(int granted) { return {.ready = 1000, .drawable = 9, .granted = granted}; }
+
+TEST(GrantStepsTest, WherePromptsAndStepsTakeTurnsACallWithBothIsOneStep) {
+  EXPECT_THAT(Steps({Stream(9), RunningPrompt(7)}, kEightSteps, absl::Milliseconds(1),
+                    absl::Milliseconds(4)),
+              ElementsAre(1, 1));
+}
+
+TEST(GrantStepsTest, WhereAStreamGotNoRowACallIsOneStep) {
   EXPECT_THAT(Steps({Stream(9), Decode(2)}, kEightSteps, absl::Milliseconds(1)), ElementsAre(1, 1));
+}
+
+constexpr StepLimits kBeside = {
+    .max_steps = 8, .beside_prompts = true, .launch_limit = absl::Milliseconds(10)};
+
+TEST(GrantStepsTest, BesidePromptsACallHasTheStepsThatLastAsLong) {
+  const auto steps = [](absl::Duration prompts) {
+    return Steps({Stream(3), RunningPrompt(7), Stream(9)}, kBeside, absl::Milliseconds(1), prompts);
+  };
+  EXPECT_THAT(steps(absl::Milliseconds(4)), ElementsAre(3, 1, 4));
+  EXPECT_THAT(steps(absl::Microseconds(1100)), ElementsAre(2, 1, 2));
+  EXPECT_THAT(steps(absl::ZeroDuration()), ElementsAre(1, 1, 1));
+  EXPECT_THAT(steps(absl::Milliseconds(7)), ElementsAre(3, 1, 5)) << "half of the launch's limit";
+}
+
+TEST(GrantStepsTest, WhileItIsNotKnownHowLongPromptsTakeACallBesideThemIsOneStep) {
+  EXPECT_THAT(Steps({Stream(9), RunningPrompt(7)}, kBeside, absl::Milliseconds(1)),
+              ElementsAre(1, 1));
+  EXPECT_THAT(Steps({Stream(9), RunningPrompt(7)}, kBeside, std::nullopt, absl::Milliseconds(4)),
+              ElementsAre(1, 1));
+}
+
+TEST(GrantStepsTest, APromptThatWaitsForAnotherHoldsNoStepsBack) {
+  EXPECT_THAT(Steps({Stream(9), RunningPrompt(7), RunningPrompt(0)}, kBeside, absl::Milliseconds(1),
+                    absl::Milliseconds(4)),
+              ElementsAre(4, 1, 1));
 }
 
 TEST(GrantStepsTest, ACallThatBringsAFirstTokenIsOneStep) {
@@ -127,6 +161,19 @@ TEST(StepTimeEstimateTest, MoreRowsCountInProportionAndFewerAsTheLast) {
   estimate.Add(absl::Milliseconds(2), 4);
   EXPECT_EQ(estimate.Of(8), absl::Milliseconds(4));
   EXPECT_EQ(estimate.Of(1), absl::Milliseconds(2));
+}
+
+TEST(PromptTimeEstimateTest, TheLastOfASizeTells) {
+  PromptTimeEstimate estimate;
+  EXPECT_EQ(estimate.Of(1), std::nullopt);
+  estimate.Add(absl::Milliseconds(3), 1500);
+  estimate.Add(absl::Milliseconds(1), 64);
+  EXPECT_EQ(estimate.Of(2047), absl::Milliseconds(3));
+  EXPECT_EQ(estimate.Of(127), absl::Milliseconds(1));
+  EXPECT_EQ(estimate.Of(2048), std::nullopt);
+  EXPECT_EQ(estimate.Of(63), std::nullopt);
+  estimate.Add(absl::Milliseconds(2), 1024);
+  EXPECT_EQ(estimate.Of(1500), absl::Milliseconds(2));
 }
 
 TEST(StepPolicyTest, NoStepIsOverfullAndNothingStarvesWhateverTheDemands) {
