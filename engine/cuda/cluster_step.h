@@ -53,7 +53,7 @@ class ClusterStep final : public DecodePath {
   absl::Status ReserveTop(int top_logprobs) override;
   absl::Status Run(std::span<const DecodeRow> rows) override;
   const Outputs& outputs() const override { return *outputs_; }
-  int64_t workspace_bytes() const override { return outputs_->bytes() + error_.bytes(); }
+  int64_t workspace_bytes() const override { return outputs_->bytes() + exchange_.bytes() + error_.bytes(); }
   int64_t weight_bytes() const { return weights_.bytes(); }
 
  private:
@@ -69,7 +69,8 @@ class ClusterStep final : public DecodePath {
   cluster::StepArguments network_;  // what does not change from launch to launch
   std::unique_ptr<Outputs> outputs_;
   DeviceBuffer<std::byte> weights_;
-  DeviceBuffer<int32_t> error_;  // one word
+  DeviceBuffer<std::byte> exchange_;  // [cluster][group]
+  DeviceBuffer<int32_t> error_;       // one word
   PinnedBuffer<int32_t> error_host_;
 };
 

@@ -17,6 +17,7 @@
 #include "engine/cuda/cluster/key_tile.cuh"
 #include "engine/cuda/cluster/planned_pair.cuh"
 #include "engine/cuda/cluster/soft_maximum.cuh"
+#include "engine/cuda/cluster/to_all_blocks.cuh"
 
 namespace strided::cuda::cluster {
 
@@ -36,12 +37,8 @@ class AttentionWarp {
         warp_(thread / 32),
         lane_(thread % 32),
         rank_(static_cast<int>(RankInCluster())),
-        wait_(wait) {
-#pragma unroll
-    for (int i = 0; i < kSentBlocks; ++i) {
-      to_[i] = AddressIn(shared, warp_ % kSendingWarps * kSentBlocks + i) - shared;
-    }
-  }
+        wait_(wait),
+        to_all_(shared, warp_ % ToAll::kSendingWarps) {}
 
   __device__ void Run() {
     const uint32_t pairs = FindPairs();
@@ -69,7 +66,11 @@ class AttentionWarp {
         Fetch(pair, tile);
       }
       Sync();
-      Conclude(index, outputs, output, has_keys);
+      if (Sends(unit)) SendOutput(index, outputs, output, has_keys);
+      // Its next query may come.
+      if (warp_ == kKeepingWarp && lane_ == 0) {
+        Expect(BarrierOf(AreaOf(index), index % S::kPairs), Memory::kPairBytes);
+      }
       if (warp_ == kKeepingWarp && unit % kPlanBatch == 0) {
         PlanPairs<S>(a_, pairs, states_, unit + kPlanBatch, plans_);
       }
@@ -81,8 +82,7 @@ class AttentionWarp {
   }
 
  private:
-  static constexpr int kSendingWarps = 4;
-  static constexpr int kSentBlocks = kBlocks / kSendingWarps;
+  using ToAll = ToAllBlocks<kGroups>;
   static constexpr int kKeepingWarp = kAttentionWarps - 1;  // has the fewest tiles
   static constexpr int kBarrier = 15;                       // of the attention warps
   static_assert(sizeof(PairState) == Block::kPairStateBytes);
@@ -137,14 +137,9 @@ class AttentionWarp {
     return outputs;
   }
 
-  // After a barrier of the warps: sends the pair's output; its next query may come.
-  __device__ __forceinline__ void Conclude(int index, uint32_t outputs, int output,
-                                           bool has_keys) const {
-    const uint32_t area = AreaOf(index);
-    if (warp_ < kSendingWarps) SendOutput(area, outputs, output, has_keys);
-    if (warp_ == kKeepingWarp && lane_ == 0) {
-      Expect(BarrierOf(area, index % S::kPairs), Memory::kPairBytes);
-    }
+  // Whether this warp sends the output of a unit: one that takes turns, where one alone does.
+  __device__ __forceinline__ bool Sends(int unit) const {
+    return ToAll::kMulticast ? unit % kKeepingWarp == warp_ : warp_ < ToAll::kSendingWarps;
   }
 
   // The warp's tiles; the first has been fetched.
@@ -203,11 +198,11 @@ class AttentionWarp {
     __stcg(reinterpret_cast<uint4*>(to), Load16(arrived + Memory::kKeyAt + lane_ * 16));
   }
 
-  // The warps' shares together, four elements a lane, to this warp's blocks. Warps without keys
-  // have left a state that takes their share out of the sums.
-  __device__ __forceinline__ void SendOutput(uint32_t area, uint32_t outputs, int output,
+  // The warps' shares together, four elements a lane, to all blocks. Warps without keys have left a
+  // state that takes their share out of the sums. After a barrier of the warps.
+  __device__ __forceinline__ void SendOutput(int index, uint32_t outputs, int output,
                                              bool has_keys) const {
-    if (lane_ * 4 >= S::kValue) return;
+    const bool has = lane_ * 4 < S::kValue;
     float2 states[kAttentionWarps];
     float4 shares[kAttentionWarps];
     float largest = -INFINITY;
@@ -215,7 +210,7 @@ class AttentionWarp {
     for (int w = 0; w < kAttentionWarps; ++w) {
       const uint2 bits = Load8(States(outputs) + w * 8);
       states[w] = make_float2(__uint_as_float(bits.x), __uint_as_float(bits.y));
-      shares[w] = LoadFloats(outputs + (w * S::kValue + lane_ * 4) * 4);
+      shares[w] = LoadFloats(outputs + (w * S::kValue + lane_ * 4 % S::kValue) * 4);
       largest = fmaxf(largest, states[w].x);
     }
     float total = 0;
@@ -233,13 +228,10 @@ class AttentionWarp {
     uint2 packed = make_uint2(Bfloat16::Pack(sum.x * inverse, sum.y * inverse),
                               Bfloat16::Pack(sum.z * inverse, sum.w * inverse));
     if (!has_keys) packed = make_uint2(0, 0);
-    const int first = lane_ * 4;
-    const uint32_t place =
-        area + Memory::kMixed + output + first / kTile * kOperandBytes + first % kTile * 2;
-    const uint32_t barrier =
-        area + Memory::kBarriers + static_cast<int>(Signal::kMixed) * kBarrierBytes;
-#pragma unroll
-    for (int i = 0; i < kSentBlocks; ++i) Send(place + to_[i], packed, barrier + to_[i]);
+    const uint32_t area = AreaOf(index);
+    to_all_.Send(SliceRoom::Of<S>(a_, area, index / S::kPairs), Memory::kMixed + output,
+                 S::kValue * 2, lane_ * 8, has, packed,
+                 area + Memory::kBarriers + static_cast<int>(Signal::kMixed) * kBarrierBytes);
   }
 
   const StepArguments& a_;
@@ -250,7 +242,7 @@ class AttentionWarp {
   const int lane_;
   const int rank_;
   BoundedWait wait_;
-  uint32_t to_[kSentBlocks];  // from an address of this block to those that the warp sends to
+  const ToAll to_all_;
   uint32_t parities_ = 0;     // of the pairs' barriers, each of which ends one phase a layer
   int turn_ = 0;              // which of the outputs' two places
 };

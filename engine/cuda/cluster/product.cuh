@@ -2,7 +2,7 @@
 // the group's sequences.
 //
 //   weights  A operand: this block's tiles, from the ring
-//   operand  B operand: [step][column][16] bfloat16, the pass's inputs, in shared memory
+//   operand  B operand: the pass's inputs, in shared memory
 //   sums     [warp][column][pitch] float32: each warp's share of every output
 //
 // Of the 16 steps of a chunk, warp w takes steps 4 w to 4 w + 3; a sum is the sum over the warps,
@@ -101,6 +101,22 @@ struct Normaliser {
   }
 };
 
+// Inputs of a product, bfloat16 in shared memory: [step][column][16], or with other strides.
+struct OperandPlace {
+  uint32_t first = 0;  // address
+  int step_bytes = kOperandBytes;
+  int column_bytes = kColumnBytes;
+
+  // The same from step `step` on.
+  __device__ __forceinline__ OperandPlace From(int step) const {
+    return {first + step * step_bytes, step_bytes, column_bytes};
+  }
+  // The lane's four elements of a step.
+  __device__ __forceinline__ uint2 Read(int step, const LaneOf& at) const {
+    return Load8(first + step * step_bytes + at.column * column_bytes + at.quad * 8);
+  }
+};
+
 // What is added to a tile's outputs, four of a lane.
 struct TileConstants {
   float4 row_sums;
@@ -160,8 +176,8 @@ class Product {
   // Writes the warp's share of every output, and where `with_moments` of the operand's
   // moments. Requires that kNormed is.
   template <typename Ring>
-  __device__ __forceinline__ void Multiply(const Ring& ring, const LaneOf& at, uint32_t operand,
-                                           uint32_t sums, int pitch, uint32_t moments,
+  __device__ __forceinline__ void Multiply(const Ring& ring, const LaneOf& at,
+                                           const OperandPlace& operand, uint32_t sums, int pitch, uint32_t moments,
                                            bool with_moments) const {
     Share share;
     Add(ring, at, operand, share, moments, with_moments);
@@ -169,12 +185,12 @@ class Product {
   }
   // Adds to the share; writes that of the moments as well.
   template <typename Ring>
-  __device__ __forceinline__ void Add(const Ring& ring, const LaneOf& at, uint32_t operand,
-                                      Share& share, uint32_t moments, bool with_moments) const {
+  __device__ __forceinline__ void Add(const Ring& ring, const LaneOf& at,
+                                      const OperandPlace& operand, Share& share, uint32_t moments, bool with_moments) const {
     uint2 inputs[kSteps];
 #pragma unroll
     for (int step = 0; step < kSteps; ++step) {
-      inputs[step] = Load8(operand + StepOf(at, step) * kOperandBytes + at.lane * 8);
+      inputs[step] = operand.Read(StepOf(at, step), at);
     }
     MomentSums moment_sums;
 #pragma unroll

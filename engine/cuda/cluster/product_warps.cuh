@@ -3,7 +3,7 @@
 //
 // Block r owns elements 16 r T to 16 (r + 1) T - 1 of the residual stream, T tiles of it (1 for a
 // width of 256), of every sequence of a group, in float32. What every block needs of them is sent
-// to all, in bfloat16, each warp to four blocks.
+// to all, in bfloat16 (to_all_blocks.cuh).
 
 #ifndef STRIDED_ENGINE_CUDA_CLUSTER_PRODUCT_WARPS_CUH_
 #define STRIDED_ENGINE_CUDA_CLUSTER_PRODUCT_WARPS_CUH_
@@ -15,6 +15,7 @@
 #include "engine/cuda/cluster/product.cuh"
 #include "engine/cuda/cluster/row_drawing.cuh"
 #include "engine/cuda/cluster/row_embedding.cuh"
+#include "engine/cuda/cluster/to_all_blocks.cuh"
 #include "engine/cuda/cluster/weight_ring.cuh"
 #include "engine/cuda/kernels/activation.cuh"
 
@@ -77,12 +78,8 @@ class ProductWarp {
         at_(threads.Thread()),
         rank_(static_cast<int>(RankInCluster())),
         ring_{shared + Block::kRing, shared + Block::kFull, shared + Block::kEmpty},
-        wait_(wait) {
-#pragma unroll
-    for (int i = 0; i < kSentBlocks; ++i) {
-      to_[i] = AddressIn(shared, at_.warp * kSentBlocks + i) - shared;
-    }
-  }
+        wait_(wait),
+        to_all_(shared, at_.warp) {}
 
   __device__ void Run() {
     FindDrawnRows();
@@ -101,7 +98,8 @@ class ProductWarp {
   }
 
  private:
-  static constexpr int kSentBlocks = kBlocks / kProductWarps;  // that a warp sends to
+  using ToAll = ToAllBlocks<kGroups>;
+  static_assert(ToAll::kSendingWarps == kProductWarps);
   // Fragments of weights that a warp holds through a stage: with two teams registers are few.
   static constexpr int kHeld = TeamsOf(kGroups) == 1 ? 8 : 4;
 
@@ -167,28 +165,36 @@ class ProductWarp {
     parities_ ^= 1U << static_cast<int>(signal);
   }
 
-  // Four elements of the lane's column to all blocks.
-  __device__ __forceinline__ void SendToAll(const Group<S>& group, int operand, int step, float4 x,
-                                            Signal signal) const {
-    const uint2 packed = PackFour(x);
-    const uint32_t place =
-        group.area + operand + step * kOperandBytes + at_.column * kColumnBytes + at_.quad * 8;
-    if (!IsRow(group)) return;
-#pragma unroll
-    for (int i = 0; i < kSentBlocks; ++i) {
-      Send(place + to_[i], packed, group.Barrier(signal) + to_[i]);
-    }
+  // Tiles that are sent to all blocks are finished by every warp, or by one each: `kOwnTiles` of
+  // `kTiles`.
+  template <int kTiles>
+  static constexpr int kOwnTiles = ToAll::kMulticast ? 1 : kTiles;
+  template <int kTiles>
+  __device__ __forceinline__ int OwnTile(int i) const {
+    static_assert(kTiles <= kProductWarps || !ToAll::kMulticast, "a warp finishes a tile");
+    return ToAll::kMulticast ? min(at_.warp, kTiles - 1) : i;
+  }
+  template <int kTiles>
+  __device__ __forceinline__ bool HasOwnTile() const {
+    return !ToAll::kMulticast || at_.warp < kTiles;
   }
 
-  // The residual stream: four elements of the lane's column in each of the block's tiles, the same
-  // for every warp.
+  // A step of an operand to all blocks, four elements of the lane's column.
+  __device__ __forceinline__ void SendToAll(const Group<S>& group, int operand, int step, float4 x,
+                                            Signal signal) const {
+    to_all_.Send(SliceRoom::Of<S>(a_, group.area, group.index), operand + step * kOperandBytes,
+                 group.rows * kColumnBytes, at_.lane * 8, IsRow(group), PackFour(x),
+                 group.Barrier(signal));
+  }
+
+  // The residual stream: four elements of the lane's column in each of the block's tiles.
   __device__ __forceinline__ uint32_t ResidualOf(const Group<S>& group, int tile) const {
     return group.area + Memory::kResidual + tile * (kColumns * kTile * 4) + at_.lane * 16;
   }
   __device__ __forceinline__ void SendResidual(const Group<S>& group, int tile,
                                                float4 residual) const {
     SendToAll(group, Memory::kHidden, rank_ * S::kWidthTiles + tile, residual, Signal::kHidden);
-    if (at_.warp == 0) Store(ResidualOf(group, tile), residual);
+    if (ToAll::kMulticast || at_.warp == 0) Store(ResidualOf(group, tile), residual);
   }
 
   // The inputs of the step: x(t-1) and its position.
@@ -205,6 +211,7 @@ class ProductWarp {
       }
 #pragma unroll
       for (int tile = 0; tile < S::kWidthTiles; ++tile) {
+        if (ToAll::kMulticast && at_.warp != tile) continue;
         float4 residual = make_float4(0, 0, 0, 0);
         if (IsRow(group)) residual = embedding.With(input, start, tile);
         SendResidual(group, tile, residual);
@@ -225,7 +232,7 @@ class ProductWarp {
       ForEachGroup([&](const Group<S>& group) {
         const uint32_t sums = NextSums();
         WaitFor(group, Signal::kHidden);
-        product.Multiply(ring_, at_, group.area + Memory::kHidden, sums, Team::kPitch,
+        product.Multiply(ring_, at_, {group.area + Memory::kHidden}, sums, Team::kPitch,
                          MomentsOf(group), pass == 0);
         const TileConstants constants =
             TileConstants::Of<kSize.pass_chunks()>(ring_, tile * kSize.pass_chunks(), at_);
@@ -265,55 +272,63 @@ class ProductWarp {
   }
 
   // H += O attend(q, K_S, V_S)
-  __device__ void Output() { Accumulate<S::kOutput, Signal::kMixed>(Memory::kMixed); }
+  __device__ void Output() {
+    Accumulate<S::kOutput, Signal::kMixed>({Memory::kMixed, kColumnBytes, Memory::kMixedPitch});
+  }
   // H += down(f(up(norm(H))))
-  __device__ void Down() { Accumulate<S::kDown, Signal::kExpanded>(Memory::kExpanded); }
+  __device__ void Down() { Accumulate<S::kDown, Signal::kExpanded>({Memory::kExpanded}); }
 
-  // The block's tiles of a product, added to the residual stream.
+  // The block's tiles of a product, added to the residual stream. `operand`: from the group's area
+  // on.
   template <StageSize kSize, Signal kSignal>
-  __device__ __forceinline__ void Accumulate(int operand) {
+  __device__ __forceinline__ void Accumulate(OperandPlace operand) {
     using Pass = Product<kSize.pass_tiles(), kSize.pass_chunks(), false, kHeld>;
-    constexpr int kPassBytes = kSize.pass_chunks() * kChunkSteps * kOperandBytes;  // of the operand
+    constexpr int kPassSteps = kSize.pass_chunks() * kChunkSteps;
     static_assert(kSize.tiles == kSize.pass_tiles(), "a pass has all tiles");
     static_assert(kSize.passes() == 1 || kGroups <= 2, "a share is of one group");
     typename Pass::Share share;
-    float4 bias[kSize.tiles];
+    float4 bias[kOwnTiles<kSize.tiles>];
     ForEachPass<kSize>([&](int pass) {
       Pass product;
       product.Fetch(ring_, at_);
-      if (IsLast<kSize>(pass)) ReadBias<kSize.pass_chunks()>(bias);
+      if (IsLast<kSize>(pass)) ReadBias<kSize>(bias);
       ForEachGroup([&](const Group<S>& group) {
         if (pass == 0) share = {};
         WaitFor(group, kSignal);
-        product.Add(ring_, at_, group.area + operand + pass * kPassBytes, share, 0, false);
+        OperandPlace inputs = operand.From(pass * kPassSteps);
+        inputs.first += group.area;
+        product.Add(ring_, at_, inputs, share, 0, false);
         if (!IsLast<kSize>(pass)) return;
         const uint32_t sums = NextSums();
         share.Write(sums, Team::kPitch, at_);
-        AddToResidual(group, sums, bias);
+        AddToResidual<kSize.tiles>(group, sums, bias);
         EndUnit(group, kSignal, group.InputBytes(kSignal));
       });
     });
     EndStage(kSignal);
   }
   // Of each tile, from the first of its chunks.
-  template <int kChunks, int kTiles>
-  __device__ __forceinline__ void ReadBias(float4 (&bias)[kTiles]) const {
+  template <StageSize kSize, int kOwn>
+  __device__ __forceinline__ void ReadBias(float4 (&bias)[kOwn]) const {
 #pragma unroll
-    for (int tile = 0; tile < kTiles; ++tile) {
-      bias[tile] = LoadFloats(ring_.Chunk(tile * kChunks) + kBiasAt + at_.quad * 16);
+    for (int i = 0; i < kOwn; ++i) {
+      const int first = OwnTile<kSize.tiles>(i) * kSize.pass_chunks();
+      bias[i] = LoadFloats(ring_.Chunk(first) + kBiasAt + at_.quad * 16);
     }
   }
-  template <int kTiles>
+  template <int kTiles, int kOwn>
   __device__ __forceinline__ void AddToResidual(const Group<S>& group, uint32_t sums,
-                                                const float4 (&bias)[kTiles]) const {
-    float4 residual[kTiles];
+                                                const float4 (&bias)[kOwn]) const {
+    float4 residual[kOwn];
 #pragma unroll
-    for (int tile = 0; tile < kTiles; ++tile) residual[tile] = LoadFloats(ResidualOf(group, tile));
+    for (int i = 0; i < kOwn; ++i) residual[i] = LoadFloats(ResidualOf(group, OwnTile<kTiles>(i)));
     threads_.Sync();
+    if (!HasOwnTile<kTiles>()) return;
 #pragma unroll
-    for (int tile = 0; tile < kTiles; ++tile) {
+    for (int i = 0; i < kOwn; ++i) {
+      const int tile = OwnTile<kTiles>(i);
       const float4 x = SumOfWarps(sums, Team::kPitch, tile, at_);
-      SendResidual(group, tile, Sum(residual[tile], Sum(x, bias[tile])));
+      SendResidual(group, tile, Sum(residual[i], Sum(x, bias[i])));
     }
   }
 
@@ -327,37 +342,39 @@ class ProductWarp {
       ForEachGroup([&](const Group<S>& group) {
         const uint32_t sums = NextSums();
         WaitFor(group, Signal::kHidden);
-        product.Multiply(ring_, at_, group.area + Memory::kHidden, sums, Team::kPitch,
+        product.Multiply(ring_, at_, {group.area + Memory::kHidden}, sums, Team::kPitch,
                          MomentsOf(group), pass == 0);
-        TileConstants constants[kTiles];
+        TileConstants constants[kOwnTiles<kTiles>];
 #pragma unroll
-        for (int tile = 0; tile < kTiles; ++tile) {
-          constants[tile] =
-              TileConstants::Of<kSize.pass_chunks()>(ring_, tile * kSize.pass_chunks(), at_);
+        for (int i = 0; i < kOwnTiles<kTiles>; ++i) {
+          constants[i] = TileConstants::Of<kSize.pass_chunks()>(
+              ring_, OwnTile<kTiles>(i) * kSize.pass_chunks(), at_);
         }
         threads_.Sync();
-        SendExpanded(group, sums, constants, rank_ * kSize.tiles + pass * kTiles);
+        if (HasOwnTile<kTiles>()) {
+          SendExpanded<kTiles>(group, sums, constants, rank_ * kSize.tiles + pass * kTiles);
+        }
         if (IsLast<kSize>(pass)) EndUnit(group, Signal::kHidden, group.HiddenBytes());
       });
     });
     EndStage(Signal::kHidden);
   }
   // `first`: of the tiles, among all blocks'.
-  template <int kTiles>
+  template <int kTiles, int kOwn>
   __device__ __forceinline__ void SendExpanded(const Group<S>& group, uint32_t sums,
-                                               const TileConstants (&constants)[kTiles],
+                                               const TileConstants (&constants)[kOwn],
                                                int first) const {
     const Normaliser norm = NormOf(group, a_.norm_epsilon);
-    float4 x[kTiles];
+    float4 x[kOwn];
 #pragma unroll
-    for (int tile = 0; tile < kTiles; ++tile) {
-      const float4 sum = SumOfWarps(sums, Team::kPitch, tile, at_);
-      x[tile] = norm.Apply(sum, constants[tile].row_sums, constants[tile].bias);
+    for (int i = 0; i < kOwn; ++i) {
+      const float4 sum = SumOfWarps(sums, Team::kPitch, OwnTile<kTiles>(i), at_);
+      x[i] = norm.Apply(sum, constants[i].row_sums, constants[i].bias);
     }
     ActivateAll(a_.activation, x);
 #pragma unroll
-    for (int tile = 0; tile < kTiles; ++tile) {
-      SendToAll(group, Memory::kExpanded, first + tile, x[tile], Signal::kExpanded);
+    for (int i = 0; i < kOwn; ++i) {
+      SendToAll(group, Memory::kExpanded, first + OwnTile<kTiles>(i), x[i], Signal::kExpanded);
     }
   }
 
@@ -371,7 +388,7 @@ class ProductWarp {
       ForEachGroup([&](const Group<S>& group) {
         const uint32_t sums = NextSums();
         WaitFor(group, Signal::kHidden);
-        product.Multiply(ring_, at_, group.area + Memory::kHidden, sums, Team::kPitch,
+        product.Multiply(ring_, at_, {group.area + Memory::kHidden}, sums, Team::kPitch,
                          MomentsOf(group), pass == 0);
         const TileConstants constants = TileConstants::Of<kSize.chunks>(ring_, 0, at_);
         threads_.Sync();
@@ -445,7 +462,7 @@ class ProductWarp {
   const int rank_;
   RingReader<Block::kSlots> ring_;
   BoundedWait wait_;
-  uint32_t to_[kSentBlocks];  // from an address of this block to those it sends to
+  const ToAll to_all_;
   // Of the phase that is waited for next, bit by signal: the team's groups go through stages
   // together.
   uint32_t parities_ = 0;

@@ -50,9 +50,13 @@ struct GroupMemory {
 
   static constexpr int kHidden = 0;  // the residual stream, as an operand
   static constexpr int kMixed = kHidden + S::kWidth / kTile * kOperandBytes;
-  static constexpr int kExpanded = kMixed + S::kMixedChunks * kChunkSteps * kOperandBytes;
+  // Attention's outputs, by column: a pair's are a slice. 32 bytes more, so that the lanes of a
+  // fragment read from different banks.
+  static constexpr int kMixedPitch = S::kMixedChunks * kChunkInputs * 2 + kColumnBytes;
+  static constexpr int kExpanded = kMixed + kColumns * kMixedPitch;
+  static constexpr int kOperandsEnd = kExpanded + S::kFfTiles * kChunkSteps * kOperandBytes;
   // The block's own elements of the residual stream, [tile][column][16] float32.
-  static constexpr int kResidual = kExpanded + S::kFfTiles * kChunkSteps * kOperandBytes;
+  static constexpr int kResidual = kOperandsEnd;
   static constexpr int kQueries = kResidual + S::kWidthTiles * kColumns * kTile * 4;
   static constexpr int kPairsEnd = kQueries + S::kPairs * kPairBytes;
   // A sampler's scratch lies over what is idle from a step's head until this block has sent its
