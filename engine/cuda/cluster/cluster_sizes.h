@@ -30,18 +30,20 @@ inline constexpr int kChunkBytes = kBiasAt + kTile * 4;
 inline constexpr int kColumnBytes = kTile * 2;
 inline constexpr int kOperandBytes = kColumns * kColumnBytes;  // of a step
 
-// Warps of a block: teams of kProductWarps, each with groups of its own, then those of attention,
-// then one that fetches weights. A step's sums over inputs are cut into as many parts as a team has
-// warps, and keys are dealt to the attention warps in tiles of 16: orders that no batch changes.
-inline constexpr int kProductWarps = 4;
+// A product's sums over inputs are cut into so many parts, which a team's warps share, and keys are
+// dealt to the attention warps in tiles of 16: orders that no batch changes.
+inline constexpr int kParts = 4;
 inline constexpr int kAttentionWarps = 7;
 
-// Groups of a cluster that a kernel is compiled for at most. A second team works while the first
-// waits.
+// Groups of a cluster that a kernel is compiled for at most.
 inline constexpr int kMostGroups = 5;
-constexpr int TeamsOf(int groups) { return groups > 1 ? 2 : 1; }
+// Warps of a block: teams of product warps, one for each group, then those of attention, then one
+// that fetches weights. What a team does is a chain of short steps, so more groups are served by
+// smaller teams side by side: a kernel for several groups has eight product warps.
+constexpr int TeamWarpsOf(int groups) { return groups <= 2 ? 4 : groups <= 4 ? 2 : 1; }
+constexpr int TeamsOf(int groups) { return groups > 1 ? 8 / TeamWarpsOf(groups) : 1; }
 constexpr int ThreadsOf(int groups) {
-  return 32 * (TeamsOf(groups) * kProductWarps + kAttentionWarps + 1);
+  return 32 * (TeamsOf(groups) * TeamWarpsOf(groups) + kAttentionWarps + 1);
 }
 
 // The products of a step, in the order in which their weights stream in.

@@ -31,12 +31,12 @@ constexpr int RoundUp(int bytes, int to) { return (bytes + to - 1) / to * to; }
 
 // What a team's warps tell each other, twice: units of work take turns, so that a warp may be one
 // ahead of another that still reads. Offsets from a turn's start.
-template <class S>
+template <class S, int kWarps>
 struct TeamMemory {
   // Column pitch of partial sums [warp][column][outputs]: 4 floats more, so that the lanes of a
   // fragment write to different banks.
   static constexpr int kPitch = S::kMostPassTiles * kTile + 4;
-  static constexpr int kTurnBytes = RoundUp(kProductWarps * kColumns * kPitch * 4, 128);
+  static constexpr int kTurnBytes = RoundUp(kWarps * kColumns * kPitch * 4, 128);
   static constexpr int kBytes = 2 * kTurnBytes;
 };
 
@@ -63,10 +63,10 @@ struct GroupMemory {
   // token.
   static constexpr int kScratch = kHidden;
   static constexpr int kLogits = RoundUp(kPairsEnd > kScratchBytes ? kPairsEnd : kScratchBytes, 16);
-  // Sums of the residual stream's elements and of their squares, [warp][column], twice: stages take
+  // Sums of the residual stream's elements and of their squares, [part][column], twice: stages take
   // turns as a team's units do.
   static constexpr int kMoments = kLogits + kMaxVocab * 4;
-  static constexpr int kMomentBytes = kProductWarps * kColumns * 8;
+  static constexpr int kMomentBytes = kParts * kColumns * 8;
   static constexpr int kTokens = kMoments + 2 * kMomentBytes;
   static constexpr int kDrawnRow = kTokens + kColumns * 4;
   static constexpr int kDrawnRowBytes = 32;
@@ -82,9 +82,10 @@ struct BlockMemory {
   static constexpr int kOutputBytes =
       RoundUp(kAttentionWarps * (kOutputPitch + 2) * 4, 128);  // of a turn
 
+  static constexpr int kTeamBytes = TeamMemory<S, TeamWarpsOf(kGroups)>::kBytes;
   static constexpr int kPairStateBytes = 32;
   static constexpr int kFixedBytes =
-      2 * kOutputBytes + TeamsOf(kGroups) * TeamMemory<S>::kBytes +
+      2 * kOutputBytes + TeamsOf(kGroups) * kTeamBytes +
       kGroups * (GroupMemory<S>::kBytes + S::kPairs * kPairStateBytes) +
       kPlannedPairs * kPlannedPairBytes + 2 * kPassBarriers * kBarrierBytes;
   // What there is room for, up to one and a half layers: copies further ahead took longer.
@@ -96,7 +97,7 @@ struct BlockMemory {
   static constexpr int kRing = 0;
   static constexpr int kOutputs = RoundUp(kSlots * kChunkBytes, 128);
   static constexpr int kTeams = kOutputs + 2 * kOutputBytes;
-  static constexpr int kGroupAreas = kTeams + TeamsOf(kGroups) * TeamMemory<S>::kBytes;
+  static constexpr int kGroupAreas = kTeams + TeamsOf(kGroups) * kTeamBytes;
   static constexpr int kPlans = kGroupAreas + kGroups * GroupMemory<S>::kBytes;
   static constexpr int kPairStates = kPlans + kPlannedPairs * kPlannedPairBytes;
   static constexpr int kFull = kPairStates + kGroups * S::kPairs * kPairStateBytes;
