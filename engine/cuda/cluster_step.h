@@ -53,7 +53,9 @@ class ClusterStep final : public DecodePath {
   absl::Status ReserveTop(int top_logprobs) override;
   absl::Status Run(std::span<const DecodeRow> rows) override;
   const Outputs& outputs() const override { return *outputs_; }
-  int64_t workspace_bytes() const override { return outputs_->bytes() + exchange_.bytes() + error_.bytes(); }
+  int64_t workspace_bytes() const override {
+    return outputs_->bytes() + exchange_.bytes() + error_.bytes();
+  }
   int64_t weight_bytes() const { return weights_.bytes(); }
 
  private:

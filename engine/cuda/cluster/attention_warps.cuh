@@ -15,6 +15,7 @@
 #include "engine/cuda/cluster/bounded_wait.cuh"
 #include "engine/cuda/cluster/group.cuh"
 #include "engine/cuda/cluster/key_tile.cuh"
+#include "engine/cuda/cluster/keys_ahead.cuh"
 #include "engine/cuda/cluster/planned_pair.cuh"
 #include "engine/cuda/cluster/soft_maximum.cuh"
 #include "engine/cuda/cluster/to_all_blocks.cuh"
@@ -37,6 +38,7 @@ class AttentionWarp {
         warp_(thread / 32),
         lane_(thread % 32),
         rank_(static_cast<int>(RankInCluster())),
+        ahead_(shared + Block::kAhead, shared + Block::kAheadFull, shared + Block::kAheadEmpty),
         wait_(wait),
         to_all_(shared, warp_ % ToAll::kSendingWarps) {}
 
@@ -45,13 +47,16 @@ class AttentionWarp {
     if (pairs == 0) return;
     if (warp_ == kKeepingWarp) PlanPairs<S>(a_, pairs, states_, 0, plans_);
     Sync();
-    // Of a step. Where there is one alone, its rows of the step before may only be fetched when
-    // they have been written.
+    // Of a step. Where there are few, the rows of the step before may only be fetched when they
+    // have been written.
     const int units = a_.n_layer * __popc(pairs);
+    is_ahead_ = Block::kAheadTiles > 0 && units >= kLeastUnits;
     uint32_t rest = pairs;
     KeyTile<S> tile;
     PlannedPair pair = plans_[0];
+    FillAhead(0);
     Fetch(pair, tile);
+    FillAhead(1);
     for (int unit = 0; unit < units * a_.steps; ++unit) {
       const int index = PairWalk::FirstOf(rest);
       rest &= rest - 1;
@@ -59,12 +64,6 @@ class AttentionWarp {
       const uint32_t outputs = Attend(index, pair, tile);
       const bool has_keys = pair.keys > 0;
       const int output = pair.output;
-      if constexpr (kGroups > 1) {
-        // Another query may be there already: its keys are more urgent than this one's output.
-        if (units == 1) Sync();
-        pair = plans_[(unit + 1) % kPlannedPairs];
-        Fetch(pair, tile);
-      }
       Sync();
       if (Sends(unit)) SendOutput(index, outputs, output, has_keys);
       // Its next query may come.
@@ -74,17 +73,21 @@ class AttentionWarp {
       if (warp_ == kKeepingWarp && unit % kPlanBatch == 0) {
         PlanPairs<S>(a_, pairs, states_, unit + kPlanBatch, plans_);
       }
-      if constexpr (kGroups == 1) {
-        pair = plans_[(unit + 1) % kPlannedPairs];
-        Fetch(pair, tile);
-      }
+      pair = plans_[(unit + 1) % kPlannedPairs];
+      Fetch(pair, tile);
+      if (unit % kFencedUnits == 0 && warp_ == kKeepingWarp) FenceAsyncGlobal();
+      FillAhead(unit + 2);
     }
   }
 
  private:
   using ToAll = ToAllBlocks<kGroups>;
   static constexpr int kKeepingWarp = kAttentionWarps - 1;  // has the fewest tiles
-  static constexpr int kBarrier = 15;                       // of the attention warps
+  // Rows are written to the caches a step before they are copied, and fenced in between: unit u's
+  // copies begin during unit u - 2, after those of u - 1 have been read.
+  static constexpr int kFencedUnits = 4;
+  static constexpr int kLeastUnits = kFencedUnits + 1;
+  static constexpr int kBarrier = 15;  // of the attention warps
   static_assert(sizeof(PairState) == Block::kPairStateBytes);
 
   // Notes the states of the block's pairs; returns which there are.
@@ -104,8 +107,27 @@ class AttentionWarp {
 
   __device__ __forceinline__ void Sync() const { SyncThreads(kBarrier, 32 * kAttentionWarps); }
   // The warp's first keys.
-  __device__ __forceinline__ void Fetch(const PlannedPair& pair, KeyTile<S>& tile) const {
-    if (warp_ < pair.Tiles()) tile.Fetch(pair, warp_, lane_);
+  __device__ __forceinline__ void Fetch(const PlannedPair& pair, KeyTile<S>& tile) {
+    const bool is_ahead = IsAhead(pair);
+    if (is_ahead) ahead_.Wait(wait_);
+    if (warp_ < pair.Tiles()) {
+      if (is_ahead && warp_ < Block::kAheadTiles) {
+        const int first = warp_ * kKeyTile;
+        tile.Load(ahead_.Keys(first), ahead_.Values(first), CountOf(pair, warp_), lane_);
+      } else {
+        tile.Fetch(pair, warp_, lane_);
+      }
+    }
+    if (is_ahead) ahead_.Release();
+  }
+  __device__ __forceinline__ bool IsAhead(const PlannedPair& pair) const {
+    return is_ahead_ && pair.keys > 0 && pair.rows.straight;
+  }
+  // By the keeping warp.
+  __device__ __forceinline__ void FillAhead(int unit) {
+    if (!is_ahead_ || warp_ != kKeepingWarp) return;
+    const PlannedPair pair = plans_[unit % kPlannedPairs];
+    if (IsAhead(pair)) ahead_.Fill(pair, wait_);
   }
 
   __device__ __forceinline__ uint32_t AreaOf(int index) const {
@@ -241,10 +263,12 @@ class AttentionWarp {
   const int warp_;
   const int lane_;
   const int rank_;
+  KeysAhead<S, Block::kAheadTiles> ahead_;
+  bool is_ahead_ = false;
   BoundedWait wait_;
   const ToAll to_all_;
-  uint32_t parities_ = 0;     // of the pairs' barriers, each of which ends one phase a layer
-  int turn_ = 0;              // which of the outputs' two places
+  uint32_t parities_ = 0;  // of the pairs' barriers, each of which ends one phase a layer
+  int turn_ = 0;           // which of the outputs' two places
 };
 
 }  // namespace strided::cuda::cluster

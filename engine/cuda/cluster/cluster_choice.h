@@ -29,7 +29,8 @@ bool IsFasterThanGraphs(const Shape& shape);
 // passes of weights. Requires a shape that VisitSizes has.
 int MostGroups(const Shape& shape);
 
-// Bytes of global memory that a group's operands take on their way to all blocks. Requires the same.
+// Bytes of global memory that a group's operands take on their way to all blocks. Requires the
+// same.
 int64_t ExchangeBytes(const Shape& shape);
 
 // A launch's clusters: group g of cluster c has the rows from (g * clusters + c) * group_rows on.

@@ -11,9 +11,10 @@
 
 namespace strided::cuda::cluster {
 
-inline constexpr int kBlocks = 16;  // of a cluster
-inline constexpr int kColumns = 8;  // sequences of a group
-inline constexpr int kTile = 16;    // outputs of a tile, and inputs of a step
+inline constexpr int kBlocks = 16;   // of a cluster
+inline constexpr int kColumns = 8;   // sequences of a group
+inline constexpr int kTile = 16;     // outputs of a tile, and inputs of a step
+inline constexpr int kKeyTile = 16;  // keys that a warp attends to at a time
 inline constexpr int kMaxVocab = kBlocks * kTile;
 inline constexpr int kMaxAxes = 4;  // position tables
 

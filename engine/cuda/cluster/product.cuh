@@ -188,8 +188,8 @@ class Product {
   // moments. Requires that kNormed is.
   template <typename Ring>
   __device__ __forceinline__ void Multiply(const Ring& ring, const LaneOf& at,
-                                           const OperandPlace& operand, uint32_t sums, int pitch, uint32_t moments,
-                                           bool with_moments) const {
+                                           const OperandPlace& operand, uint32_t sums, int pitch,
+                                           uint32_t moments, bool with_moments) const {
     Share share;
     Add(ring, at, operand, share, moments, with_moments);
     share.Write(sums, pitch, at);
@@ -197,7 +197,8 @@ class Product {
   // Adds to the share; writes that of the moments as well.
   template <typename Ring>
   __device__ __forceinline__ void Add(const Ring& ring, const LaneOf& at,
-                                      const OperandPlace& operand, Share& share, uint32_t moments, bool with_moments) const {
+                                      const OperandPlace& operand, Share& share, uint32_t moments,
+                                      bool with_moments) const {
     uint2 inputs[kSteps];
 #pragma unroll
     for (int step = 0; step < kSteps; ++step) {

@@ -1,12 +1,13 @@
 // Where everything lies in a block's shared memory.
 //
 //   ring      chunks of weights
+//   ahead     keys and values of the attention warps' next unit of work
 //   outputs   partial outputs of the attention warps, twice, in turns
 //   teams     what the product warps tell each other
 //   groups    an area each: operands, residual stream, queries, logits, tokens, barriers
 //   plans     of the attention warps' next units of work
 //   pairs     what the attention warps keep of each of the block's pairs
-//   barriers  of the ring
+//   barriers  of the ring, and of what is ahead
 //
 // Host and device arithmetic; offsets in bytes from the start.
 
@@ -75,6 +76,14 @@ struct GroupMemory {
   static constexpr int kBytes = RoundUp(kBarriers + kBarrierCount * kBarrierBytes, 128);
 };
 
+// Where copies of a unit's first keys lie, row after row as in a cache, and after them the values.
+template <class S>
+struct KeyCopyMemory {
+  static constexpr int kKeyBytes = S::kKey * 2;
+  static constexpr int kValueBytes = S::kValue * 2;
+  static constexpr int kTileBytes = kKeyTile * (kKeyBytes + kValueBytes);
+};
+
 // kGroups: that there is room for.
 template <class S, int kGroups>
 struct BlockMemory {
@@ -87,22 +96,33 @@ struct BlockMemory {
   static constexpr int kFixedBytes =
       2 * kOutputBytes + TeamsOf(kGroups) * kTeamBytes +
       kGroups * (GroupMemory<S>::kBytes + S::kPairs * kPairStateBytes) +
-      kPlannedPairs * kPlannedPairBytes + 2 * kPassBarriers * kBarrierBytes;
+      kPlannedPairs * kPlannedPairBytes + (2 * kPassBarriers + 2) * kBarrierBytes;
+  static constexpr int kRoom = kSharedLimit - kFixedBytes - 128;
+  // Tiles of a unit that are copied ahead, beside the fewest weights that work: one for each warp.
+  static constexpr int kLeastAhead =
+      std::clamp((kRoom - 2 * S::kMostPassChunks * kChunkBytes) / KeyCopyMemory<S>::kTileBytes, 0,
+                 kAttentionWarps);
   // What there is room for, up to one and a half layers: copies further ahead took longer.
-  static constexpr int kSlots =
-      std::min((kSharedLimit - kFixedBytes) / kChunkBytes, S::kLayerChunks * 3 / 2);
+  static constexpr int kSlots = std::min(
+      (kRoom - kLeastAhead * KeyCopyMemory<S>::kTileBytes) / kChunkBytes, S::kLayerChunks * 3 / 2);
+  static constexpr int kAheadTiles =
+      std::min((kRoom - kSlots * kChunkBytes) / KeyCopyMemory<S>::kTileBytes, kAttentionWarps);
   // Whether two passes of weights fit: one that is read, and one that comes.
   static constexpr bool kFits = kSlots >= 2 * S::kMostPassChunks;
 
   static constexpr int kRing = 0;
-  static constexpr int kOutputs = RoundUp(kSlots * kChunkBytes, 128);
+  static constexpr int kAhead = RoundUp(kSlots * kChunkBytes, 128);
+  static constexpr int kOutputs = RoundUp(kAhead + kAheadTiles * KeyCopyMemory<S>::kTileBytes, 128);
   static constexpr int kTeams = kOutputs + 2 * kOutputBytes;
   static constexpr int kGroupAreas = kTeams + TeamsOf(kGroups) * kTeamBytes;
   static constexpr int kPlans = kGroupAreas + kGroups * GroupMemory<S>::kBytes;
   static constexpr int kPairStates = kPlans + kPlannedPairs * kPlannedPairBytes;
   static constexpr int kFull = kPairStates + kGroups * S::kPairs * kPairStateBytes;
   static constexpr int kEmpty = kFull + kPassBarriers * kBarrierBytes;
-  static constexpr int kBytes = kEmpty + kPassBarriers * kBarrierBytes;
+  static constexpr int kAheadFull = kEmpty + kPassBarriers * kBarrierBytes;
+  static constexpr int kAheadEmpty = kAheadFull + kBarrierBytes;
+  static constexpr int kBytes = kAheadEmpty + kBarrierBytes;
+  static_assert(kBytes <= kSharedLimit || !kFits);
 };
 
 // Calls visit(std::integral_constant<int, groups>()) for each number of groups that there is a

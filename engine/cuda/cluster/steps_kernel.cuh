@@ -28,6 +28,8 @@ __device__ void InitBarriers(const StepArguments& a, uint32_t shared) {
     InitBarrier(shared + Memory::kFull + i * kBarrierBytes, 1);
     InitBarrier(shared + Memory::kEmpty + i * kBarrierBytes, groups * TeamWarpsOf(kGroups));
   }
+  InitBarrier(shared + Memory::kAheadFull, 1);
+  InitBarrier(shared + Memory::kAheadEmpty, kAttentionWarps);
   PublishBarriers();
 }
 

@@ -2,9 +2,9 @@
 //
 // Of one group, every sending warp stores the slice into some of the blocks (st.async): 300 to 450
 // cycles to there, but a block gets and sends 12 to 14 bytes a cycle alone, and 5 groups want more.
-// Of several, one warp writes the slice to global memory, where the second-level cache keeps it, and
-// has it copied to all blocks at once (cp.async.bulk with multicast::cluster): 650 cycles, and 80
-// bytes a cycle. Both complete their bytes on the same barriers.
+// Of several, one warp writes the slice to global memory, where the second-level cache keeps it,
+// and has it copied to all blocks at once (cp.async.bulk with multicast::cluster): 650 cycles, and
+// 80 bytes a cycle. Both complete their bytes on the same barriers.
 
 #ifndef STRIDED_ENGINE_CUDA_CLUSTER_TO_ALL_BLOCKS_CUH_
 #define STRIDED_ENGINE_CUDA_CLUSTER_TO_ALL_BLOCKS_CUH_
@@ -20,12 +20,11 @@ namespace strided::cuda::cluster {
 
 // Where a group's operands are: in every block, and on the way.
 struct SliceRoom {
-  uint32_t area = 0;             // address of the group's GroupMemory
+  uint32_t area = 0;              // address of the group's GroupMemory
   std::byte* exchange = nullptr;  // as long as its operands, in global memory
 
   template <class S>
-  static __device__ __forceinline__ SliceRoom Of(const StepArguments& a, uint32_t area,
-                                                 int group) {
+  static __device__ __forceinline__ SliceRoom Of(const StepArguments& a, uint32_t area, int group) {
     const int cluster = static_cast<int>(blockIdx.x) / kBlocks;
     const int64_t index = static_cast<int64_t>(cluster) * a.groups + group;
     return {area, a.exchange + index * GroupMemory<S>::kOperandsEnd};
