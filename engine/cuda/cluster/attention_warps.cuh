@@ -50,7 +50,7 @@ class AttentionWarp {
     // Of a step. Where there are few, the rows of the step before may only be fetched when they
     // have been written.
     const int units = a_.n_layer * __popc(pairs);
-    is_ahead_ = Block::kAheadTiles > 0 && units >= kLeastUnits;
+    is_ahead_ = kCopies && units >= kLeastUnits;
     uint32_t rest = pairs;
     KeyTile<S> tile;
     PlannedPair pair = plans_[0];
@@ -64,6 +64,12 @@ class AttentionWarp {
       const uint32_t outputs = Attend(index, pair, tile);
       const bool has_keys = pair.keys > 0;
       const int output = pair.output;
+      if constexpr (kGroups > 1 && !kCopies) {
+        // Another query may be there already: its keys are more urgent than this one's output.
+        if (units == 1) Sync();
+        pair = plans_[(unit + 1) % kPlannedPairs];
+        Fetch(pair, tile);
+      }
       Sync();
       if (Sends(unit)) SendOutput(index, outputs, output, has_keys);
       // Its next query may come.
@@ -73,8 +79,10 @@ class AttentionWarp {
       if (warp_ == kKeepingWarp && unit % kPlanBatch == 0) {
         PlanPairs<S>(a_, pairs, states_, unit + kPlanBatch, plans_);
       }
-      pair = plans_[(unit + 1) % kPlannedPairs];
-      Fetch(pair, tile);
+      if constexpr (kGroups == 1 || kCopies) {
+        pair = plans_[(unit + 1) % kPlannedPairs];
+        Fetch(pair, tile);
+      }
       if (unit % kFencedUnits == 0 && warp_ == kKeepingWarp) FenceAsyncGlobal();
       FillAhead(unit + 2);
     }
@@ -83,6 +91,7 @@ class AttentionWarp {
  private:
   using ToAll = ToAllBlocks<kGroups>;
   static constexpr int kKeepingWarp = kAttentionWarps - 1;  // has the fewest tiles
+  static constexpr bool kCopies = Block::kAheadTiles > 0;
   // Rows are written to the caches a step before they are copied, and fenced in between: unit u's
   // copies begin during unit u - 2, after those of u - 1 have been read.
   static constexpr int kFencedUnits = 4;

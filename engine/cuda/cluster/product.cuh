@@ -18,6 +18,7 @@
 #define STRIDED_ENGINE_CUDA_CLUSTER_PRODUCT_CUH_
 
 #include <cstdint>
+#include <type_traits>
 
 #include "engine/cuda/cluster/cluster_exchange.cuh"
 #include "engine/cuda/cluster/shared_memory.h"
@@ -145,6 +146,32 @@ class Product {
   // Few tiles would wait for each other.
   static constexpr int kChains = kTiles <= 2 ? 2 : 1;
 
+  // Sums over the inputs of a part, of the products in turn.
+  struct PartSums {
+    float of[kChains][kTiles][4] = {};
+
+    __device__ __forceinline__ float Total(int tile, int i) const {
+      const float first = of[0][tile][i];
+      return kChains == 1 ? first : first + of[kChains - 1][tile][i];
+    }
+  };
+  // Over those of several parts.
+  struct WholeSums {
+    float of[kTiles][4] = {};
+
+    __device__ __forceinline__ float Total(int tile, int i) const { return of[tile][i]; }
+  };
+  template <class A, class B>
+  static __device__ __forceinline__ WholeSums SumOf(const A& a, const B& b) {
+    WholeSums sums;
+#pragma unroll
+    for (int tile = 0; tile < kTiles; ++tile) {
+#pragma unroll
+      for (int i = 0; i < 4; ++i) sums.of[tile][i] = a.Total(tile, i) + b.Total(tile, i);
+    }
+    return sums;
+  }
+
  public:
   // A warp's share of the pass's outputs, in registers.
   class Share {
@@ -155,26 +182,14 @@ class Product {
       for (int tile = 0; tile < kTiles; ++tile) {
         float total[4];
 #pragma unroll
-        for (int i = 0; i < 4; ++i) total[i] = Total(tile, i);
+        for (int i = 0; i < 4; ++i) total[i] = sums_.Total(tile, i);
         WriteTile(total, sums + (at.warp * kColumns * pitch + tile * kTile) * 4, pitch, at);
       }
     }
 
    private:
     friend Product;
-    __device__ __forceinline__ float OfPart(int part, int tile, int i) const {
-      const float first = sums_[part][0][tile][i];
-      return kChains == 1 ? first : first + sums_[part][kChains - 1][tile][i];
-    }
-    // Of the warp's parts, in the order of SumOfWarps.
-    __device__ __forceinline__ float Total(int tile, int i) const {
-      if constexpr (kOwnParts == 1) return OfPart(0, tile, i);
-      const float low = OfPart(0, tile, i) + OfPart(kOwnParts > 1 ? 1 : 0, tile, i);
-      if constexpr (kOwnParts == 2) return low;
-      return low + (OfPart(kOwnParts / 2, tile, i) + OfPart(kOwnParts - 1, tile, i));
-    }
-
-    float sums_[kOwnParts][kChains][kTiles][4] = {};
+    std::conditional_t<kOwnParts == 1, PartSums, WholeSums> sums_;
   };
 
   // Reads weights ahead of the operand. Requires that the pass's chunks are there.
@@ -194,31 +209,28 @@ class Product {
     Add(ring, at, operand, share, moments, with_moments);
     share.Write(sums, pitch, at);
   }
-  // Adds to the share; writes that of the moments as well.
+  // Adds to the share, which is 0 where a warp has several parts; writes that of the moments as
+  // well.
   template <typename Ring>
   __device__ __forceinline__ void Add(const Ring& ring, const LaneOf& at,
                                       const OperandPlace& operand, Share& share, uint32_t moments,
                                       bool with_moments) const {
-    uint2 inputs[kSteps];
-#pragma unroll
-    for (int step = 0; step < kSteps; ++step) {
-      inputs[step] = operand.Read(StepOf(at, step), at);
-    }
-#pragma unroll
-    for (int own = 0; own < kOwnParts; ++own) {
-      MomentSums moment_sums;
-#pragma unroll
-      for (int of_part = 0; of_part < kPartSteps; ++of_part) {
-        const int step = own * kPartSteps + of_part;
-#pragma unroll
-        for (int tile = 0; tile < kTiles; ++tile) {
-          const int i = step * kTiles + tile;
-          const uint4 weights = i < kHeld ? held_[i < kHeld ? i : 0] : Fragment(ring, at, i);
-          MultiplyBfloat16(share.sums_[own][of_part % kChains][tile], weights, inputs[step]);
-        }
-        if (kNormed && with_moments) moment_sums.Add(inputs[step], of_part % 2);
+    static_assert(kOwnParts == 1 || kOwnParts == 2 || kOwnParts == 4);
+    if constexpr (kOwnParts == 1) {
+      AddPart(ring, at, operand, 0, share.sums_, moments, with_moments);
+    } else {
+      // One part after the other: registers are few.
+      const auto part = [&](int own) {
+        PartSums sums;
+        AddPart(ring, at, operand, own, sums, moments, with_moments);
+        return sums;
+      };
+      const PartSums first = part(0);
+      share.sums_ = SumOf(first, part(1));
+      if constexpr (kOwnParts == 4) {
+        const PartSums third = part(2);
+        share.sums_ = SumOf(share.sums_, SumOf(third, part(3)));
       }
-      if (kNormed && with_moments) moment_sums.Write(moments, at.warp * kOwnParts + own, at);
     }
   }
 
@@ -226,6 +238,30 @@ class Product {
   static constexpr int kPartSteps = kChunks * kChunkSteps / kParts;
   static constexpr int kSteps = kOwnParts * kPartSteps;  // of a warp
   static constexpr int kHeld = kTiles * kSteps < kMostHeld ? kTiles * kSteps : kMostHeld;
+
+  // The warp's part number `own`.
+  template <typename Ring>
+  __device__ __forceinline__ void AddPart(const Ring& ring, const LaneOf& at,
+                                          const OperandPlace& operand, int own, PartSums& sums,
+                                          uint32_t moments, bool with_moments) const {
+    uint2 inputs[kPartSteps];
+#pragma unroll
+    for (int i = 0; i < kPartSteps; ++i) {
+      inputs[i] = operand.Read(StepOf(at, own * kPartSteps + i), at);
+    }
+    MomentSums moment_sums;
+#pragma unroll
+    for (int of_part = 0; of_part < kPartSteps; ++of_part) {
+#pragma unroll
+      for (int tile = 0; tile < kTiles; ++tile) {
+        const int i = (own * kPartSteps + of_part) * kTiles + tile;
+        const uint4 weights = i < kHeld ? held_[i < kHeld ? i : 0] : Fragment(ring, at, i);
+        MultiplyBfloat16(sums.of[of_part % kChains][tile], weights, inputs[of_part]);
+      }
+      if (kNormed && with_moments) moment_sums.Add(inputs[of_part], of_part % 2);
+    }
+    if (kNormed && with_moments) moment_sums.Write(moments, at.warp * kOwnParts + own, at);
+  }
   // Of a chunk, the warp's `step`-th step of all its parts'.
   static __device__ __forceinline__ int OfChunk(const LaneOf& at, int step) {
     return (at.warp * kOwnParts + step / kPartSteps) * 4 + step % 4;

@@ -279,6 +279,7 @@ class ProductWarp {
   __device__ __forceinline__ void Accumulate(const OperandPlace& operand) {
     using Pass = ProductOf<kSize.pass_tiles(), kSize.pass_chunks(), false>;
     static_assert(kSize.tiles == kSize.pass_tiles(), "a pass has all tiles");
+    static_assert(kSize.passes() == 1 || kWarps == kParts, "a share is of one part");
     typename Pass::Share share;
     float4 bias[kOwnTiles<kSize.tiles, kAllSend>];
     ForEachPass<kSize>([&](int pass) {

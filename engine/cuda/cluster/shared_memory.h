@@ -99,14 +99,14 @@ struct BlockMemory {
       kPlannedPairs * kPlannedPairBytes + (2 * kPassBarriers + 2) * kBarrierBytes;
   static constexpr int kRoom = kSharedLimit - kFixedBytes - 128;
   // Tiles of a unit that are copied ahead, beside the fewest weights that work: one for each warp.
-  static constexpr int kLeastAhead =
-      std::clamp((kRoom - 2 * S::kMostPassChunks * kChunkBytes) / KeyCopyMemory<S>::kTileBytes, 0,
-                 kAttentionWarps);
+  static constexpr int kMostAhead = kGroups <= S::kAheadGroups ? kAttentionWarps : 0;
+  static constexpr int kLeastAhead = std::clamp(
+      (kRoom - 2 * S::kMostPassChunks * kChunkBytes) / KeyCopyMemory<S>::kTileBytes, 0, kMostAhead);
   // What there is room for, up to one and a half layers: copies further ahead took longer.
   static constexpr int kSlots = std::min(
       (kRoom - kLeastAhead * KeyCopyMemory<S>::kTileBytes) / kChunkBytes, S::kLayerChunks * 3 / 2);
   static constexpr int kAheadTiles =
-      std::min((kRoom - kSlots * kChunkBytes) / KeyCopyMemory<S>::kTileBytes, kAttentionWarps);
+      std::min((kRoom - kSlots * kChunkBytes) / KeyCopyMemory<S>::kTileBytes, kMostAhead);
   // Whether two passes of weights fit: one that is read, and one that comes.
   static constexpr bool kFits = kSlots >= 2 * S::kMostPassChunks;
 
@@ -136,6 +136,7 @@ constexpr bool VisitGroups(Visit&& visit) {
   return if_it_fits(std::integral_constant<int, 1>()) ||
          if_it_fits(std::integral_constant<int, 2>()) ||
          if_it_fits(std::integral_constant<int, 3>()) ||
+         if_it_fits(std::integral_constant<int, 4>()) ||
          if_it_fits(std::integral_constant<int, kMostGroups>());
 }
 
