@@ -16,10 +16,12 @@ namespace {
 using cluster::ClustersAtOnce;
 using cluster::Deal;
 using cluster::DealRows;
+using cluster::ExchangeBytes;
 using cluster::kBlocks;
 using cluster::kColumns;
 using cluster::LaunchClusterSteps;
 using cluster::MostGroups;
+using cluster::MostGroupsDealt;
 using cluster::PackForCluster;
 using cluster::Shape;
 using cluster::StatusOfErrorWord;
@@ -77,6 +79,10 @@ absl::StatusOr<std::unique_ptr<ClusterStep>> ClusterStep::Create(
   ASSIGN_OR_RETURN(step->weights_, DeviceBuffer<std::byte>::Create(packed.size()));
   RETURN_IF_ERROR(step->weights_.CopyFrom(packed, stream));
   step->network_.weights = step->weights_.data();
+  const int64_t groups = MostGroupsDealt(options.max_rows, step->at_once_, MostGroups(shape));
+  ASSIGN_OR_RETURN(step->exchange_, DeviceBuffer<std::byte>::Create(
+                                        static_cast<size_t>(groups * ExchangeBytes(shape))));
+  step->network_.exchange = step->exchange_.data();
   ASSIGN_OR_RETURN(step->error_, DeviceBuffer<int32_t>::Create(1));
   ASSIGN_OR_RETURN(step->error_host_, PinnedBuffer<int32_t>::Create(1));
   RETURN_IF_ERROR(step->error_.Fill(std::byte{0}, stream));

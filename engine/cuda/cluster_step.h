@@ -60,7 +60,9 @@ class ClusterStep final : public DecodePath {
   // Internal also where a block has waited in vain.
   absl::Status Finish() override;
   const Outputs& outputs() const override { return *outputs_; }
-  int64_t workspace_bytes() const override { return outputs_->bytes() + error_.bytes(); }
+  int64_t workspace_bytes() const override {
+    return outputs_->bytes() + exchange_.bytes() + error_.bytes();
+  }
   int64_t weight_bytes() const { return weights_.bytes(); }
 
  private:
@@ -75,7 +77,8 @@ class ClusterStep final : public DecodePath {
   cluster::StepArguments network_;  // what does not change from launch to launch
   std::unique_ptr<Outputs> outputs_;
   DeviceBuffer<std::byte> weights_;
-  DeviceBuffer<int32_t> error_;  // one word
+  DeviceBuffer<std::byte> exchange_;  // [cluster][group]
+  DeviceBuffer<int32_t> error_;       // one word
   PinnedBuffer<int32_t> error_host_;
 };
 

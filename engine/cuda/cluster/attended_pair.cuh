@@ -11,8 +11,6 @@
 
 namespace strided::cuda::cluster {
 
-inline constexpr int kKeyTile = 16;  // keys of a tile: rows of the A operand
-
 // What stays the same through a launch; in shared memory.
 struct PairState {
   std::byte* cache = nullptr;             // the sequence's

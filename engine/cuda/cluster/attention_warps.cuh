@@ -15,8 +15,10 @@
 #include "engine/cuda/cluster/bounded_wait.cuh"
 #include "engine/cuda/cluster/group.cuh"
 #include "engine/cuda/cluster/key_tile.cuh"
+#include "engine/cuda/cluster/keys_ahead.cuh"
 #include "engine/cuda/cluster/planned_pair.cuh"
 #include "engine/cuda/cluster/soft_maximum.cuh"
+#include "engine/cuda/cluster/to_all_blocks.cuh"
 
 namespace strided::cuda::cluster {
 
@@ -36,25 +38,25 @@ class AttentionWarp {
         warp_(thread / 32),
         lane_(thread % 32),
         rank_(static_cast<int>(RankInCluster())),
-        wait_(wait) {
-#pragma unroll
-    for (int i = 0; i < kSentBlocks; ++i) {
-      to_[i] = AddressIn(shared, warp_ % kSendingWarps * kSentBlocks + i) - shared;
-    }
-  }
+        ahead_(shared + Block::kAhead, shared + Block::kAheadFull, shared + Block::kAheadEmpty),
+        wait_(wait),
+        to_all_(shared, warp_ % ToAll::kSendingWarps) {}
 
   __device__ void Run() {
     const uint32_t pairs = FindPairs();
     if (pairs == 0) return;
     if (warp_ == kKeepingWarp) PlanPairs<S>(a_, pairs, states_, 0, plans_);
     Sync();
-    // Of a step. Where there is one alone, its rows of the step before may only be fetched when
-    // they have been written.
+    // Of a step. Where there are few, the rows of the step before may only be fetched when they
+    // have been written.
     const int units = a_.n_layer * __popc(pairs);
+    is_ahead_ = kCopies && units >= kLeastUnits;
     uint32_t rest = pairs;
     KeyTile<S> tile;
     PlannedPair pair = plans_[0];
+    FillAhead(0);
     Fetch(pair, tile);
+    FillAhead(1);
     for (int unit = 0; unit < units * a_.steps; ++unit) {
       const int index = PairWalk::FirstOf(rest);
       rest &= rest - 1;
@@ -62,29 +64,39 @@ class AttentionWarp {
       const uint32_t outputs = Attend(index, pair, tile);
       const bool has_keys = pair.keys > 0;
       const int output = pair.output;
-      if constexpr (kGroups > 1) {
+      if constexpr (kGroups > 1 && !kCopies) {
         // Another query may be there already: its keys are more urgent than this one's output.
         if (units == 1) Sync();
         pair = plans_[(unit + 1) % kPlannedPairs];
         Fetch(pair, tile);
       }
       Sync();
-      Conclude(index, outputs, output, has_keys);
+      if (Sends(unit)) SendOutput(index, outputs, output, has_keys);
+      // Its next query may come.
+      if (warp_ == kKeepingWarp && lane_ == 0) {
+        Expect(BarrierOf(AreaOf(index), index % S::kPairs), Memory::kPairBytes);
+      }
       if (warp_ == kKeepingWarp && unit % kPlanBatch == 0) {
         PlanPairs<S>(a_, pairs, states_, unit + kPlanBatch, plans_);
       }
-      if constexpr (kGroups == 1) {
+      if constexpr (kGroups == 1 || kCopies) {
         pair = plans_[(unit + 1) % kPlannedPairs];
         Fetch(pair, tile);
       }
+      if (unit % kFencedUnits == 0 && warp_ == kKeepingWarp) FenceAsyncGlobal();
+      FillAhead(unit + 2);
     }
   }
 
  private:
-  static constexpr int kSendingWarps = 4;
-  static constexpr int kSentBlocks = kBlocks / kSendingWarps;
+  using ToAll = ToAllBlocks<kGroups>;
   static constexpr int kKeepingWarp = kAttentionWarps - 1;  // has the fewest tiles
-  static constexpr int kBarrier = 15;                       // of the attention warps
+  static constexpr bool kCopies = Block::kAheadTiles > 0;
+  // Rows are written to the caches a step before they are copied, and fenced in between: unit u's
+  // copies begin during unit u - 2, after those of u - 1 have been read.
+  static constexpr int kFencedUnits = 4;
+  static constexpr int kLeastUnits = kFencedUnits + 1;
+  static constexpr int kBarrier = 15;  // of the attention warps
   static_assert(sizeof(PairState) == Block::kPairStateBytes);
 
   // Notes the states of the block's pairs; returns which there are.
@@ -104,8 +116,27 @@ class AttentionWarp {
 
   __device__ __forceinline__ void Sync() const { SyncThreads(kBarrier, 32 * kAttentionWarps); }
   // The warp's first keys.
-  __device__ __forceinline__ void Fetch(const PlannedPair& pair, KeyTile<S>& tile) const {
-    if (warp_ < pair.Tiles()) tile.Fetch(pair, warp_, lane_);
+  __device__ __forceinline__ void Fetch(const PlannedPair& pair, KeyTile<S>& tile) {
+    const bool is_ahead = IsAhead(pair);
+    if (is_ahead) ahead_.Wait(wait_);
+    if (warp_ < pair.Tiles()) {
+      if (is_ahead && warp_ < Block::kAheadTiles) {
+        const int first = warp_ * kKeyTile;
+        tile.Load(ahead_.Keys(first), ahead_.Values(first), CountOf(pair, warp_), lane_);
+      } else {
+        tile.Fetch(pair, warp_, lane_);
+      }
+    }
+    if (is_ahead) ahead_.Release();
+  }
+  __device__ __forceinline__ bool IsAhead(const PlannedPair& pair) const {
+    return is_ahead_ && pair.keys > 0 && pair.rows.straight;
+  }
+  // By the keeping warp.
+  __device__ __forceinline__ void FillAhead(int unit) {
+    if (!is_ahead_ || warp_ != kKeepingWarp) return;
+    const PlannedPair pair = plans_[unit % kPlannedPairs];
+    if (IsAhead(pair)) ahead_.Fill(pair, wait_);
   }
 
   __device__ __forceinline__ uint32_t AreaOf(int index) const {
@@ -137,14 +168,9 @@ class AttentionWarp {
     return outputs;
   }
 
-  // After a barrier of the warps: sends the pair's output; its next query may come.
-  __device__ __forceinline__ void Conclude(int index, uint32_t outputs, int output,
-                                           bool has_keys) const {
-    const uint32_t area = AreaOf(index);
-    if (warp_ < kSendingWarps) SendOutput(area, outputs, output, has_keys);
-    if (warp_ == kKeepingWarp && lane_ == 0) {
-      Expect(BarrierOf(area, index % S::kPairs), Memory::kPairBytes);
-    }
+  // Whether this warp sends the output of a unit: one that takes turns, where one alone does.
+  __device__ __forceinline__ bool Sends(int unit) const {
+    return ToAll::kMulticast ? unit % kKeepingWarp == warp_ : warp_ < ToAll::kSendingWarps;
   }
 
   // The warp's tiles; the first has been fetched.
@@ -203,11 +229,11 @@ class AttentionWarp {
     __stcg(reinterpret_cast<uint4*>(to), Load16(arrived + Memory::kKeyAt + lane_ * 16));
   }
 
-  // The warps' shares together, four elements a lane, to this warp's blocks. Warps without keys
-  // have left a state that takes their share out of the sums.
-  __device__ __forceinline__ void SendOutput(uint32_t area, uint32_t outputs, int output,
+  // The warps' shares together, four elements a lane, to all blocks. Warps without keys have left a
+  // state that takes their share out of the sums. After a barrier of the warps.
+  __device__ __forceinline__ void SendOutput(int index, uint32_t outputs, int output,
                                              bool has_keys) const {
-    if (lane_ * 4 >= S::kValue) return;
+    const bool has = lane_ * 4 < S::kValue;
     float2 states[kAttentionWarps];
     float4 shares[kAttentionWarps];
     float largest = -INFINITY;
@@ -215,7 +241,7 @@ class AttentionWarp {
     for (int w = 0; w < kAttentionWarps; ++w) {
       const uint2 bits = Load8(States(outputs) + w * 8);
       states[w] = make_float2(__uint_as_float(bits.x), __uint_as_float(bits.y));
-      shares[w] = LoadFloats(outputs + (w * S::kValue + lane_ * 4) * 4);
+      shares[w] = LoadFloats(outputs + (w * S::kValue + lane_ * 4 % S::kValue) * 4);
       largest = fmaxf(largest, states[w].x);
     }
     float total = 0;
@@ -233,13 +259,10 @@ class AttentionWarp {
     uint2 packed = make_uint2(Bfloat16::Pack(sum.x * inverse, sum.y * inverse),
                               Bfloat16::Pack(sum.z * inverse, sum.w * inverse));
     if (!has_keys) packed = make_uint2(0, 0);
-    const int first = lane_ * 4;
-    const uint32_t place =
-        area + Memory::kMixed + output + first / kTile * kOperandBytes + first % kTile * 2;
-    const uint32_t barrier =
-        area + Memory::kBarriers + static_cast<int>(Signal::kMixed) * kBarrierBytes;
-#pragma unroll
-    for (int i = 0; i < kSentBlocks; ++i) Send(place + to_[i], packed, barrier + to_[i]);
+    const uint32_t area = AreaOf(index);
+    to_all_.Send(SliceRoom::Of<S>(a_, area, index / S::kPairs), Memory::kMixed + output,
+                 S::kValue * 2, lane_ * 8, has, packed,
+                 area + Memory::kBarriers + static_cast<int>(Signal::kMixed) * kBarrierBytes);
   }
 
   const StepArguments& a_;
@@ -249,10 +272,12 @@ class AttentionWarp {
   const int warp_;
   const int lane_;
   const int rank_;
+  KeysAhead<S, Block::kAheadTiles> ahead_;
+  bool is_ahead_ = false;
   BoundedWait wait_;
-  uint32_t to_[kSentBlocks];  // from an address of this block to those that the warp sends to
-  uint32_t parities_ = 0;     // of the pairs' barriers, each of which ends one phase a layer
-  int turn_ = 0;              // which of the outputs' two places
+  const ToAll to_all_;
+  uint32_t parities_ = 0;  // of the pairs' barriers, each of which ends one phase a layer
+  int turn_ = 0;           // which of the outputs' two places
 };
 
 }  // namespace strided::cuda::cluster

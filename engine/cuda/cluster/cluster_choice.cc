@@ -13,6 +13,10 @@ constexpr int kLeastComputeMajor = 9;  // clusters, and stores that complete on 
 
 int CeilDivide(int a, int b) { return (a + b - 1) / b; }
 
+int TurnsOf(int rows, int at_once, int most_groups) {
+  return CeilDivide(rows, at_once * most_groups * kColumns);
+}
+
 absl::Status TooMuch(absl::string_view what, int value, int most) {
   return absl::UnimplementedError(
       absl::StrCat("the cluster kernel takes ", what, " to ", most, ", not ", value));
@@ -62,14 +66,28 @@ int MostGroups(const Shape& shape) {
   return most;
 }
 
+int64_t ExchangeBytes(const Shape& shape) {
+  int64_t bytes = 0;
+  VisitSizes([&](auto sizes) {
+    if (ShapeOf(sizes) != shape) return false;
+    bytes = GroupMemory<decltype(sizes)>::kOperandsEnd;
+    return true;
+  });
+  return bytes;
+}
+
 Deal DealRows(int rows, int at_once, int most_groups) {
-  const int turns = CeilDivide(rows, at_once * most_groups * kColumns);
+  const int turns = TurnsOf(rows, at_once, most_groups);
   const int clusters = at_once * turns;
   Deal deal;
   deal.groups = CeilDivide(CeilDivide(rows, clusters), kColumns);
   deal.group_rows = CeilDivide(rows, clusters * deal.groups);
   deal.clusters = std::min(clusters, CeilDivide(rows, deal.group_rows));
   return deal;
+}
+
+int MostGroupsDealt(int rows, int at_once, int most_groups) {
+  return at_once * TurnsOf(rows, at_once, most_groups) * most_groups;
 }
 
 }  // namespace strided::cuda::cluster

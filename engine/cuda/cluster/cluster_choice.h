@@ -6,6 +6,7 @@
 #ifndef STRIDED_ENGINE_CUDA_CLUSTER_CLUSTER_CHOICE_H_
 #define STRIDED_ENGINE_CUDA_CLUSTER_CLUSTER_CHOICE_H_
 
+#include <cstdint>
 #include <string>
 
 #include "absl/status/statusor.h"
@@ -28,6 +29,10 @@ bool IsFasterThanGraphs(const Shape& shape);
 // passes of weights. Requires a shape that VisitSizes has.
 int MostGroups(const Shape& shape);
 
+// Bytes of global memory that a group's operands take on their way to all blocks. Requires the
+// same.
+int64_t ExchangeBytes(const Shape& shape);
+
 // A launch's clusters: group g of cluster c has the rows from (g * clusters + c) * group_rows on.
 struct Deal {
   int clusters = 0;
@@ -41,6 +46,9 @@ struct Deal {
 // least 1, run at once. As few turns as can be, then groups, since each takes its share of time
 // however few rows it has; then as few rows a group.
 Deal DealRows(int rows, int at_once, int most_groups);
+
+// clusters * groups of a Deal of up to `rows` rows, at most. Requires the same.
+int MostGroupsDealt(int rows, int at_once, int most_groups);
 
 }  // namespace strided::cuda::cluster
 

@@ -16,6 +16,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "engine/cuda/cluster/cluster_sizes.h"
 #include "engine/cuda/kernels/async_copy.cuh"
 #include "engine/cuda/kernels/barriers.cuh"
 
@@ -44,6 +45,11 @@ __device__ __forceinline__ void SyncCluster() {
 
 // What this thread has read and written comes before asynchronous stores that others make later.
 __device__ __forceinline__ void FenceAsync() { asm volatile("fence.proxy.async;" ::: "memory"); }
+
+// What this thread has written to global memory comes before asynchronous copies made after it.
+__device__ __forceinline__ void FenceAsyncGlobal() {
+  asm volatile("fence.proxy.async.global;" ::: "memory");
+}
 
 // Asynchronous stores to an address in any block, completed on a barrier of the same block.
 __device__ __forceinline__ void Send(uint32_t to, uint32_t value, uint32_t barrier) {
@@ -75,6 +81,16 @@ __device__ __forceinline__ void CopyBulk(uint32_t to, const std::byte* from, int
       "cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1], %2, [%3];" ::
           "r"(to),
       "l"(from), "r"(bytes), "r"(barrier)
+      : "memory");
+}
+
+// The same to the same place of every block of the cluster, each of which is told by its barrier.
+__device__ __forceinline__ void CopyToAll(uint32_t to, const std::byte* from, int bytes,
+                                          uint32_t barrier) {
+  asm volatile(
+      "cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes.multicast::cluster [%0], "
+      "[%1], %2, [%3], %4;" ::"r"(to),
+      "l"(from), "r"(bytes), "r"(barrier), "h"(static_cast<uint16_t>((1 << kBlocks) - 1))
       : "memory");
 }
 

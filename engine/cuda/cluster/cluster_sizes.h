@@ -11,9 +11,10 @@
 
 namespace strided::cuda::cluster {
 
-inline constexpr int kBlocks = 16;  // of a cluster
-inline constexpr int kColumns = 8;  // sequences of a group
-inline constexpr int kTile = 16;    // outputs of a tile, and inputs of a step
+inline constexpr int kBlocks = 16;   // of a cluster
+inline constexpr int kColumns = 8;   // sequences of a group
+inline constexpr int kTile = 16;     // outputs of a tile, and inputs of a step
+inline constexpr int kKeyTile = 16;  // keys that a warp attends to at a time
 inline constexpr int kMaxVocab = kBlocks * kTile;
 inline constexpr int kMaxAxes = 4;  // position tables
 
@@ -30,18 +31,20 @@ inline constexpr int kChunkBytes = kBiasAt + kTile * 4;
 inline constexpr int kColumnBytes = kTile * 2;
 inline constexpr int kOperandBytes = kColumns * kColumnBytes;  // of a step
 
-// Warps of a block: teams of kProductWarps, each with groups of its own, then those of attention,
-// then one that fetches weights. A step's sums over inputs are cut into as many parts as a team has
-// warps, and keys are dealt to the attention warps in tiles of 16: orders that no batch changes.
-inline constexpr int kProductWarps = 4;
+// A product's sums over inputs are cut into so many parts, which a team's warps share, and keys are
+// dealt to the attention warps in tiles of 16: orders that no batch changes.
+inline constexpr int kParts = 4;
 inline constexpr int kAttentionWarps = 7;
 
-// Groups of a cluster that a kernel is compiled for at most. A second team works while the first
-// waits.
+// Groups of a cluster that a kernel is compiled for at most.
 inline constexpr int kMostGroups = 5;
-constexpr int TeamsOf(int groups) { return groups > 1 ? 2 : 1; }
+// Warps of a block: teams of product warps, one for each group, then those of attention, then one
+// that fetches weights. What a team does is a chain of short steps, so more groups are served by
+// smaller teams side by side: a kernel for several groups has eight product warps.
+constexpr int TeamWarpsOf(int groups) { return groups <= 2 ? 4 : groups <= 4 ? 2 : 1; }
+constexpr int TeamsOf(int groups) { return groups > 1 ? 8 / TeamWarpsOf(groups) : 1; }
 constexpr int ThreadsOf(int groups) {
-  return 32 * (TeamsOf(groups) * kProductWarps + kAttentionWarps + 1);
+  return 32 * (TeamsOf(groups) * TeamWarpsOf(groups) + kAttentionWarps + 1);
 }
 
 // The products of a step, in the order in which their weights stream in.
@@ -91,8 +94,11 @@ struct Shape {
   constexpr bool operator==(const Shape&) const = default;
 };
 
-template <int width, int heads, int d_key, int d_value, int ff_tiles>
+// `ahead`: the most groups of a kernel whose keys and values are copied ahead (keys_ahead.cuh), as
+// far as that was measured to be faster.
+template <int width, int heads, int d_key, int d_value, int ff_tiles, int ahead>
 struct Sizes {
+  static constexpr int kAheadGroups = ahead;
   static constexpr int kWidth = width;
   static constexpr int kWidthTiles =
       width / (kBlocks * kTile);  // of the residual stream, a block's
@@ -169,11 +175,11 @@ struct Sizes {
 // returns whether one did.
 template <typename Visit>
 constexpr bool VisitSizes(Visit&& visit) {
-  return visit(Sizes<256, 2, 64, 128, 2>()) ||  // the CIFAR-10 networks
-         visit(Sizes<256, 4, 32, 64, 2>()) ||   // the bundled image and audio models
-         visit(Sizes<256, 4, 64, 64, 4>()) ||   // the bundled text model
-         visit(Sizes<512, 16, 32, 32, 8>()) ||  // the ImageNet-64 and music networks
-         visit(Sizes<512, 8, 64, 64, 8>());     // the enwik8 networks
+  return visit(Sizes<256, 2, 64, 128, 2, 5>()) ||  // the CIFAR-10 networks
+         visit(Sizes<256, 4, 32, 64, 2, 1>()) ||   // the bundled image and audio models
+         visit(Sizes<256, 4, 64, 64, 4, 0>()) ||   // the bundled text model
+         visit(Sizes<512, 16, 32, 32, 8, 2>()) ||  // the ImageNet-64 and music networks
+         visit(Sizes<512, 8, 64, 64, 8, 0>());     // the enwik8 networks
 }
 
 template <class S>

@@ -21,22 +21,13 @@ enum class Signal {
   kPair,      // query, key and value of the block's first pair; the others' follow
 };
 
-// Groups `first` to `end` - 1 of a cluster.
-struct GroupRange {
-  int first = 0;
-  int end = 0;
-
-  // Those of a team that have rows.
-  static __device__ __forceinline__ GroupRange OfTeam(const StepArguments& a, int team, int teams) {
-    const int each = (a.groups + teams - 1) / teams;
-    const int cluster = static_cast<int>(blockIdx.x) / kBlocks;
-    // Group g has rows if g * clusters + cluster < ceil(count / group_rows).
-    const int filled = (a.count + a.group_rows - 1) / a.group_rows;
-    const int present = (filled - cluster + a.clusters - 1) / a.clusters;
-    return {team * each, min(min((team + 1) * each, a.groups), present)};
-  }
-  __device__ __forceinline__ bool empty() const { return first >= end; }
-};
+// Groups of this cluster that have rows: group g has some if g * clusters + cluster <
+// ceil(count / group_rows).
+__device__ __forceinline__ int GroupsPresent(const StepArguments& a) {
+  const int cluster = static_cast<int>(blockIdx.x) / kBlocks;
+  const int filled = (a.count + a.group_rows - 1) / a.group_rows;
+  return min((filled - cluster + a.clusters - 1) / a.clusters, a.groups);
+}
 
 template <class S>
 struct Group {

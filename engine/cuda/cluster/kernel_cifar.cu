@@ -4,6 +4,6 @@
 
 namespace strided::cuda::cluster {
 
-template CompiledKernel KernelOf<Sizes<256, 2, 64, 128, 2>>(int);
+template CompiledKernel KernelOf<Sizes<256, 2, 64, 128, 2, 5>>(int);
 
 }  // namespace strided::cuda::cluster

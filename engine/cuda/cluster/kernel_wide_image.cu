@@ -4,6 +4,6 @@
 
 namespace strided::cuda::cluster {
 
-template CompiledKernel KernelOf<Sizes<512, 16, 32, 32, 8>>(int);
+template CompiledKernel KernelOf<Sizes<512, 16, 32, 32, 8, 2>>(int);
 
 }  // namespace strided::cuda::cluster

@@ -4,6 +4,6 @@
 
 namespace strided::cuda::cluster {
 
-template CompiledKernel KernelOf<Sizes<512, 8, 64, 64, 8>>(int);
+template CompiledKernel KernelOf<Sizes<512, 8, 64, 64, 8, 0>>(int);
 
 }  // namespace strided::cuda::cluster

@@ -4,10 +4,9 @@
 // Lane 4 g + t. Scores = K q: key g and key g + 8 are the rows of A. A lane's 16 bytes are eight
 // elements of a row in a row, 32 v + 8 t and on: which two of them stand for inputs 2t, 2t+1 and
 // which for 2t+8, 2t+9 does not matter, as long as the query's are taken alike.
-// Output = V' p: keys 2t, 2t+1, 2t+8, 2t+9 are inputs; a lane's 16 bytes are elements 64 v + 8 g
-// and on of a value, whose halves are put together with those of the neighbouring key. The output's
-// elements 64 v + 8 g to 64 v + 8 g + 7 are then in lane (g, 0). Of values that are not whole
-// vectors of 64, a lane has 8 bytes, elements 32 v + 4 g and on.
+// Output = V' p: keys 2t, 2t+1, 2t+8, 2t+9 are inputs; a lane has the g-th eighth of
+// a value, whose halves of words are put together with those of the neighbouring key. The output's
+// elements of that eighth are then in lane (g, 0).
 
 #ifndef STRIDED_ENGINE_CUDA_CLUSTER_KEY_TILE_CUH_
 #define STRIDED_ENGINE_CUDA_CLUSTER_KEY_TILE_CUH_
@@ -48,6 +47,7 @@ class KeyTile {
   // A lane's vectors of a value: of 8 elements, or 4 where a value is too short for that.
   static constexpr int kValueWords = S::kValue % 64 == 0 ? 4 : 2;
   static constexpr int kValueVectors = S::kValue / (16 * kValueWords);
+  static_assert(kValueVectors <= 2);
   static constexpr int kOutputTiles = S::kValue / 16;
   static_assert(sizeof(kZeroRow) >= 2 * S::kKey && sizeof(kZeroRow) >= 2 * S::kValue);
 
@@ -69,10 +69,27 @@ class KeyTile {
 #pragma unroll
     for (int i = 0; i < 4; ++i) {
       const int at = __shfl_sync(kAll, row, KeyOf(i, lane));
-      const std::byte* const from =
-          RowAt(pair.values_at, at, S::kValue * 2) + lane / 4 * kValueBytes;
+      const std::byte* const from = RowAt(pair.values_at, at, S::kValue * 2) + lane / 4 * kOwnBytes;
 #pragma unroll
-      for (int v = 0; v < kValueVectors; ++v) values_[i][v] = ReadValue(from + v * 8 * kValueBytes);
+      for (int v = 0; v < kValueVectors; ++v) values_[i][v] = ReadValue(from + v * kValueBytes);
+    }
+  }
+
+  // The same from copies in shared memory, row after row from the tile's first on. `count`: of its
+  // keys. The query's own and keys past the last are anything; values past the last are zeros.
+  __device__ __forceinline__ void Load(uint32_t keys, uint32_t values, int count, int lane) {
+#pragma unroll
+    for (int half = 0; half < 2; ++half) {
+      const int key = lane / 4 + 8 * half;
+      LoadKey(keys + key * (S::kKey * 2) + lane % 4 * 16, key % 2 != 0, keys_[half]);
+    }
+#pragma unroll
+    for (int i = 0; i < 4; ++i) {
+      const int key = KeyOf(i, lane);
+      LoadValue(values + key * (S::kValue * 2) + lane / 4 * kOwnBytes, lane % 2 != 0, values_[i]);
+      if (key < count) continue;
+#pragma unroll
+      for (int v = 0; v < kValueVectors; ++v) values_[i][v] = make_uint4(0, 0, 0, 0);
     }
   }
 
@@ -90,16 +107,7 @@ class KeyTile {
 #pragma unroll
     for (int i = 0; i < 4; ++i) {
       if (own != KeyOf(i, lane)) continue;
-#pragma unroll
-      for (int v = 0; v < kValueVectors; ++v) {
-        const uint32_t from = value + (v * 8 + lane / 4) * kValueBytes;
-        if constexpr (kValueWords == 4) {
-          values_[i][v] = Load16(from);
-        } else {
-          const uint2 half = Load8(from);
-          values_[i][v] = make_uint4(half.x, half.y, 0, 0);
-        }
-      }
+      LoadValue(value + lane / 4 * kOwnBytes, false, values_[i]);
     }
   }
 
@@ -139,11 +147,46 @@ class KeyTile {
 
  private:
   static constexpr uint32_t kAll = 0xFFFFFFFF;
-  static constexpr int kValueBytes = 4 * kValueWords;  // of a vector
+  static constexpr int kValueBytes = 4 * kValueWords;            // of a vector
+  static constexpr int kOwnBytes = kValueVectors * kValueBytes;  // a lane's of a value
 
   // The key that is the lane's i-th input of the values' product.
   static __device__ __forceinline__ int KeyOf(int i, int lane) {
     return lane % 4 * 2 + i % 2 + i / 2 * 8;
+  }
+  // A lane's parts of a row lie in the banks of its neighbours' of other rows: half of the lanes
+  // read theirs in another order.
+  static __device__ __forceinline__ void LoadKey(uint32_t from, bool swaps,
+                                                 uint4 (&key)[kKeyVectors]) {
+    if constexpr (kKeyVectors == 2) {
+      const uint4 first = Load16(from + (swaps ? 64 : 0));
+      const uint4 second = Load16(from + (swaps ? 0 : 64));
+      key[0] = Choose(swaps, second, first);
+      key[1] = Choose(swaps, first, second);
+    } else {
+#pragma unroll
+      for (int v = 0; v < kKeyVectors; ++v) key[v] = Load16(from + v * 64);
+    }
+  }
+  static __device__ __forceinline__ void LoadValue(uint32_t from, bool swaps,
+                                                   uint4 (&value)[kValueVectors]) {
+    if constexpr (kValueVectors == 2) {
+      const uint4 first = Load16(from + (swaps ? 16 : 0));
+      const uint4 second = Load16(from + (swaps ? 0 : 16));
+      value[0] = Choose(swaps, second, first);
+      value[1] = Choose(swaps, first, second);
+    } else if constexpr (kValueWords == 4) {
+      const uint2 first = Load8(from + (swaps ? 8 : 0));
+      const uint2 second = Load8(from + (swaps ? 0 : 8));
+      const uint4 both = make_uint4(first.x, first.y, second.x, second.y);
+      value[0] = Choose(swaps, make_uint4(both.z, both.w, both.x, both.y), both);
+    } else {
+      const uint2 half = Load8(from);
+      value[0] = make_uint4(half.x, half.y, 0, 0);
+    }
+  }
+  static __device__ __forceinline__ uint4 Choose(bool first, const uint4& a, const uint4& b) {
+    return make_uint4(first ? a.x : b.x, first ? a.y : b.y, first ? a.z : b.z, first ? a.w : b.w);
   }
   // Row `at`; negative: one of zeros. So every load is unconditional: of one that is not, the
   // compiler waits for the value at once, to choose between it and zero.

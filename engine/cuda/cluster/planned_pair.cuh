@@ -52,8 +52,8 @@ __device__ __forceinline__ PlannedPair PlannedPairOf(const Group<S>& group, int 
   plan.query = attended.query;
   plan.length = attended.length;
   const int rank = static_cast<int>(RankInCluster());
-  plan.output = group.HeadOf(rank, pair) * (S::kValue / kTile) * kOperandBytes +
-                group.ColumnOf(rank, pair) * kColumnBytes;
+  plan.output = group.ColumnOf(rank, pair) * GroupMemory<S>::kMixedPitch +
+                group.HeadOf(rank, pair) * (S::kValue * 2);
   plan.layout = state.layouts + layer * S::kHeads;
   return plan;
 }

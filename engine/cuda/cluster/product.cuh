@@ -2,11 +2,12 @@
 // the group's sequences.
 //
 //   weights  A operand: this block's tiles, from the ring
-//   operand  B operand: [step][column][16] bfloat16, the pass's inputs, in shared memory
+//   operand  B operand: the pass's inputs, in shared memory
 //   sums     [warp][column][pitch] float32: each warp's share of every output
 //
-// Of the 16 steps of a chunk, warp w takes steps 4 w to 4 w + 3; a sum is the sum over the warps,
-// as (0 + 1) + (2 + 3). A lane that finishes outputs has four in a row, of one column: LaneOf.
+// Of the 16 steps of a chunk, part p has steps 4 p to 4 p + 3; a sum is the sum over the parts, as
+// (0 + 1) + (2 + 3). A team's warps share the parts evenly: four warps, two or one. A lane that
+// finishes outputs has four in a row, of one column: LaneOf.
 //
 // A layer norm goes before the product without being computed: with x the operand, W' the weights
 // times the norm's weight and b' = b + W (the norm's bias), both made when the model is loaded,
@@ -17,6 +18,7 @@
 #define STRIDED_ENGINE_CUDA_CLUSTER_PRODUCT_CUH_
 
 #include <cstdint>
+#include <type_traits>
 
 #include "engine/cuda/cluster/cluster_exchange.cuh"
 #include "engine/cuda/cluster/shared_memory.h"
@@ -26,9 +28,9 @@ namespace strided::cuda::cluster {
 
 using Bfloat16 = OperandTraits<Operand::kBfloat16>;
 
-// A lane's place among the product warps of its group.
+// A lane's place in its team.
 struct LaneOf {
-  int warp = 0;    // of the group
+  int warp = 0;    // of the team
   int lane = 0;    // of the warp
   int column = 0;  // whose outputs the lane finishes,
   int quad = 0;    // outputs 4 quad to 4 quad + 3 of a tile
@@ -55,12 +57,12 @@ class MomentSums {
     MultiplyBfloat16(sums_[chain], make_uint4(b.x, kOnes, b.y, kOnes), b);
   }
   // Column g's are in lane (g, g / 2).
-  __device__ __forceinline__ void Write(uint32_t moments, const LaneOf& at) const {
+  __device__ __forceinline__ void Write(uint32_t moments, int part, const LaneOf& at) const {
     if (at.quad != at.column / 2) return;
     const bool odd = at.column % 2 != 0;
     const float squares = odd ? sums_[0][1] + sums_[1][1] : sums_[0][0] + sums_[1][0];
     const float sum = odd ? sums_[0][3] + sums_[1][3] : sums_[0][2] + sums_[1][2];
-    Store(moments + (at.warp * kColumns + at.column) * 8, make_float2(sum, squares));
+    Store(moments + (part * kColumns + at.column) * 8, make_float2(sum, squares));
   }
 
  private:
@@ -75,11 +77,11 @@ struct Normaliser {
   // Of an operand of `kWidth` inputs.
   template <int kWidth>
   static __device__ __forceinline__ Normaliser Of(uint32_t moments, int column, float epsilon) {
-    float2 share[kProductWarps];
+    float2 share[kParts];
 #pragma unroll
-    for (int warp = 0; warp < kProductWarps; ++warp) {
-      const uint2 bits = Load8(moments + (warp * kColumns + column) * 8);
-      share[warp] = make_float2(__uint_as_float(bits.x), __uint_as_float(bits.y));
+    for (int part = 0; part < kParts; ++part) {
+      const uint2 bits = Load8(moments + (part * kColumns + column) * 8);
+      share[part] = make_float2(__uint_as_float(bits.x), __uint_as_float(bits.y));
     }
     constexpr float kInverseWidth = 1.0F / kWidth;
     const float sum = (share[0].x + share[1].x) + (share[2].x + share[3].x);
@@ -98,6 +100,22 @@ struct Normaliser {
  private:
   __device__ __forceinline__ float One(float x, float row_sum, float bias) const {
     return fmaf(factor, fmaf(-mean, row_sum, x), bias);
+  }
+};
+
+// Inputs of a product, bfloat16 in shared memory: [step][column][16], or with other strides.
+struct OperandPlace {
+  uint32_t first = 0;  // address
+  int step_bytes = kOperandBytes;
+  int column_bytes = kColumnBytes;
+
+  // The same from step `step` on.
+  __device__ __forceinline__ OperandPlace From(int step) const {
+    return {first + step * step_bytes, step_bytes, column_bytes};
+  }
+  // The lane's four elements of a step.
+  __device__ __forceinline__ uint2 Read(int step, const LaneOf& at) const {
+    return Load8(first + step * step_bytes + at.column * column_bytes + at.quad * 8);
   }
 };
 
@@ -121,11 +139,38 @@ struct TileConstants {
   }
 };
 
-// kMostHeld: fragments of weights, four registers each, that are read ahead.
-template <int kTiles, int kChunks, bool kNormed, int kMostHeld>
+// kWarps: of a team. kMostHeld: fragments of weights, four registers each, that are read ahead.
+template <int kTiles, int kChunks, bool kNormed, int kWarps, int kMostHeld>
 class Product {
+  static constexpr int kOwnParts = kParts / kWarps;  // of a warp
   // Few tiles would wait for each other.
   static constexpr int kChains = kTiles <= 2 ? 2 : 1;
+
+  // Sums over the inputs of a part, of the products in turn.
+  struct PartSums {
+    float of[kChains][kTiles][4] = {};
+
+    __device__ __forceinline__ float Total(int tile, int i) const {
+      const float first = of[0][tile][i];
+      return kChains == 1 ? first : first + of[kChains - 1][tile][i];
+    }
+  };
+  // Over those of several parts.
+  struct WholeSums {
+    float of[kTiles][4] = {};
+
+    __device__ __forceinline__ float Total(int tile, int i) const { return of[tile][i]; }
+  };
+  template <class A, class B>
+  static __device__ __forceinline__ WholeSums SumOf(const A& a, const B& b) {
+    WholeSums sums;
+#pragma unroll
+    for (int tile = 0; tile < kTiles; ++tile) {
+#pragma unroll
+      for (int i = 0; i < 4; ++i) sums.of[tile][i] = a.Total(tile, i) + b.Total(tile, i);
+    }
+    return sums;
+  }
 
  public:
   // A warp's share of the pass's outputs, in registers.
@@ -137,17 +182,14 @@ class Product {
       for (int tile = 0; tile < kTiles; ++tile) {
         float total[4];
 #pragma unroll
-        for (int i = 0; i < 4; ++i) {
-          total[i] = sums_[0][tile][i];
-          if constexpr (kChains == 2) total[i] += sums_[1][tile][i];
-        }
+        for (int i = 0; i < 4; ++i) total[i] = sums_.Total(tile, i);
         WriteTile(total, sums + (at.warp * kColumns * pitch + tile * kTile) * 4, pitch, at);
       }
     }
 
    private:
     friend Product;
-    float sums_[kChains][kTiles][4] = {};
+    std::conditional_t<kOwnParts == 1, PartSums, WholeSums> sums_;
   };
 
   // Reads weights ahead of the operand. Requires that the pass's chunks are there.
@@ -160,48 +202,80 @@ class Product {
   // Writes the warp's share of every output, and where `with_moments` of the operand's
   // moments. Requires that kNormed is.
   template <typename Ring>
-  __device__ __forceinline__ void Multiply(const Ring& ring, const LaneOf& at, uint32_t operand,
-                                           uint32_t sums, int pitch, uint32_t moments,
-                                           bool with_moments) const {
+  __device__ __forceinline__ void Multiply(const Ring& ring, const LaneOf& at,
+                                           const OperandPlace& operand, uint32_t sums, int pitch,
+                                           uint32_t moments, bool with_moments) const {
     Share share;
     Add(ring, at, operand, share, moments, with_moments);
     share.Write(sums, pitch, at);
   }
-  // Adds to the share; writes that of the moments as well.
+  // Adds to the share, which is 0 where a warp has several parts; writes that of the moments as
+  // well.
   template <typename Ring>
-  __device__ __forceinline__ void Add(const Ring& ring, const LaneOf& at, uint32_t operand,
-                                      Share& share, uint32_t moments, bool with_moments) const {
-    uint2 inputs[kSteps];
-#pragma unroll
-    for (int step = 0; step < kSteps; ++step) {
-      inputs[step] = Load8(operand + StepOf(at, step) * kOperandBytes + at.lane * 8);
-    }
-    MomentSums moment_sums;
-#pragma unroll
-    for (int step = 0; step < kSteps; ++step) {
-#pragma unroll
-      for (int tile = 0; tile < kTiles; ++tile) {
-        const int i = step * kTiles + tile;
-        const uint4 weights = i < kHeld ? held_[i < kHeld ? i : 0] : Fragment(ring, at, i);
-        MultiplyBfloat16(share.sums_[step % kChains][tile], weights, inputs[step]);
+  __device__ __forceinline__ void Add(const Ring& ring, const LaneOf& at,
+                                      const OperandPlace& operand, Share& share, uint32_t moments,
+                                      bool with_moments) const {
+    static_assert(kOwnParts == 1 || kOwnParts == 2 || kOwnParts == 4);
+    if constexpr (kOwnParts == 1) {
+      AddPart(ring, at, operand, 0, share.sums_, moments, with_moments);
+    } else {
+      // One part after the other: registers are few.
+      const auto part = [&](int own) {
+        PartSums sums;
+        AddPart(ring, at, operand, own, sums, moments, with_moments);
+        return sums;
+      };
+      const PartSums first = part(0);
+      share.sums_ = SumOf(first, part(1));
+      if constexpr (kOwnParts == 4) {
+        const PartSums third = part(2);
+        share.sums_ = SumOf(share.sums_, SumOf(third, part(3)));
       }
-      if (kNormed && with_moments) moment_sums.Add(inputs[step], step % 2);
     }
-    if (kNormed && with_moments) moment_sums.Write(moments, at);
   }
 
  private:
-  static constexpr int kSteps = kChunks * kChunkSteps / kProductWarps;  // of a warp
+  static constexpr int kPartSteps = kChunks * kChunkSteps / kParts;
+  static constexpr int kSteps = kOwnParts * kPartSteps;  // of a warp
   static constexpr int kHeld = kTiles * kSteps < kMostHeld ? kTiles * kSteps : kMostHeld;
+
+  // The warp's part number `own`.
+  template <typename Ring>
+  __device__ __forceinline__ void AddPart(const Ring& ring, const LaneOf& at,
+                                          const OperandPlace& operand, int own, PartSums& sums,
+                                          uint32_t moments, bool with_moments) const {
+    uint2 inputs[kPartSteps];
+#pragma unroll
+    for (int i = 0; i < kPartSteps; ++i) {
+      inputs[i] = operand.Read(StepOf(at, own * kPartSteps + i), at);
+    }
+    MomentSums moment_sums;
+#pragma unroll
+    for (int of_part = 0; of_part < kPartSteps; ++of_part) {
+#pragma unroll
+      for (int tile = 0; tile < kTiles; ++tile) {
+        const int i = (own * kPartSteps + of_part) * kTiles + tile;
+        const uint4 weights = i < kHeld ? held_[i < kHeld ? i : 0] : Fragment(ring, at, i);
+        MultiplyBfloat16(sums.of[of_part % kChains][tile], weights, inputs[of_part]);
+      }
+      if (kNormed && with_moments) moment_sums.Add(inputs[of_part], of_part % 2);
+    }
+    if (kNormed && with_moments) moment_sums.Write(moments, at.warp * kOwnParts + own, at);
+  }
+  // Of a chunk, the warp's `step`-th step of all its parts'.
+  static __device__ __forceinline__ int OfChunk(const LaneOf& at, int step) {
+    return (at.warp * kOwnParts + step / kPartSteps) * 4 + step % 4;
+  }
+  static constexpr int ChunkOf(int step) { return step % kPartSteps / 4; }
   // The step of the operand that is the warp's `step`-th.
   static __device__ __forceinline__ int StepOf(const LaneOf& at, int step) {
-    return step / 4 * kChunkSteps + at.warp * 4 + step % 4;
+    return ChunkOf(step) * kChunkSteps + OfChunk(at, step);
   }
   template <typename Ring>
   static __device__ __forceinline__ uint4 Fragment(const Ring& ring, const LaneOf& at, int i) {
     const int step = i / kTiles;
-    const uint32_t chunk = ring.Chunk(i % kTiles * kChunks + step / 4);
-    return Load16(chunk + (at.warp * 4 + step % 4) * kStepBytes + at.lane * 16);
+    const uint32_t chunk = ring.Chunk(i % kTiles * kChunks + ChunkOf(step));
+    return Load16(chunk + OfChunk(at, step) * kStepBytes + at.lane * 16);
   }
   // Lane 4 g + t holds outputs g and g + 8 of columns 2 t and 2 t + 1.
   static __device__ __forceinline__ void WriteTile(const float (&total)[4], uint32_t tile,
@@ -216,18 +290,19 @@ class Product {
   uint4 held_[kHeld];
 };
 
-// Four outputs of a tile for the lane's column. After a barrier of the group.
+// Four outputs of a tile for the lane's column. After a barrier of the team.
+template <int kWarps>
 __device__ __forceinline__ float4 SumOfWarps(uint32_t sums, int pitch, int tile, const LaneOf& at) {
-  float4 share[kProductWarps];
+  float4 share[kWarps];
 #pragma unroll
-  for (int warp = 0; warp < kProductWarps; ++warp) {
+  for (int warp = 0; warp < kWarps; ++warp) {
     share[warp] =
         LoadFloats(sums + ((warp * kColumns + at.column) * pitch + tile * kTile + at.quad * 4) * 4);
   }
-  return make_float4((share[0].x + share[1].x) + (share[2].x + share[3].x),
-                     (share[0].y + share[1].y) + (share[2].y + share[3].y),
-                     (share[0].z + share[1].z) + (share[2].z + share[3].z),
-                     (share[0].w + share[1].w) + (share[2].w + share[3].w));
+  if constexpr (kWarps == 1) return share[0];
+  const float4 low = Sum(share[0], share[kWarps > 1 ? 1 : 0]);
+  if constexpr (kWarps == 2) return low;
+  return Sum(low, Sum(share[kWarps / 2], share[kWarps - 1]));
 }
 
 }  // namespace strided::cuda::cluster

@@ -25,17 +25,25 @@ __device__ __forceinline__ int DrawnColumn(int rank, int group) {
   return twice % 2 == 0 ? twice / 2 : kColumns;
 }
 
-// The product warps of a group, as DeviceBlockOf wants them.
-struct GroupThreads {
-  int barrier = 0;  // of the block
+// A team of product warps, as DeviceBlockOf wants them.
+template <int kWarps>
+struct TeamThreads {
+  int team = 0;  // of the block
   __device__ int Thread() const { return static_cast<int>(threadIdx.x) % Threads(); }
-  static constexpr __device__ int Threads() { return 32 * kProductWarps; }
-  __device__ void Sync() const { SyncThreads(barrier, Threads()); }
+  static constexpr __host__ __device__ int Threads() { return 32 * kWarps; }
+  __device__ void Sync() const {
+    if constexpr (kWarps == 1) {
+      __syncwarp();
+    } else {
+      SyncThreads(1 + team, Threads());  // 0 is all threads' barrier
+    }
+  }
 };
 
 // Scratch of DrawRow, in shared memory.
+template <class Threads>
 struct DrawingScratch {
-  DeviceBlockOf<GroupThreads>::Shared block;
+  typename DeviceBlockOf<Threads>::Shared block;
   float adjusted[kMaxVocab];
 };
 
@@ -52,18 +60,19 @@ struct TokenPlace {
   }
 };
 
-// Draws for a step of the row, the `at`-th of the launch; by all product warps of the group. Sends
+// Draws for a step of the row, the `at`-th of the launch; by all product warps of a team. Sends
 // the token, and writes the result to its entry. Returns the token, -1 where none was asked for.
-__device__ __noinline__ inline int32_t DrawRow(const StepArguments& a, DecodeRow row, int at,
-                                               const float* logits, DrawingScratch& scratch,
-                                               GroupThreads threads, TokenPlace place) {
+template <class Threads>
+__device__ __noinline__ int32_t DrawRow(const StepArguments& a, DecodeRow row, int at,
+                                        const float* logits, DrawingScratch<Threads>& scratch,
+                                        Threads threads, TokenPlace place) {
   const DeviceSampler& parameters = a.sequences[row.slot].sampler;
   if (threads.Thread() == 0) ObserveInput(row, a.sequences);
   threads.Sync();
   const int64_t entry = static_cast<int64_t>(row.step) * a.max_rows + at;
   RowResult result;
   if (row.output != kWantsNothing) {
-    DeviceBlockOf<GroupThreads> block(scratch.block, threads);
+    DeviceBlockOf<Threads> block(scratch.block, threads);
     RowSampler sampler(block, logits, a.vocab_size, scratch.adjusted);
     const int32_t token = TokenOf(sampler, row, parameters);
     const bool reports = parameters.top_logprobs > 0 && a.top_stride > 0;

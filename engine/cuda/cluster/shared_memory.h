@@ -1,12 +1,13 @@
 // Where everything lies in a block's shared memory.
 //
 //   ring      chunks of weights
+//   ahead     keys and values of the attention warps' next unit of work
 //   outputs   partial outputs of the attention warps, twice, in turns
 //   teams     what the product warps tell each other
 //   groups    an area each: operands, residual stream, queries, logits, tokens, barriers
 //   plans     of the attention warps' next units of work
 //   pairs     what the attention warps keep of each of the block's pairs
-//   barriers  of the ring
+//   barriers  of the ring, and of what is ahead
 //
 // Host and device arithmetic; offsets in bytes from the start.
 
@@ -31,12 +32,12 @@ constexpr int RoundUp(int bytes, int to) { return (bytes + to - 1) / to * to; }
 
 // What a team's warps tell each other, twice: units of work take turns, so that a warp may be one
 // ahead of another that still reads. Offsets from a turn's start.
-template <class S>
+template <class S, int kWarps>
 struct TeamMemory {
   // Column pitch of partial sums [warp][column][outputs]: 4 floats more, so that the lanes of a
   // fragment write to different banks.
   static constexpr int kPitch = S::kMostPassTiles * kTile + 4;
-  static constexpr int kTurnBytes = RoundUp(kProductWarps * kColumns * kPitch * 4, 128);
+  static constexpr int kTurnBytes = RoundUp(kWarps * kColumns * kPitch * 4, 128);
   static constexpr int kBytes = 2 * kTurnBytes;
 };
 
@@ -50,25 +51,37 @@ struct GroupMemory {
 
   static constexpr int kHidden = 0;  // the residual stream, as an operand
   static constexpr int kMixed = kHidden + S::kWidth / kTile * kOperandBytes;
-  static constexpr int kExpanded = kMixed + S::kMixedChunks * kChunkSteps * kOperandBytes;
+  // Attention's outputs, by column: a pair's are a slice. 32 bytes more, so that the lanes of a
+  // fragment read from different banks.
+  static constexpr int kMixedPitch = S::kMixedChunks * kChunkInputs * 2 + kColumnBytes;
+  static constexpr int kExpanded = kMixed + kColumns * kMixedPitch;
+  static constexpr int kOperandsEnd = kExpanded + S::kFfTiles * kChunkSteps * kOperandBytes;
   // The block's own elements of the residual stream, [tile][column][16] float32.
-  static constexpr int kResidual = kExpanded + S::kFfTiles * kChunkSteps * kOperandBytes;
+  static constexpr int kResidual = kOperandsEnd;
   static constexpr int kQueries = kResidual + S::kWidthTiles * kColumns * kTile * 4;
   static constexpr int kPairsEnd = kQueries + S::kPairs * kPairBytes;
   // A sampler's scratch lies over what is idle from a step's head until this block has sent its
   // token.
   static constexpr int kScratch = kHidden;
   static constexpr int kLogits = RoundUp(kPairsEnd > kScratchBytes ? kPairsEnd : kScratchBytes, 16);
-  // Sums of the residual stream's elements and of their squares, [warp][column], twice: stages take
+  // Sums of the residual stream's elements and of their squares, [part][column], twice: stages take
   // turns as a team's units do.
   static constexpr int kMoments = kLogits + kMaxVocab * 4;
-  static constexpr int kMomentBytes = kProductWarps * kColumns * 8;
+  static constexpr int kMomentBytes = kParts * kColumns * 8;
   static constexpr int kTokens = kMoments + 2 * kMomentBytes;
   static constexpr int kDrawnRow = kTokens + kColumns * 4;
   static constexpr int kDrawnRowBytes = 32;
   static constexpr int kBarriers = kDrawnRow + kDrawnRowBytes;
   static constexpr int kBarrierCount = 5 + S::kPairs;
   static constexpr int kBytes = RoundUp(kBarriers + kBarrierCount * kBarrierBytes, 128);
+};
+
+// Where copies of a unit's first keys lie, row after row as in a cache, and after them the values.
+template <class S>
+struct KeyCopyMemory {
+  static constexpr int kKeyBytes = S::kKey * 2;
+  static constexpr int kValueBytes = S::kValue * 2;
+  static constexpr int kTileBytes = kKeyTile * (kKeyBytes + kValueBytes);
 };
 
 // kGroups: that there is room for.
@@ -78,26 +91,38 @@ struct BlockMemory {
   static constexpr int kOutputBytes =
       RoundUp(kAttentionWarps * (kOutputPitch + 2) * 4, 128);  // of a turn
 
+  static constexpr int kTeamBytes = TeamMemory<S, TeamWarpsOf(kGroups)>::kBytes;
   static constexpr int kPairStateBytes = 32;
   static constexpr int kFixedBytes =
-      2 * kOutputBytes + TeamsOf(kGroups) * TeamMemory<S>::kBytes +
+      2 * kOutputBytes + TeamsOf(kGroups) * kTeamBytes +
       kGroups * (GroupMemory<S>::kBytes + S::kPairs * kPairStateBytes) +
-      kPlannedPairs * kPlannedPairBytes + 2 * kPassBarriers * kBarrierBytes;
+      kPlannedPairs * kPlannedPairBytes + (2 * kPassBarriers + 2) * kBarrierBytes;
+  static constexpr int kRoom = kSharedLimit - kFixedBytes - 128;
+  // Tiles of a unit that are copied ahead, beside the fewest weights that work: one for each warp.
+  static constexpr int kMostAhead = kGroups <= S::kAheadGroups ? kAttentionWarps : 0;
+  static constexpr int kLeastAhead = std::clamp(
+      (kRoom - 2 * S::kMostPassChunks * kChunkBytes) / KeyCopyMemory<S>::kTileBytes, 0, kMostAhead);
   // What there is room for, up to one and a half layers: copies further ahead took longer.
-  static constexpr int kSlots =
-      std::min((kSharedLimit - kFixedBytes) / kChunkBytes, S::kLayerChunks * 3 / 2);
+  static constexpr int kSlots = std::min(
+      (kRoom - kLeastAhead * KeyCopyMemory<S>::kTileBytes) / kChunkBytes, S::kLayerChunks * 3 / 2);
+  static constexpr int kAheadTiles =
+      std::min((kRoom - kSlots * kChunkBytes) / KeyCopyMemory<S>::kTileBytes, kMostAhead);
   // Whether two passes of weights fit: one that is read, and one that comes.
   static constexpr bool kFits = kSlots >= 2 * S::kMostPassChunks;
 
   static constexpr int kRing = 0;
-  static constexpr int kOutputs = RoundUp(kSlots * kChunkBytes, 128);
+  static constexpr int kAhead = RoundUp(kSlots * kChunkBytes, 128);
+  static constexpr int kOutputs = RoundUp(kAhead + kAheadTiles * KeyCopyMemory<S>::kTileBytes, 128);
   static constexpr int kTeams = kOutputs + 2 * kOutputBytes;
-  static constexpr int kGroupAreas = kTeams + TeamsOf(kGroups) * TeamMemory<S>::kBytes;
+  static constexpr int kGroupAreas = kTeams + TeamsOf(kGroups) * kTeamBytes;
   static constexpr int kPlans = kGroupAreas + kGroups * GroupMemory<S>::kBytes;
   static constexpr int kPairStates = kPlans + kPlannedPairs * kPlannedPairBytes;
   static constexpr int kFull = kPairStates + kGroups * S::kPairs * kPairStateBytes;
   static constexpr int kEmpty = kFull + kPassBarriers * kBarrierBytes;
-  static constexpr int kBytes = kEmpty + kPassBarriers * kBarrierBytes;
+  static constexpr int kAheadFull = kEmpty + kPassBarriers * kBarrierBytes;
+  static constexpr int kAheadEmpty = kAheadFull + kBarrierBytes;
+  static constexpr int kBytes = kAheadEmpty + kBarrierBytes;
+  static_assert(kBytes <= kSharedLimit || !kFits);
 };
 
 // Calls visit(std::integral_constant<int, groups>()) for each number of groups that there is a
@@ -111,6 +136,7 @@ constexpr bool VisitGroups(Visit&& visit) {
   return if_it_fits(std::integral_constant<int, 1>()) ||
          if_it_fits(std::integral_constant<int, 2>()) ||
          if_it_fits(std::integral_constant<int, 3>()) ||
+         if_it_fits(std::integral_constant<int, 4>()) ||
          if_it_fits(std::integral_constant<int, kMostGroups>());
 }
 

@@ -50,7 +50,7 @@ class SoftMaximum {
     constexpr int kWords = KeyTile<S>::kValueWords;  // of a lane's vector, each a tile of output
 #pragma unroll
     for (int v = 0; v < KeyTile<S>::kValueVectors; ++v) {
-      const uint32_t to = output + (v * 8 + lane / 4) * kWords * 8;
+      const uint32_t to = output + (lane / 4 * KeyTile<S>::kValueVectors + v) * kWords * 8;
 #pragma unroll
       for (int word = 0; word < kWords; word += 2) {
         const float* const first = output_[v * kWords + word];

@@ -41,6 +41,8 @@ struct StepArguments {
   int top_stride = 0;
   int max_rows = 0;
 
+  std::byte* exchange = nullptr;  // [cluster][group], to_all_blocks.cuh
+
   int32_t* error = nullptr;  // 0; else ErrorWordOf a warp that has waited in vain
 };
 

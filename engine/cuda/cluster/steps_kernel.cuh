@@ -11,7 +11,7 @@
 
 namespace strided::cuda::cluster {
 
-// Registers of a thread where there are two teams: the kernel starts with 128 for each, and the
+// Registers of a thread where there are several teams: the kernel starts with 128 for each, and the
 // attention warps, which hold keys and values, take some of the product warps'.
 inline constexpr int kProductRegisters = 104;
 inline constexpr int kAttentionRegisters = 256 - kProductRegisters;
@@ -20,19 +20,16 @@ inline constexpr int kAttentionRegisters = 256 - kProductRegisters;
 template <class S, int kGroups>
 __device__ void InitBarriers(const StepArguments& a, uint32_t shared) {
   using Memory = BlockMemory<S, kGroups>;
-  constexpr int kTeams = TeamsOf(kGroups);
-  int teams = 0;
-  for (int team = 0; team < kTeams; ++team) {
-    const GroupRange groups = GroupRange::OfTeam(a, team, kTeams);
-    teams += groups.empty() ? 0 : 1;
-    for (int index = groups.first; index < groups.end; ++index) {
-      Group<S>(a, shared + Memory::kGroupAreas, index).Init(static_cast<int>(RankInCluster()));
-    }
+  const int groups = GroupsPresent(a);
+  for (int index = 0; index < groups; ++index) {
+    Group<S>(a, shared + Memory::kGroupAreas, index).Init(static_cast<int>(RankInCluster()));
   }
   for (int i = 0; i < kPassBarriers; ++i) {
     InitBarrier(shared + Memory::kFull + i * kBarrierBytes, 1);
-    InitBarrier(shared + Memory::kEmpty + i * kBarrierBytes, teams * kProductWarps);
+    InitBarrier(shared + Memory::kEmpty + i * kBarrierBytes, groups * TeamWarpsOf(kGroups));
   }
+  InitBarrier(shared + Memory::kAheadFull, 1);
+  InitBarrier(shared + Memory::kAheadEmpty, kAttentionWarps);
   PublishBarriers();
 }
 
@@ -54,17 +51,18 @@ template <class S, int kGroups>
 __device__ void RunWarp(const StepArguments& a, std::byte* memory, uint32_t shared) {
   using Memory = BlockMemory<S, kGroups>;
   constexpr int kTeams = TeamsOf(kGroups);
-  constexpr int kFirstAttention = kTeams * GroupThreads::Threads();
+  static_assert(kTeams >= kGroups, "a team for each group");
+  using Threads = TeamThreads<TeamWarpsOf(kGroups)>;
+  constexpr int kFirstAttention = kTeams * Threads::Threads();
   constexpr int kFirstFetching = kFirstAttention + 32 * kAttentionWarps;
   const int thread = static_cast<int>(threadIdx.x);
   const BoundedWait wait(a.error, ErrorWordOf(static_cast<int>(blockIdx.x), thread / 32));
   if (thread < kFirstAttention) {
-    if constexpr (kTeams == 2) GiveRegisters<kProductRegisters>();
-    const int team = thread / GroupThreads::Threads();
-    const GroupRange groups = GroupRange::OfTeam(a, team, kTeams);
-    if (!groups.empty()) ProductWarp<S, kGroups>(a, shared, groups, {1 + team}, wait).Run();
+    if constexpr (kTeams > 1) GiveRegisters<kProductRegisters>();
+    const int team = thread / Threads::Threads();
+    if (team < GroupsPresent(a)) ProductWarp<S, kGroups>(a, shared, Threads{team}, wait).Run();
   } else {
-    if constexpr (kTeams == 2) TakeRegisters<kAttentionRegisters>();
+    if constexpr (kTeams > 1) TakeRegisters<kAttentionRegisters>();
     if (thread < kFirstFetching) {
       AttentionWarp<S, kGroups>(a, memory, shared, thread - kFirstAttention, wait).Run();
     } else if (thread == kFirstFetching) {

@@ -1,0 +1,78 @@
+// Keys and values of the attention warps' next unit of work, copied into shared memory while the
+// one before is under way: nobody asks for them 16 bytes at a time, and they may come late.
+//
+// Of a unit's keys those of its first tiles have a place, KeyCopyMemory; there is one place, for
+// one unit. It is written when all warps have read the unit before into registers, by the copies of
+// one warp. That warp writes the caches' new rows too, and fences them for the copies of later
+// steps.
+
+#ifndef STRIDED_ENGINE_CUDA_CLUSTER_KEYS_AHEAD_CUH_
+#define STRIDED_ENGINE_CUDA_CLUSTER_KEYS_AHEAD_CUH_
+
+#include <cstdint>
+
+#include "engine/cuda/cluster/bounded_wait.cuh"
+#include "engine/cuda/cluster/cluster_exchange.cuh"
+#include "engine/cuda/cluster/planned_pair.cuh"
+#include "engine/cuda/cluster/shared_memory.h"
+
+namespace strided::cuda::cluster {
+
+// A warp's view.
+template <class S, int kTiles>
+class KeysAhead {
+ public:
+  using Copy = KeyCopyMemory<S>;
+
+  // `place`: address of the copies; `full`, `empty`: barriers.
+  __device__ KeysAhead(uint32_t place, uint32_t full, uint32_t empty)
+      : place_(place), full_{full}, empty_{empty} {}
+
+  // By all warps, unit by unit, of those that have been copied.
+  __device__ __forceinline__ void Wait(BoundedWait& wait) { full_.Wait(wait); }
+  // From a key on.
+  __device__ __forceinline__ uint32_t Keys(int key) const { return place_ + key * Copy::kKeyBytes; }
+  __device__ __forceinline__ uint32_t Values(int key) const {
+    return Keys(kKeys) + key * Copy::kValueBytes;
+  }
+  // By each warp, when it has read the unit. A load may still wait for its turn: not past the
+  // fence.
+  __device__ __forceinline__ void Release() const {
+    asm volatile("fence.acq_rel.cta;" ::: "memory");
+    __syncwarp();
+    if (threadIdx.x % 32 == 0) Arrive(empty_.barrier);
+  }
+
+  // By one warp: copies the unit, once the one before has been read.
+  __device__ __forceinline__ void Fill(const PlannedPair& pair, BoundedWait& wait) {
+    if (is_used_) empty_.Wait(wait);
+    is_used_ = true;
+    const int keys = min(pair.keys, kKeys);
+    const int split = min(pair.rows.split, keys);
+    const int lane = static_cast<int>(threadIdx.x) % 32;
+    if (lane == 0) Expect(full_.barrier, keys * (Copy::kKeyBytes + Copy::kValueBytes));
+    __syncwarp();
+    // Two stretches of keys, and of values.
+    const int first = lane % 2 == 0 ? 0 : split;
+    const int count = lane % 2 == 0 ? split : keys - split;
+    if (lane >= 4 || count == 0) return;
+    const bool are_keys = lane < 2;
+    const int row_bytes = are_keys ? Copy::kKeyBytes : Copy::kValueBytes;
+    CopyBulk(are_keys ? Keys(first) : Values(first),
+             (are_keys ? pair.keys_at : pair.values_at) +
+                 static_cast<int64_t>(pair.rows.RowOf(first)) * row_bytes,
+             count * row_bytes, full_.barrier);
+  }
+
+ private:
+  static constexpr int kKeys = kTiles * kKeyTile;
+
+  const uint32_t place_;
+  Exchange full_;
+  Exchange empty_;
+  bool is_used_ = false;
+};
+
+}  // namespace strided::cuda::cluster
+
+#endif  // STRIDED_ENGINE_CUDA_CLUSTER_KEYS_AHEAD_CUH_
