@@ -13,6 +13,9 @@ constexpr int kSpins = 1000;
 // Then a member yields; between steps it does so this often before it sleeps.
 constexpr int kYieldsBeforeSleep = 50;
 
+// Bytes that who waits asks for between two looks: a line each time comes to half as much in all.
+constexpr size_t kFetchedALook = 256;
+
 void Pause() {
 #if defined(__x86_64__)
   _mm_pause();
@@ -71,7 +74,7 @@ uint32_t ThreadTeam::AwaitStep(uint32_t last) const {
   return step_.load(std::memory_order_acquire);
 }
 
-void ThreadTeam::Barrier() {
+void ThreadTeam::Barrier(FetchList* meanwhile) {
   if (size_ == 1) return;
   const uint32_t phase = phase_.load(std::memory_order_relaxed);
   if (arrived_.fetch_add(1, std::memory_order_acq_rel) + 1 == size_) {
@@ -79,8 +82,9 @@ void ThreadTeam::Barrier() {
     phase_.store(phase + 1, std::memory_order_release);
     return;
   }
-  for (int spins = 0; phase_.load(std::memory_order_acquire) == phase; ++spins) {
-    if (spins < kSpins) {
+  for (int spins = 0; phase_.load(std::memory_order_acquire) == phase;) {
+    if (meanwhile != nullptr && meanwhile->Fetch(kFetchedALook)) continue;
+    if (spins++ < kSpins) {
       Pause();
     } else {
       std::this_thread::yield();

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "absl/functional/function_ref.h"
+#include "engine/cpu/kernels/fetch_list.h"
 
 namespace strided {
 
@@ -36,8 +37,8 @@ class ThreadTeam {
   void Run(Work work);
 
   // Within Run: returns when every member has called it as often as the caller. What members wrote
-  // before it, all can read after it.
-  void Barrier();
+  // before it, all can read after it. Who waits asks for what `meanwhile` lists; null: nothing.
+  void Barrier(FetchList* meanwhile = nullptr);
 
  private:
   void RunMember(int member);

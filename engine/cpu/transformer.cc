@@ -22,6 +22,11 @@ constexpr int kRowsThatEachMemberEncodes = 4;
 constexpr size_t kLineBytes = 64;
 constexpr size_t kStridePadding = kLineBytes / sizeof(float);
 
+void Fetch(const AlignedArray<float>& values) {
+  constexpr size_t kLineFloats = kLineBytes / sizeof(float);
+  for (size_t i = 0; i < values.size(); i += kLineFloats) __builtin_prefetch(&values[i], 0, 2);
+}
+
 }  // namespace
 
 Transformer::Transformer(Passkey, const ModelConfig& config, Network network,
@@ -118,8 +123,8 @@ void Transformer::RunMember(Member& member, LogitsSink sink) {
   if (!member.batch->outputs.empty()) Predict(member, sink);
 }
 
-void Transformer::MeetAfterProduct(const Member& member) {
-  if (!member.part.by_rows) team_.Barrier();
+void Transformer::MeetAfterProduct(Member& member) {
+  if (!member.part.by_rows) Meet(member);
 }
 
 // Section 5.3: token embedding plus one learned row per axis of the position.
@@ -163,17 +168,17 @@ void Transformer::RunLayer(Member& member, int index) {
     return Normed(member, layer.attn_norm, hidden_.row(row));
   });
   Multiply(member, layer.qkv, attn_in, {qkv_, /*add=*/false, &layer.out});
-  if (part.meet_before_attention) team_.Barrier();
+  if (part.meet_before_attention) Meet(member);
 
   // attend(q, K_S, V_S)
   member.attention->Run(*member.batch, part, index, qkv_, mixed_);
   member.ahead = &member.attention->Ahead(*member.batch, part, index + 1);
-  if (part.meet_after_attention) team_.Barrier();
+  if (part.meet_after_attention) Meet(member);
 
   // H += O attend(norm(H))
   const Input mixed =
       Encode(member, layer.out, part.rows, [&](int row) { return mixed_.row(row); });
-  Multiply(member, layer.out, mixed, {hidden_, /*add=*/true, &layer.up});
+  Multiply(member, layer.out, mixed, {hidden_, /*add=*/true, &layer.up, &layer.mlp_norm});
   MeetAfterProduct(member);
 
   // f(up(norm(H)))
@@ -187,7 +192,8 @@ void Transformer::RunLayer(Member& member, int index) {
   // H += down(f(up(norm(H))))
   const Input expanded =
       Encode(member, layer.down, part.rows, [&](int row) { return expanded_.row(row); });
-  Multiply(member, layer.down, expanded, {hidden_, /*add=*/true, AfterLayer(index)});
+  Multiply(member, layer.down, expanded,
+           {hidden_, /*add=*/true, AfterLayer(index), NormAfterLayer(index)});
   MeetAfterProduct(member);
 }
 
@@ -200,7 +206,7 @@ void Transformer::Predict(Member& member, LogitsSink sink) {
   });
   Multiply(member, network_.head, input, {logits_, /*add=*/false, AfterLayer(-1)});
   // Each sequence's outputs go to one member, which may not have made all of them.
-  if (member.part.meet_after_attention) team_.Barrier();
+  if (member.part.meet_after_attention) Meet(member);
   const int count = static_cast<int>(batch.outputs.size());
   const Range mine = member.part.meet_after_attention ? ShareOf(count, team_.size(), member.index)
                                                       : member.part.outputs;
@@ -239,7 +245,7 @@ Transformer::Input Transformer::Encode(Member& member, const PackedMatrix& matri
     scales[row] =
         encode(source(row), matrix.inputs(), encoded + static_cast<size_t>(row) * encoded_stride_);
   }
-  if (share) team_.Barrier();
+  if (share) Meet(member);
   const auto first = static_cast<size_t>(rows.begin);
   return {{encoded + first * encoded_stride_, encoded_stride_, scales + first}, rows};
 }
@@ -250,9 +256,13 @@ Range Transformer::PanelsOf(const Member& member, const PackedMatrix& matrix) co
 }
 
 // The member's share of `to.out` = (or +=) `matrix` times each row.
-void Transformer::Multiply(const Member& member, const PackedMatrix& matrix, const Input& input,
+void Transformer::Multiply(Member& member, const PackedMatrix& matrix, const Input& input,
                            const Product& to) {
   const Range panels = PanelsOf(member, matrix);
+  if (to.norm != nullptr) {
+    Fetch(to.norm->weight);
+    Fetch(to.norm->bias);
+  }
   ProductTask task;
   task.matrix = &matrix;
   task.first_panel = panels.begin;
@@ -262,7 +272,12 @@ void Transformer::Multiply(const Member& member, const PackedMatrix& matrix, con
   task.out = to.out.row(input.rows.begin);
   task.out_stride = to.out.stride;
   task.add = to.add;
-  task.next = to.next->panel(PanelsOf(member, *to.next).begin);
+  const Range next = PanelsOf(member, *to.next);
+  task.next = to.next->panel(next.begin);
+  member.after.Clear();
+  const size_t next_bytes = static_cast<size_t>(next.size()) * to.next->panel_bytes();
+  const size_t fetched = std::min(task.Ahead(), next_bytes);  // by this product's kernel
+  member.after.Add({task.next + fetched, next_bytes - fetched});
   task.aside = member.ahead;
   kernels_.product[static_cast<size_t>(matrix.form())](task);
 }
@@ -270,6 +285,12 @@ void Transformer::Multiply(const Member& member, const PackedMatrix& matrix, con
 const PackedMatrix* Transformer::AfterLayer(int index) const {
   const auto next = static_cast<size_t>(index) + 1;
   return next < network_.layers.size() ? &network_.layers[next].qkv : &network_.head;
+}
+
+const NormWeights* Transformer::NormAfterLayer(int index) const {
+  const auto next = static_cast<size_t>(index) + 1;
+  if (next < network_.layers.size()) return &network_.layers[next].attn_norm;
+  return network_.final_norm.has_value() ? &*network_.final_norm : nullptr;
 }
 
 // f of what the member's Multiply has just made.

@@ -82,12 +82,14 @@ class Transformer {
     AlignedArray<float> scales;       // [max_rows]
     std::unique_ptr<Attention> attention;
     FetchList* ahead = nullptr;  // the next attention's, of `attention`
+    FetchList after{2};          // what the next product reads, for waits
   };
-  // Where a product goes, and which the same thread will make after it.
+  // Where a product goes, and what the same thread will read after it.
   struct Product {
     const ActivationRows& out;
     bool add = false;
     const PackedMatrix* next = nullptr;
+    const NormWeights* norm = nullptr;  // before `next`; may be null
   };
   // Gives a row of activations, in `member.row` or elsewhere, to be encoded.
   using RowSource = absl::FunctionRef<const float*(int row)>;
@@ -103,17 +105,19 @@ class Transformer {
   void RunMember(Member& member, LogitsSink sink);
   void Embed(Member& member);
   void RunLayer(Member& member, int index);
-  // Waits for the team where members have made different outputs of the same rows.
-  void MeetAfterProduct(const Member& member);
+  // Waits for the team, and meanwhile fetches what the next product reads.
+  void Meet(Member& member) { team_.Barrier(&member.after); }
+  // The same where members have made different outputs of the same rows.
+  void MeetAfterProduct(Member& member);
   void Predict(Member& member, LogitsSink sink);
 
   const float* Normed(Member& member, const NormWeights& norm, const float* row);
   Input Encode(Member& member, const PackedMatrix& matrix, Range rows, RowSource source);
   Range PanelsOf(const Member& member, const PackedMatrix& matrix) const;
-  void Multiply(const Member& member, const PackedMatrix& matrix, const Input& input,
-                const Product& to);
-  // The first matrix after layer `index`.
+  void Multiply(Member& member, const PackedMatrix& matrix, const Input& input, const Product& to);
+  // The first matrix after layer `index`, and the norm before it, which may be null.
   const PackedMatrix* AfterLayer(int index) const;
+  const NormWeights* NormAfterLayer(int index) const;
   void ActivateShare(const Member& member, const PackedMatrix& matrix);
 
   const ModelConfig& config_;

@@ -108,13 +108,6 @@ struct AttendSpace {
   float* scores;  // then weights; a whole number of sixteens
 };
 
-// Asks for the next `bytes` of the list, which may be null.
-HWY_INLINE void Fetch(FetchList* list, size_t bytes) {
-  const std::byte* const piece = list != nullptr ? list->Take(bytes) : nullptr;
-  if (piece == nullptr) return;
-  for (size_t line = 0; line < bytes; line += 64) __builtin_prefetch(piece + line, 0, 2);
-}
-
 template <class Row>
 HWY_INLINE void SpreadQuery(const AttendTask& task, float* query) {
   const auto width = static_cast<size_t>(task.d_key);
@@ -137,7 +130,7 @@ HWY_INLINE void Scores(const AttendTask& task, const AttendSpace& space) {
   const size_t row_bytes = width * Row::kBytes;
   const size_t blocks = BlocksOf<Row>(task.d_key);
   for (size_t i = 0; i < keys; i += 4) {
-    Fetch(task.aside, 4 * row_bytes);
+    if (task.aside != nullptr) task.aside->Fetch(4 * row_bytes);
     const std::byte* row[4];
     Sixteen sum[4];
     Unrolled<4>([&](auto j) STRIDED_LAMBDA {
@@ -189,7 +182,7 @@ HWY_INLINE void WeightedSum(const AttendTask& task, const AttendSpace& space, fl
   for (size_t i = 0; i < task.rows.size(); ++i) {
     const std::byte* const row = task.values + static_cast<size_t>(task.rows[i]) * row_bytes;
     const Sixteen weight = Fill(space.scores[i]);
-    if (i % kFetchedRows == 0) Fetch(aside, kFetchedRows * row_bytes);
+    if (aside != nullptr && i % kFetchedRows == 0) aside->Fetch(kFetchedRows * row_bytes);
     Unrolled<kBlocks>([&](auto b) STRIDED_LAMBDA {
       typename Row::Block block;
       LoadRowBlock<Row, kWhole>(row, first_block + b, width, block);

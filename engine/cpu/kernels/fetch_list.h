@@ -3,7 +3,7 @@
 // A core asks for memory only as far ahead as its hardware guesses, and not at all while it
 // multiplies from its caches. So kernels ask for the lines of a list in between, a few for each
 // round of their inner loop: they arrive in the second cache, or, pushed out of it, wait in the
-// last one.
+// last one. So do threads that wait for others.
 
 #ifndef STRIDED_ENGINE_CPU_KERNELS_FETCH_LIST_H_
 #define STRIDED_ENGINE_CPU_KERNELS_FETCH_LIST_H_
@@ -58,6 +58,14 @@ class FetchList {
     offset_ += bytes;
     left_ -= bytes;
     return piece;
+  }
+
+  // Asks for the next `bytes`; false where there are none.
+  bool Fetch(size_t bytes) {
+    const std::byte* const piece = Take(bytes);
+    if (piece == nullptr) return false;
+    for (size_t line = 0; line < bytes; line += 64) __builtin_prefetch(piece + line, 0, 2);
+    return true;
   }
 
  private:

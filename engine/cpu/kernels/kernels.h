@@ -14,6 +14,7 @@
 #ifndef STRIDED_ENGINE_CPU_KERNELS_KERNELS_H_
 #define STRIDED_ENGINE_CPU_KERNELS_KERNELS_H_
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -45,7 +46,7 @@ struct ProductTask {
   float* out = nullptr;   // [rows][out_stride], whole panels are written
   size_t out_stride = 0;  // floats
   bool add = false;
-  // The panels that the same thread reads after these, to be fetched meanwhile; null: none.
+  // The panel that the same thread reads after these, to be fetched meanwhile; null: none.
   const std::byte* next = nullptr;
   // What else to fetch meanwhile; null: nothing.
   FetchList* aside = nullptr;
@@ -53,20 +54,34 @@ struct ProductTask {
   // Bytes of a panel between two calls of FetchedBeside: whole groups of every form.
   static constexpr size_t kFetchedAtOnce = size_t{4} << 10;
 
-  // What a kernel asks for, byte by byte, while it goes through kFetchedAtOnce bytes of `panel`
-  // from `offset` on for a block of rows that starts with `row`. The first block, which reads the
-  // panel from far, asks for what is read after it: the panel behind, or where panels are large
-  // beside a core's cache, the same one a little ahead. The others ask for what lies aside.
+  // What a kernel asks for, byte by byte, while it goes through kFetchedAtOnce bytes of a panel's
+  // weights from `offset` on for a block of rows that starts with `row`.
+  //
+  // A few rows go through a panel faster than memory answers for a whole one: they ask for what
+  // lies a little ahead. More rows ask for the panel behind; their blocks take turns with its
+  // pieces, so that memory is asked at an even rate, and ask for what lies aside in between. Of a
+  // panel that is large beside a core's cache, the first block asks for all.
   const std::byte* FetchedBeside(int panel, size_t offset, int row) const {
-    const std::byte* const here = matrix->panel(panel) + offset;
-    if (row > 0) {
-      const std::byte* const piece = aside != nullptr ? aside->Take(kFetchedAtOnce) : nullptr;
-      return piece != nullptr ? piece : here;
-    }
-    constexpr size_t kFarthest = size_t{64} << 10;
-    if (matrix->panel_bytes() > kFarthest) return here + kFarthest;
-    if (panel + 1 < last_panel) return matrix->panel(panel + 1) + offset;
-    return next != nullptr ? next + offset : here;
+    constexpr int kBlockRows = 8;  // of the blocks that take turns
+    const std::byte* const here = matrix->weights(panel) + offset;
+    const int turns = Ahead() < matrix->panel_bytes() ? 1 : std::max(rows / kBlockRows, 1);
+    const int turn = static_cast<int>(offset / kFetchedAtOnce) % turns;
+    if (row == turn * kBlockRows) return InOrder(here + Ahead());
+    const std::byte* const piece = aside != nullptr ? aside->Take(kFetchedAtOnce) : nullptr;
+    return piece != nullptr ? piece : here;
+  }
+
+  // How far ahead weights are asked for, in bytes.
+  size_t Ahead() const {
+    constexpr int kFewRows = 4;
+    constexpr size_t kFarthest = size_t{96} << 10;
+    return rows < kFewRows ? kFetchedAtOnce : std::min(matrix->panel_bytes(), kFarthest);
+  }
+
+  // The address, or, beyond the last panel, what the thread reads there: `next`.
+  const std::byte* InOrder(const std::byte* address) const {
+    const std::byte* const end = matrix->panel(last_panel);
+    return address < end || next == nullptr ? address : next + (address - end);
   }
 };
 

@@ -14,11 +14,19 @@ size_t ElementBytesOf(ProductForm form) {
   return IsInt8(form) ? 1 : 2;
 }
 
-size_t PanelBytes(ProductForm form, int inputs) {
+size_t HeadBytes(ProductForm form) {
+  const size_t values = IsInt8(form) ? 3 : 1;  // of an output, four bytes each
+  return values * kPanelWidth * 4;
+}
+
+// Without the head.
+size_t PanelWeightBytes(ProductForm form, int inputs) {
   const int depth = DepthOf(form);
   const int padded_inputs = (inputs + depth - 1) / depth * depth;
   return static_cast<size_t>(padded_inputs) * kPanelWidth * ElementBytesOf(form);
 }
+
+size_t PanelsOf(int outputs) { return static_cast<size_t>(PanelPadded(outputs) / kPanelWidth); }
 
 float ScaleOfRow(const Tensor& tensor, int row) {
   float scale;
@@ -65,14 +73,12 @@ std::byte* WeightArena::Take(size_t bytes) {
 }
 
 size_t PackedMatrix::WeightBytes(ProductForm form, int outputs, int inputs) {
-  return static_cast<size_t>(PanelPadded(outputs) / kPanelWidth) * PanelBytes(form, inputs);
+  return PanelsOf(outputs) * PanelWeightBytes(form, inputs);
 }
 
 size_t PackedMatrix::ArenaBytes(ProductForm form, int outputs, int inputs) {
-  const auto padded = static_cast<size_t>(PanelPadded(outputs));
-  const size_t vectors = IsInt8(form) ? 3 : 1;  // bias, scales, offsets
-  return WeightArena::Rounded(WeightBytes(form, outputs, inputs)) +
-         vectors * WeightArena::Rounded(padded * sizeof(float));
+  const size_t panel_bytes = HeadBytes(form) + PanelWeightBytes(form, inputs);
+  return WeightArena::Rounded(PanelsOf(outputs) * panel_bytes);
 }
 
 PackedMatrix PackedMatrix::Pack(ProductForm form, int outputs, std::span<const MatrixPart> parts,
@@ -81,20 +87,18 @@ PackedMatrix PackedMatrix::Pack(ProductForm form, int outputs, std::span<const M
   packed.form_ = form;
   packed.outputs_ = outputs;
   packed.inputs_ = static_cast<int>(parts.front().weight->columns());
-  packed.panel_bytes_ = PanelBytes(form, packed.inputs_);
-  const auto panels = static_cast<size_t>(packed.panels());
-  const size_t vector_bytes = panels * kPanelWidth * sizeof(float);
-  packed.weights_ = arena.Take(panels * packed.panel_bytes_);
-  packed.bias_ = reinterpret_cast<float*>(arena.Take(vector_bytes));
-  if (IsInt8(form)) {
-    packed.scales_ = reinterpret_cast<float*>(arena.Take(vector_bytes));
-    packed.offsets_ = reinterpret_cast<int32_t*>(arena.Take(vector_bytes));
-  }
+  packed.groups_ = (packed.inputs_ + DepthOf(form) - 1) / DepthOf(form);
+  packed.head_bytes_ = HeadBytes(form);
+  packed.panel_bytes_ = packed.head_bytes_ + PanelWeightBytes(form, packed.inputs_);
+  packed.panels_ = arena.Take(PanelsOf(outputs) * packed.panel_bytes_);
   for (const MatrixPart& part : parts) {
     if (part.bias != nullptr) {
       std::vector<float> bias(static_cast<size_t>(part.bias->columns()));
       part.bias->ReadRow(0, bias);
-      std::copy_n(bias.begin() + part.first_row, part.rows, packed.bias_ + part.output);
+      for (int row = 0; row < part.rows; ++row) {
+        const float& value = bias[static_cast<size_t>(part.first_row + row)];
+        std::memcpy(packed.InHead(0, part.output + row), &value, sizeof value);
+      }
     }
     std::vector<float> scratch(static_cast<size_t>(packed.inputs_));
     for (int row = 0; row < part.rows; ++row) packed.PackRow(part, row, scratch);
@@ -107,8 +111,13 @@ std::byte* PackedMatrix::At(int output, int input) {
   const size_t index = static_cast<size_t>((input / depth * kPanelWidth + output % kPanelWidth)) *
                            static_cast<size_t>(depth) +
                        static_cast<size_t>(input % depth);
-  return weights_ + static_cast<size_t>(output / kPanelWidth) * panel_bytes_ +
+  return panels_ + static_cast<size_t>(output / kPanelWidth) * panel_bytes_ + head_bytes_ +
          index * ElementBytesOf(form_);
+}
+
+std::byte* PackedMatrix::InHead(int kind, int output) {
+  const auto index = static_cast<size_t>(kind * kPanelWidth + output % kPanelWidth);
+  return panels_ + static_cast<size_t>(output / kPanelWidth) * panel_bytes_ + index * 4;
 }
 
 void PackedMatrix::PackRow(const MatrixPart& part, int row, std::span<float> scratch) {
@@ -153,8 +162,9 @@ void PackedMatrix::PackInt8Row(const MatrixPart& part, int row, std::span<float>
     sum += value;
     std::memcpy(At(output, input), &value, sizeof value);
   }
-  scales_[output] = scale;
-  offsets_[output] = form_ == ProductForm::kInt8Quads ? -128 * sum : 0;
+  std::memcpy(InHead(1, output), &scale, sizeof scale);
+  const int32_t offset = form_ == ProductForm::kInt8Quads ? -128 * sum : 0;
+  std::memcpy(InHead(2, output), &offset, sizeof offset);
 }
 
 }  // namespace strided

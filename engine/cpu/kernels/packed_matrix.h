@@ -1,9 +1,10 @@
 // A weight matrix in the order in which the product kernels read it.
 //
-// Outputs are grouped in panels of 32; the last panel is filled up with zero rows. Within a panel
+// Outputs are grouped in panels of 32; the last panel is filled up with zero rows. A panel begins
+// with its head: the outputs' biases and, in the int8 forms, their scales and offsets. Behind it
 // the weights lie [ceil(in / depth)][32][depth]: the kernels multiply one input, or `depth` of them
-// at once, with 32 outputs, inputs ascending. So a panel is one stream of 128-byte (float32,
-// quads, pairs of bfloat16) or 64-byte (pairs of int8) groups.
+// at once, with 32 outputs, inputs ascending. So a panel, and a matrix, is one stream: the head,
+// then 128-byte (float32, quads, pairs of bfloat16) or 64-byte (pairs of int8) groups.
 
 #ifndef STRIDED_ENGINE_CPU_KERNELS_PACKED_MATRIX_H_
 #define STRIDED_ENGINE_CPU_KERNELS_PACKED_MATRIX_H_
@@ -73,7 +74,7 @@ class PackedMatrix {
 
   // Bytes of the weights that a product reads.
   static size_t WeightBytes(ProductForm form, int outputs, int inputs);
-  // Bytes that Pack takes from an arena: the above and what belongs to each output.
+  // Bytes that Pack takes from an arena: the above and the panels' heads.
   static size_t ArenaBytes(ProductForm form, int outputs, int inputs);
   // Outputs that no part names are zero. int8 weights are used as they are stored, or rounded with
   // one scale per output, the largest magnitude becoming 127.
@@ -85,32 +86,38 @@ class PackedMatrix {
   int inputs() const { return inputs_; }
   int panels() const { return PanelPadded(outputs_) / kPanelWidth; }
   // ceil(inputs / depth).
-  int groups() const { return (inputs_ + DepthOf(form_) - 1) / DepthOf(form_); }
+  int groups() const { return groups_; }
+  // From one panel to the next.
   size_t panel_bytes() const { return panel_bytes_; }
   const std::byte* panel(int index) const {
-    return weights_ + static_cast<size_t>(index) * panel_bytes_;
+    return panels_ + static_cast<size_t>(index) * panel_bytes_;
   }
+  const std::byte* weights(int index) const { return panel(index) + head_bytes_; }
 
-  // Per output, [panels * 32]; scales and offsets for the int8 forms alone.
-  const float* bias() const { return bias_; }
-  const float* scales() const { return scales_; }
+  // Of a panel's head, [32] each; scales and offsets for the int8 forms alone.
+  const float* bias(int index) const { return Head(index); }
+  const float* scales(int index) const { return Head(index) + kPanelWidth; }
   // Added to the integer sum: -128 times the sum of the output's weights for quads, else 0.
-  const int32_t* offsets() const { return offsets_; }
+  const int32_t* offsets(int index) const {
+    return reinterpret_cast<const int32_t*>(Head(index) + ptrdiff_t{2} * kPanelWidth);
+  }
 
  private:
   void PackRow(const MatrixPart& part, int row, std::span<float> scratch);
   void PackInt8Row(const MatrixPart& part, int row, std::span<float> scratch);
   // The address of weight (output, input).
   std::byte* At(int output, int input);
+  // The address of the output's value number `kind` of a head: 0 bias, 1 scale, 2 offset.
+  std::byte* InHead(int kind, int output);
+  const float* Head(int index) const { return reinterpret_cast<const float*>(panel(index)); }
 
   ProductForm form_ = ProductForm::kFloat32;
   int outputs_ = 0;
   int inputs_ = 0;
+  int groups_ = 0;
+  size_t head_bytes_ = 0;
   size_t panel_bytes_ = 0;
-  std::byte* weights_ = nullptr;
-  float* bias_ = nullptr;
-  float* scales_ = nullptr;
-  int32_t* offsets_ = nullptr;
+  std::byte* panels_ = nullptr;
 };
 
 }  // namespace strided

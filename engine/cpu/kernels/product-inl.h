@@ -49,9 +49,10 @@ struct Bfloat16Panel {
   }
 };
 
-HWY_INLINE void FinishHalf(const ProductTask& task, Sixteen sum, int row, size_t output) {
-  float* const out = task.out + static_cast<size_t>(row) * task.out_stride + output;
-  sum = sum + Load(task.matrix->bias() + output);
+HWY_INLINE void FinishHalf(const ProductTask& task, Sixteen sum, int panel, int row, size_t half) {
+  float* const out = task.out + static_cast<size_t>(row) * task.out_stride +
+                     static_cast<size_t>(panel) * kPanelWidth + half * kLanes;
+  sum = sum + Load(task.matrix->bias(panel) + half * kLanes);
   if (task.add) sum = sum + Load(out);
   Store(sum, out);
 }
@@ -60,7 +61,7 @@ template <class Panel, size_t kRows>
 HWY_INLINE void FloatPanel(const ProductTask& task, int panel, int first_row) {
   constexpr size_t kGroupBytes = Panel::kGroupBytes;
   const int groups = task.matrix->groups();
-  const std::byte* group = task.matrix->panel(panel);
+  const std::byte* group = task.matrix->weights(panel);
   const std::byte* fetched = nullptr;
   const float* in[kRows];
   Sixteen sum[kRows][kHalves];
@@ -89,8 +90,7 @@ HWY_INLINE void FloatPanel(const ProductTask& task, int panel, int first_row) {
   }
   Unrolled<kRows>([&](auto r) STRIDED_LAMBDA {
     Unrolled<kHalves>([&](auto half) STRIDED_LAMBDA {
-      FinishHalf(task, sum[r][half], first_row + int{r},
-                 static_cast<size_t>(panel) * kPanelWidth + half * kLanes);
+      FinishHalf(task, sum[r][half], panel, first_row + int{r}, half);
     });
   });
 }
@@ -138,7 +138,7 @@ HWY_INLINE void Int8PairsPanel(const ProductTask& task, int panel, int first_row
   constexpr size_t kGroupBytes = 64;
   constexpr size_t kVectors = kPanelWidth / kVectorLanes;
   const int groups = task.matrix->groups();
-  const std::byte* group = task.matrix->panel(panel);
+  const std::byte* group = task.matrix->weights(panel);
   const std::byte* fetched = nullptr;
   const int32_t* in[kRows];  // pairs of int16
   Ints sum[kRows][kVectors];
@@ -162,12 +162,13 @@ HWY_INLINE void Int8PairsPanel(const ProductTask& task, int panel, int first_row
   Unrolled<kRows>([&](auto r) STRIDED_LAMBDA {
     const int row = first_row + int{r};
     Unrolled<kVectors>([&](auto v) STRIDED_LAMBDA {
-      const size_t output = static_cast<size_t>(panel) * kPanelWidth + v * kVectorLanes;
+      const size_t output = v * kVectorLanes;  // of the panel
       const auto scale = hn::Mul(hn::Set(kFloats, task.input.scales[row]),
-                                 hn::LoadU(kFloats, task.matrix->scales() + output));
+                                 hn::LoadU(kFloats, task.matrix->scales(panel) + output));
       auto value = hn::MulAdd(hn::ConvertTo(kFloats, sum[r][v]), scale,
-                              hn::LoadU(kFloats, task.matrix->bias() + output));
-      float* const out = task.out + static_cast<size_t>(row) * task.out_stride + output;
+                              hn::LoadU(kFloats, task.matrix->bias(panel) + output));
+      float* const out = task.out + static_cast<size_t>(row) * task.out_stride +
+                         static_cast<size_t>(panel) * kPanelWidth + output;
       if (task.add) value = hn::Add(value, hn::LoadU(kFloats, out));
       hn::StoreU(value, kFloats, out);
     });

@@ -34,7 +34,7 @@ struct Outputs {
 Outputs OutputsOf(const ProductTask& task, int panel, int row, int half) {
   const auto output = static_cast<size_t>(panel * kPanelWidth + half * 16);
   return {task.out + static_cast<size_t>(row) * task.out_stride + output,
-          task.matrix->bias() + output, task.add};
+          task.matrix->bias(panel) + half * 16, task.add};
 }
 
 const int32_t* InputOf(const ProductTask& task, int row) {
@@ -46,9 +46,9 @@ const int32_t* InputOf(const ProductTask& task, int row) {
 template <int kRows>
 STRIDED_AVX512_INLINE void Int8Panel(const ProductTask& task, int panel, int row) {
   const int groups = task.matrix->groups();
-  const std::byte* weights = task.matrix->panel(panel);
+  const std::byte* weights = task.matrix->weights(panel);
   const std::byte* fetched = nullptr;
-  const int32_t* const offsets = task.matrix->offsets() + panel * kPanelWidth;
+  const int32_t* const offsets = task.matrix->offsets(panel);
   const int32_t* input[kRows];
   Int32Sums sum[kRows][kHalves];
   for (int r = 0; r < kRows; ++r) {
@@ -73,8 +73,8 @@ STRIDED_AVX512_INLINE void Int8Panel(const ProductTask& task, int panel, int row
     const __m512 row_scale = _mm512_set1_ps(task.input.scales[row + r]);
     for (int h = 0; h < kHalves; ++h) {
       const Outputs to = OutputsOf(task, panel, row + r, h);
-      const __m512 scale = _mm512_mul_ps(
-          row_scale, _mm512_loadu_ps(task.matrix->scales() + panel * kPanelWidth + h * 16));
+      const __m512 scale =
+          _mm512_mul_ps(row_scale, _mm512_loadu_ps(task.matrix->scales(panel) + h * 16));
       // The masked form, for GCC 12 takes the plain one for a use of something uninitialised.
       const __m512 exact = _mm512_maskz_cvtepi32_ps(0xffff, __m512i(sum[r][h]));
       __m512 value = _mm512_fmadd_ps(exact, scale, _mm512_loadu_ps(to.bias));
@@ -87,7 +87,7 @@ STRIDED_AVX512_INLINE void Int8Panel(const ProductTask& task, int panel, int row
 template <int kRows>
 STRIDED_AVX512_BF16_INLINE void Bfloat16Panel(const ProductTask& task, int panel, int row) {
   const int groups = task.matrix->groups();
-  const std::byte* weights = task.matrix->panel(panel);
+  const std::byte* weights = task.matrix->weights(panel);
   const std::byte* fetched = nullptr;
   const int32_t* input[kRows];
   __m512 sum[kRows][kHalves];

@@ -60,6 +60,12 @@ TEST_F(FetchListTest, ForgetsStretchesAndLimitWhenCleared) {
   EXPECT_EQ(list_.Take(64), second_.data());
 }
 
+TEST_F(FetchListTest, FetchSaysWhetherThereWasSomething) {
+  EXPECT_TRUE(list_.Fetch(128));
+  EXPECT_TRUE(list_.Fetch(192));
+  EXPECT_FALSE(list_.Fetch(64));
+}
+
 TEST_F(FetchListTest, LeavesOutAnEmptyStretch) {
   list_.Clear();
   list_.Add({first_.data(), 0});

@@ -114,6 +114,50 @@ class Matrix {
   PackedMatrix packed_;
 };
 
+// A product of two panels of eight pieces each, behind which a thread reads `next`.
+ProductTask TwoPanels(const Matrix& matrix, int rows, const std::byte* next) {
+  ProductTask task;
+  task.matrix = &matrix.packed();
+  task.last_panel = 2;
+  task.rows = rows;
+  task.next = next;
+  return task;
+}
+constexpr Shape kTwoPanels = {64, 256, 0};  // a panel is 256 inputs of 128 bytes in float32
+
+TEST(ProductTaskTest, BlocksOfRowsTakeTurnsToFetchThePanelBehind) {
+  const Matrix matrix(ProductForm::kFloat32, kTwoPanels);
+  const ProductTask task = TwoPanels(matrix, 16, nullptr);
+  for (size_t piece = 0; piece < 8; ++piece) {
+    const size_t offset = piece * ProductTask::kFetchedAtOnce;
+    const std::byte* const here = matrix.packed().weights(0) + offset;
+    const std::byte* const behind = matrix.packed().weights(1) + offset;
+    EXPECT_EQ(task.FetchedBeside(0, offset, 0), piece % 2 == 0 ? behind : here) << piece;
+    EXPECT_EQ(task.FetchedBeside(0, offset, 8), piece % 2 == 1 ? behind : here) << piece;
+  }
+}
+
+TEST(ProductTaskTest, AFewRowsFetchALittleAheadAndThenWhatIsNext) {
+  const Matrix matrix(ProductForm::kFloat32, kTwoPanels);
+  const std::byte next{};
+  const ProductTask task = TwoPanels(matrix, 1, &next);
+  constexpr size_t kPiece = ProductTask::kFetchedAtOnce;
+  EXPECT_EQ(task.FetchedBeside(0, 0, 0), matrix.packed().weights(0) + kPiece);
+  EXPECT_EQ(task.FetchedBeside(1, 6 * kPiece, 0), matrix.packed().weights(1) + 7 * kPiece);
+  EXPECT_EQ(task.FetchedBeside(1, 7 * kPiece, 0), &next);
+}
+
+TEST(ProductTaskTest, WhatLiesAsideIsFetchedByTheBlocksWhoseTurnItIsNot) {
+  const Matrix matrix(ProductForm::kFloat32, kTwoPanels);
+  const AlignedArray<std::byte> cache = AlignedArray<std::byte>::Zeros(ProductTask::kFetchedAtOnce);
+  FetchList list(1);
+  list.Add({cache.data(), cache.size()});
+  ProductTask task = TwoPanels(matrix, 16, nullptr);
+  task.aside = &list;
+  EXPECT_EQ(task.FetchedBeside(0, 0, 0), matrix.packed().weights(1));
+  EXPECT_EQ(task.FetchedBeside(0, 0, 8), cache.data());
+}
+
 // [rows][outputs] of one call; `add`: onto rows of ones.
 std::vector<float> Multiply(const Kernels& kernels, const PackedMatrix& matrix,
                             const AlignedArray<float>& input, int rows, bool add) {
