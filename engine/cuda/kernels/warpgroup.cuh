@@ -57,6 +57,12 @@ __device__ __forceinline__ uint64_t InputsAt(uint32_t shared, uint32_t block_byt
          kEightInputs << 32 | kExchangedIn128Bytes << 62;
 }
 
+// Where the same begins `bytes` further on, a multiple of 16.
+__device__ __forceinline__ uint64_t BytesOn(uint64_t place, int bytes) {
+  const auto low = static_cast<uint32_t>(place) + static_cast<uint32_t>(bytes / 16);
+  return (place & 0xFFFFFFFF00000000u) | low;
+}
+
 // sums = (sums or, where not `add`, 0) + a b, begun: see CommitProducts. kByInput: B lies as for
 // InputsAt.
 template <Operand kOperand, int kColumns>
