@@ -21,8 +21,8 @@
 #include "absl/strings/str_format.h"
 #include "engine/cuda/cuda_executor.h"
 #include "engine/cuda/kernels/current_device.h"
-#include "engine/cuda/kernels/held_product.h"
 #include "engine/cuda/kernels/prefill_attention.h"
+#include "engine/cuda/kernels/streamed_product.h"
 #include "engine/cuda/kernels/weight_packing.h"
 #include "engine/cuda/kernels/wide_product.h"
 #include "engine/cuda/prefill.h"
@@ -83,10 +83,11 @@ class ShapeBench {
   }
 
  private:
-  // All that a block can hold (held_product.h).
-  static std::vector<WideTile> TilesFor(int inputs) {
+  std::vector<WideTile> TilesFor(const WideProduct& product) const {
     std::vector<WideTile> tiles = {WideTile::kLarge, WideTile::kMedium, WideTile::kSmall};
-    if (CanHoldRows(Require(CurrentDevice::Find()), inputs)) tiles.push_back(WideTile::kHeld);
+    if (CanStream(Require(CurrentDevice::Find()), product, format_)) {
+      tiles.push_back(WideTile::kStreamed);
+    }
     return tiles;
   }
 
@@ -117,7 +118,7 @@ class ShapeBench {
       const double flop = 2.0 * matrix.outputs * matrix.inputs * rows;
       const std::string what = absl::StrCat(product.name, " ", matrix.outputs, " x ", matrix.inputs,
                                             ", ", rows, " rows");
-      for (const WideTile tile : TilesFor(matrix.inputs)) {
+      for (const WideTile tile : TilesFor(task)) {
         const double time =
             Time([&] { return LaunchWideProduct(task, format_, true, nullptr, tile); }, 20);
         const WideTileSize size = SizeOf(tile);

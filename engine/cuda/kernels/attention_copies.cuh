@@ -51,20 +51,53 @@ struct AttentionCopies {
     }
   }
 
-  // The block's tile `index`, counted over both spans.
+  // Where a thread's key of the next tile lies, in 16-byte parts from `qkv` on, once a span's keys
+  // are the call's own and even (AttentionBlock::key_ahead); modulo 2^32, for keys that are not
+  // read may lie before it.
+  struct Walk {
+    static constexpr uint32_t kNowhere = 0xFFFFFFFFu;
+    uint32_t part = kNowhere;
+  };
+
+  // By one thread, of a block whose in_call is known.
+  static __device__ __forceinline__ void FindDistances(int span, AttentionBlock<Type>& block) {
+    const HeadRows& rows = block.source.rows();
+    const CallKeys<Type>& keys = block.in_call[span];
+    const int ahead = static_cast<int>(blockDim.x) / kLanesOfRow;
+    const bool even = keys.IsEven(ahead, rows.cells);
+    const auto parts = [&](int count) {
+      return even ? static_cast<uint32_t>(keys.Ahead(count, rows.by_cells) / 8) : 0;
+    };
+    block.key_ahead[span] = parts(ahead);
+    block.tile_ahead[span] = parts(kKeys);
+  }
+
+  // The block's tile `index`, counted over both spans. Tiles come in order.
   static __device__ __forceinline__ void CopyKeys(const PrefillAttention& a,
                                                   const AttentionBlock<Type>& block, int index,
-                                                  uint32_t to) {
+                                                  Walk& walk, uint32_t to) {
     const AttentionTask& task = block.task;
     const bool second = index >= task.tiles[0];
-    const KeyAxis axis = second ? task.axes[1] : task.axes[0];
     const KeyLimits limits = Select(second, task.limits[0], task.limits[1]);
     const int first = task.FirstKeyOf<kKeys>(index);
+    if constexpr (Sizes::kByWarpgroups) {
+      if (index == task.tiles[0]) walk.part = Walk::kNowhere;
+      if (walk.part != Walk::kNowhere)
+        return CopyNextTile(a, block, second, limits, first, walk, to);
+    }
+    const KeyAxis axis = second ? task.axes[1] : task.axes[0];
     const bool in_call = IsAligned(a) && block.source.IsInCall(axis, max(first, limits.begin));
     if constexpr (Sizes::kByWarpgroups) {
       if (in_call) {
         const CallKeys<Type> keys = second ? block.in_call[1] : block.in_call[0];
-        return CopyCallTile(keys, block.source.rows().by_cells, limits, first, to);
+        const Divisor& by_cells = block.source.rows().by_cells;
+        if ((second ? block.key_ahead[1] : block.key_ahead[0]) != 0) {
+          const Type* const from = keys.At(first + threadIdx.x / kLanesOfRow, by_cells);
+          walk.part = static_cast<uint32_t>((from - reinterpret_cast<const Type*>(a.qkv)) / 8) +
+                      threadIdx.x % kLanesOfRow;
+          return CopyNextTile(a, block, second, limits, first, walk, to);
+        }
+        return CopyCallTile(keys, by_cells, limits, first, to);
       }
     }
     if (a.scales != nullptr) {
@@ -75,32 +108,63 @@ struct AttentionCopies {
   }
 
  private:
-  // Keys of the call's own rows: a key and its value are one stretch of whole parts.
+  // A key of the call's own rows and its value are one stretch of whole parts.
+  static constexpr int kKeyParts = Sizes::kKeySteps * 2;
+  static constexpr int kRounds = (kKeyParts + kValueTiles) / kLanesOfRow;
+
+  // Where a thread's parts of its first key of a tile lie in the stage; of later ones whole rows
+  // on, since their number is a multiple of 8: parts are exchanged alike.
+  struct Offsets {
+    uint32_t of[kRounds > 0 ? kRounds : 1];
+
+    __device__ __forceinline__ Offsets() {
+      static_assert((kKeyParts + kValueTiles) % kLanesOfRow == 0 && kRounds > 0);
+      const int k = threadIdx.x / kLanesOfRow;
+#pragma unroll
+      for (int r = 0; r < kRounds; ++r) {
+        const int part = r * kLanesOfRow + threadIdx.x % kLanesOfRow;
+        of[r] = part < kKeyParts ? Sizes::KeyOffset(k, part, 0)
+                                 : Sizes::ValueOffset(k, part - kKeyParts, 0);
+      }
+    }
+    __device__ __forceinline__ void Copy(const Type* from, bool valid, uint32_t to) const {
+#pragma unroll
+      for (int r = 0; r < kRounds; ++r) CopyAsync(to + of[r], from + r * (kLanesOfRow * 8), valid);
+    }
+  };
+
+  // Keys at even distances, from where `walk` is, which then is at the next tile.
+  static __device__ __forceinline__ void CopyNextTile(const PrefillAttention& a,
+                                                      const AttentionBlock<Type>& block,
+                                                      bool second, KeyLimits limits, int first,
+                                                      Walk& walk, uint32_t to) {
+    const int ahead = static_cast<int>(blockDim.x) / kLanesOfRow;
+    const uint32_t key_ahead = second ? block.key_ahead[1] : block.key_ahead[0];
+    const auto* const parts = reinterpret_cast<const uint4*>(a.qkv);
+    const Offsets offsets;
+    uint32_t part = walk.part;
+#pragma unroll 1
+    for (int k = threadIdx.x / kLanesOfRow; k < kKeys; k += ahead) {
+      const bool valid = limits.Holds(first + k);
+      offsets.Copy(reinterpret_cast<const Type*>(parts + (valid ? part : 0)), valid, to);
+      part += key_ahead;
+      to += ahead * Sizes::kRowBytes;
+    }
+    walk.part += second ? block.tile_ahead[1] : block.tile_ahead[0];
+  }
+
+  // Any keys of the call's.
   static __device__ __forceinline__ void CopyCallTile(const CallKeys<Type>& keys,
                                                       const Divisor& by_cells, KeyLimits limits,
                                                       int first, uint32_t to) {
-    constexpr int kKeyParts = Sizes::kKeySteps * 2;
-    constexpr int kParts = kKeyParts + Sizes::kValueTiles;
-    static_assert(kParts % kLanesOfRow == 0);
-    const int lane = threadIdx.x % kLanesOfRow;
-    const int ahead = blockDim.x / kLanesOfRow;  // a multiple of 8: parts are exchanged alike
-    uint32_t offsets[kParts / kLanesOfRow];
-#pragma unroll
-    for (int p = 0; p < kParts / kLanesOfRow; ++p) {
-      const int part = p * kLanesOfRow + lane;
-      const int k = threadIdx.x / kLanesOfRow;
-      offsets[p] = part < kKeyParts ? Sizes::KeyOffset(k, part, 0)
-                                    : Sizes::ValueOffset(k, part - kKeyParts, 0);
-    }
+    const int ahead = static_cast<int>(blockDim.x) / kLanesOfRow;
+    const Offsets offsets;
 #pragma unroll 1
     for (int k = threadIdx.x / kLanesOfRow; k < kKeys; k += ahead) {
       const int key = first + k;
       const bool valid = limits.Holds(key);
-      const Type* const from = keys.At(valid ? key : limits.begin, by_cells) + lane * 8;
-#pragma unroll
-      for (int p = 0; p < kParts / kLanesOfRow; ++p) {
-        CopyAsync(to + offsets[p], from + p * (kLanesOfRow * 8), valid);
-      }
+      const Type* const from = keys.At(valid ? key : limits.begin, by_cells);
+      offsets.Copy(from + threadIdx.x % kLanesOfRow * 8, valid, to);
       to += ahead * Sizes::kRowBytes;
     }
   }

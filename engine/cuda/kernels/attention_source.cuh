@@ -32,6 +32,15 @@ struct CallKeys {
     step = in_column ? rows.period * row_stride : row_stride;
     jump = in_cells ? (rows.period - rows.cells) * row_stride : 0;
   }
+  // Whether any key is as far from the one `count` keys on.
+  __device__ __forceinline__ bool IsEven(int count, int cells) const {
+    return jump == 0 || count % cells == 0;
+  }
+  // Elements between them. Requires IsEven.
+  __device__ __forceinline__ int64_t Ahead(int count, const Divisor& by_cells) const {
+    const int64_t blocks = jump == 0 ? 0 : by_cells.Divide(count);
+    return static_cast<int64_t>(count) * step + blocks * jump;
+  }
   __device__ __forceinline__ const Type* At(int key, const Divisor& by_cells) const {
     const int64_t blocks = jump == 0 ? 0 : by_cells.Divide(key);
     return first + static_cast<int64_t>(key) * step + blocks * jump;

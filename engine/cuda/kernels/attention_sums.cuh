@@ -38,6 +38,7 @@ struct AttentionSums {
                                                    State& state) {
 #pragma unroll
     for (int s = 0; s < kMaxSpans; ++s) {
+      if (task.tiles[s] == 0) continue;
 #pragma unroll
       for (int half = 0; half < 2; ++half) {
         state.limits[s][half] = task.LimitsOf(rows, s, OwnQuery(half));
@@ -119,6 +120,7 @@ struct AttentionSums {
   // Turns scores into weights exp(scale (score - largest)), and what is summed so far to the new
   // largest. Where that stays, the factor is exactly 1. `scale` is in powers of two.
   static __device__ __forceinline__ void Soften(float scale, State& state, Scores& scores) {
+    float factors[2];
 #pragma unroll
     for (int half = 0; half < 2; ++half) {
       float largest = state.largest[half];
@@ -129,7 +131,7 @@ struct AttentionSums {
       largest = fmaxf(largest, __shfl_xor_sync(0xFFFFFFFFu, largest, 1));
       largest = fmaxf(largest, __shfl_xor_sync(0xFFFFFFFFu, largest, 2));
       const float base = largest == -INFINITY ? 0.0f : largest;
-      const float factor = Exp2((state.largest[half] - base) * scale);
+      factors[half] = Exp2((state.largest[half] - base) * scale);
       state.largest[half] = largest;
       float sum = 0;
 #pragma unroll
@@ -140,12 +142,13 @@ struct AttentionSums {
           sum += scores[n][i];
         }
       }
-      state.weights[half] = fmaf(state.weights[half], factor, sum);
+      state.weights[half] = fmaf(state.weights[half], factors[half], sum);
+    }
+    if (__all_sync(0xFFFFFFFFu, factors[0] == 1.0f && factors[1] == 1.0f)) return;
 #pragma unroll
-      for (int v = 0; v < kValueTiles; ++v) {
-        state.values[v][2 * half] *= factor;
-        state.values[v][2 * half + 1] *= factor;
-      }
+    for (int v = 0; v < kValueTiles; ++v) {
+#pragma unroll
+      for (int i = 0; i < 4; ++i) state.values[v][i] *= factors[i / 2];
     }
   }
 

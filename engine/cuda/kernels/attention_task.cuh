@@ -147,9 +147,14 @@ struct AttentionBlock {
   AttentionTask task;
   KeySource<Type> source;
   CallKeys<Type> in_call[kMaxSpans];
+  // 16-byte parts from a thread's key to its next one of a tile, and to its first one of the next
+  // tile, where in_call keeps to the same distances; else 0.
+  uint32_t key_ahead[kMaxSpans];
+  uint32_t tile_ahead[kMaxSpans];
 };
-inline constexpr int kAttentionBlockBytes = 256;
-static_assert(sizeof(AttentionBlock<float>) <= kAttentionBlockBytes);
+inline constexpr int kAttentionBlockBytes = 320;
+static_assert(sizeof(AttentionBlock<float>) <= kAttentionBlockBytes &&
+              kAttentionBlockBytes % 16 == 0);
 
 }  // namespace strided::cuda
 

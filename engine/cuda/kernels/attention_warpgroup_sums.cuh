@@ -33,7 +33,7 @@ struct WarpgroupAttentionSums : AttentionSums<Sizes> {
 #pragma unroll
     for (int s = 0; s < kMaxSpans; ++s) {
       // Later queries never read earlier ends.
-      if (first <= last) {
+      if (first <= last && task.tiles[s] > 0) {
         state.group[s] = {task.LimitsOf(rows, s, first).begin, task.LimitsOf(rows, s, last).end};
       }
     }
@@ -41,11 +41,12 @@ struct WarpgroupAttentionSums : AttentionSums<Sizes> {
 
   static __device__ __forceinline__ void Score(const Queries& queries, uint32_t stage,
                                                Scores& scores) {
+    const uint64_t keys = ColumnsAt(stage);
     BeginProducts();
 #pragma unroll
     for (int k = 0; k < Sizes::kKeySteps; ++k) {
       WarpgroupProduct<kOperand, kKeys>::template Begin<false>(
-          scores, queries.held[k], ColumnsAt(stage + k * 32), /*add=*/k > 0);
+          scores, queries.held[k], BytesOn(keys, k * 32), /*add=*/k > 0);
     }
     CommitProducts();
     WaitForProducts<0>();
@@ -56,12 +57,12 @@ struct WarpgroupAttentionSums : AttentionSums<Sizes> {
     uint32_t a[kKeys / 16][4];
 #pragma unroll
     for (int k = 0; k < kKeys / 16; ++k) Base::PackWeights(weights, k, a[k]);
+    const uint64_t inputs = InputsAt(values, kKeys * Sizes::kRowBytes);
     BeginProducts();
 #pragma unroll
     for (int k = 0; k < kKeys / 16; ++k) {
-      const uint64_t b = InputsAt(values + k * 16 * Sizes::kRowBytes, kKeys * Sizes::kRowBytes);
-      WarpgroupProduct<kOperand, Sizes::kValueTiles * 8>::template Begin<true>(state.values, a[k],
-                                                                               b, /*add=*/true);
+      WarpgroupProduct<kOperand, Sizes::kValueTiles * 8>::template Begin<true>(
+          state.values, a[k], BytesOn(inputs, k * 16 * Sizes::kRowBytes), /*add=*/true);
     }
     CommitProducts();
     WaitForProducts<0>();

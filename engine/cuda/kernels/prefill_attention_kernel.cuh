@@ -61,6 +61,7 @@ struct AttentionKernel {
         block.source = KeySource<Type>(a, block.task.run, block.task.head, residue);
         for (int s = 0; s < kMaxSpans; ++s) {
           block.in_call[s] = block.source.InCall(block.task.axes[s]);
+          if constexpr (Sizes::kByWarpgroups) Copies::FindDistances(s, block);
         }
       }
     }
@@ -91,9 +92,10 @@ struct AttentionKernel {
     const uint32_t to_queries = SharedAddress(shared) + kAttentionBlockBytes;
     const uint32_t stages = SharedAddress(shared) + QueryEnd(a.d_key, blockDim.x / 2);
     const int tiles = task.tiles[0] + task.tiles[1];
+    typename Copies::Walk walk;
     const auto copy = [&](int i) {
       const uint32_t stage = stages + i % kStages * Sizes::StageBytes(a.d_key);
-      if (i < tiles) Copies::CopyKeys(a, block, i, stage);
+      if (i < tiles) Copies::CopyKeys(a, block, i, walk, stage);
       CommitCopies();
     };
     Copies::CopyQueries(a, task, to_queries);

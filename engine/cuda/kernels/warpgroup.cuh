@@ -57,6 +57,12 @@ __device__ __forceinline__ uint64_t InputsAt(uint32_t shared, uint32_t block_byt
          kEightInputs << 32 | kExchangedIn128Bytes << 62;
 }
 
+// Where the same begins `bytes` further on, a multiple of 16.
+__device__ __forceinline__ uint64_t BytesOn(uint64_t place, int bytes) {
+  const auto low = static_cast<uint32_t>(place) + static_cast<uint32_t>(bytes / 16);
+  return (place & 0xFFFFFFFF00000000u) | low;
+}
+
 // sums = (sums or, where not `add`, 0) + a b, begun: see CommitProducts. kByInput: B lies as for
 // InputsAt.
 template <Operand kOperand, int kColumns>
@@ -96,6 +102,13 @@ struct WarpgroupProduct;
   "%32, %33, %34, %35, %36, %37, %38, %39, %40, %41, %42, %43, %44, %45, %46, %47, " \
   "%48, %49, %50, %51, %52, %53, %54, %55, %56, %57, %58, %59, %60, %61, %62, %63"
 
+#define STRIDED_PLACES_192                                                                     \
+  STRIDED_PLACES_128                                                                           \
+  ", "                                                                                         \
+  "%64, %65, %66, %67, %68, %69, %70, %71, %72, %73, %74, %75, %76, %77, %78, %79, %80, %81, " \
+  "%82, "                                                                                      \
+  "%83, %84, %85, %86, %87, %88, %89, %90, %91, %92, %93, %94, %95"
+
 #define STRIDED_PRODUCTS_OF_32(operand, type)                                                 \
   STRIDED_WARPGROUP_PRODUCT(operand, type, 32, STRIDED_PLACES_32, "%16", "%17", "%18", "%19", \
                             "%20", "%21", "%22", STRIDED_SUMS_32(0))
@@ -106,6 +119,11 @@ struct WarpgroupProduct;
   STRIDED_WARPGROUP_PRODUCT(operand, type, 128, STRIDED_PLACES_128, "%64", "%65", "%66", "%67", \
                             "%68", "%69", "%70", STRIDED_SUMS_32(0), STRIDED_SUMS_32(4),        \
                             STRIDED_SUMS_32(8), STRIDED_SUMS_32(12))
+#define STRIDED_PRODUCTS_OF_192(operand, type)                                                  \
+  STRIDED_WARPGROUP_PRODUCT(operand, type, 192, STRIDED_PLACES_192, "%96", "%97", "%98", "%99", \
+                            "%100", "%101", "%102", STRIDED_SUMS_32(0), STRIDED_SUMS_32(4),     \
+                            STRIDED_SUMS_32(8), STRIDED_SUMS_32(12), STRIDED_SUMS_32(16),       \
+                            STRIDED_SUMS_32(20))
 
 STRIDED_PRODUCTS_OF_32(Operand::kBfloat16, "bf16")
 STRIDED_PRODUCTS_OF_32(Operand::kFloat16, "f16")
@@ -113,6 +131,8 @@ STRIDED_PRODUCTS_OF_64(Operand::kBfloat16, "bf16")
 STRIDED_PRODUCTS_OF_64(Operand::kFloat16, "f16")
 STRIDED_PRODUCTS_OF_128(Operand::kBfloat16, "bf16")
 STRIDED_PRODUCTS_OF_128(Operand::kFloat16, "f16")
+STRIDED_PRODUCTS_OF_192(Operand::kBfloat16, "bf16")
+STRIDED_PRODUCTS_OF_192(Operand::kFloat16, "f16")
 
 #undef STRIDED_PRODUCTS_OF_32
 #undef STRIDED_PLACES_32
@@ -120,6 +140,8 @@ STRIDED_PRODUCTS_OF_128(Operand::kFloat16, "f16")
 #undef STRIDED_PLACES_64
 #undef STRIDED_PRODUCTS_OF_128
 #undef STRIDED_PLACES_128
+#undef STRIDED_PRODUCTS_OF_192
+#undef STRIDED_PLACES_192
 #undef STRIDED_WARPGROUP_PRODUCT
 #undef STRIDED_SUMS_32
 #undef STRIDED_SUMS_8

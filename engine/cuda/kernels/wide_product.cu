@@ -1,7 +1,7 @@
 #include "absl/strings/str_cat.h"
 #include "engine/base/status_macros.h"
 #include "engine/cuda/kernels/current_device.h"
-#include "engine/cuda/kernels/held_product.h"
+#include "engine/cuda/kernels/streamed_product.h"
 #include "engine/cuda/kernels/wide_product.h"
 #include "engine/cuda/kernels/wide_product_float32.h"
 #include "engine/cuda/kernels/wide_product_kernel.cuh"
@@ -43,10 +43,10 @@ absl::Status LaunchFormat(const WideProduct& product, WideTile tile, WideWay way
 }
 
 // By the device's multiprocessors, and within its shared memory.
-WideTile ChooseOn(const CurrentDevice& device, const WideProduct& product) {
+WideTile ChooseOn(const CurrentDevice& device, const WideProduct& product, WeightFormat format) {
   using Largest = WideKernel<WeightFormat::kBfloat16, WideTile::kLarge, WideWay::kWarps>;
   const WideTile tile = ChooseWideTile(product.matrix.outputs, product.rows, device.multiprocessors,
-                                       CanHoldRows(device, product.matrix.inputs));
+                                       CanStream(device, product, format));
   const bool fits = device.shared_bytes >= Largest::kSharedBytes;
   return tile == WideTile::kLarge && !fits ? WideTile::kMedium : tile;
 }
@@ -59,13 +59,14 @@ absl::Status LaunchWideProduct(const WideProduct& product, WeightFormat format, 
     return LaunchWideProductFloat32(product, dependent, stream);
   }
   ASSIGN_OR_RETURN(const CurrentDevice device, CurrentDevice::Find());
-  const WideTile size = tile.value_or(ChooseOn(device, product));
-  if (size == WideTile::kHeld) {
-    if (!CanHoldRows(device, product.matrix.inputs)) {
+  const WideTile size = tile.value_or(ChooseOn(device, product, format));
+  if (size == WideTile::kStreamed) {
+    if (!CanStream(device, product, format)) {
       return absl::InvalidArgumentError(
-          absl::StrCat("a block cannot hold rows of ", product.matrix.inputs, " inputs"));
+          absl::StrCat("results every ", product.out_stride,
+                       " elements cannot be copied, or the device has no warpgroups"));
     }
-    return LaunchHeldProduct(product, format, device, dependent, stream);
+    return LaunchStreamedProduct(product, format, device, dependent, stream);
   }
   const WideWay way = device.has_warpgroups ? WideWay::kWarpgroups : WideWay::kWarps;
   switch (format) {

@@ -43,7 +43,7 @@ struct WideProduct {
 
 // Launches the product on `stream`; `dependent` as in launch.h. `tile` overrides the choice of
 // ChooseWideTile, for tests and measurements; float32 has one tile of its own. InvalidArgument for
-// kHeld where a block cannot hold the rows (held_product.h).
+// kStreamed where results cannot be streamed (streamed_product.h).
 absl::Status LaunchWideProduct(const WideProduct& product, WeightFormat format, bool dependent,
                                cudaStream_t stream, std::optional<WideTile> tile = std::nullopt);
 

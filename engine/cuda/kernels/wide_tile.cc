@@ -21,8 +21,8 @@ TileRates RatesOf(WideTile tile) {
       return {1, {0.95}};
     case WideTile::kMedium:
       return {2, {0.65, 1.0}};
-    case WideTile::kHeld:
-      return {4, {0.4, 0.7, 0.9, 1.1}};
+    case WideTile::kStreamed:
+      return {1, {1.4}};
     default:
       return {3, {0.3, 0.5, 0.6}};
   }
@@ -35,7 +35,7 @@ int64_t TilesOf(WideTile tile, int outputs, int rows) {
   return CeilDivide(outputs, size.outputs) * CeilDivide(rows, size.rows);
 }
 
-WideTile ChooseWideTile(int outputs, int rows, int multiprocessors, bool may_hold) {
+WideTile ChooseWideTile(int outputs, int rows, int multiprocessors, bool may_stream) {
   // The busiest multiprocessor ends last; an equal time goes to the larger tile.
   const auto time = [&](WideTile tile) {
     const WideTileSize size = SizeOf(tile);
@@ -52,7 +52,7 @@ WideTile ChooseWideTile(int outputs, int rows, int multiprocessors, bool may_hol
   for (const WideTile tile : {WideTile::kMedium, WideTile::kSmall}) {
     if (time(tile) < time(best)) best = tile;
   }
-  if (may_hold && time(WideTile::kHeld) < time(best)) best = WideTile::kHeld;
+  if (may_stream && time(WideTile::kStreamed) < time(best)) best = WideTile::kStreamed;
   return best;
 }
 

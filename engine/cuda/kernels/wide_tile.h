@@ -7,9 +7,8 @@
 
 namespace strided::cuda {
 
-// Every output's sum has the same order in each of them. kHeld: a warpgroup's, of a block that
-// holds all inputs of its rows (held_product.h).
-enum class WideTile { kLarge, kMedium, kSmall, kHeld };
+// Every output's sum has the same order in each of them. kStreamed: streamed_product.h.
+enum class WideTile { kLarge, kMedium, kSmall, kStreamed };
 
 struct WideTileSize {
   int outputs = 0;
@@ -22,8 +21,8 @@ constexpr WideTileSize SizeOf(WideTile tile) {
       return {256, 128};
     case WideTile::kMedium:
       return {128, 128};
-    case WideTile::kHeld:
-      return {64, 128};
+    case WideTile::kStreamed:
+      return {256, 192};
     default:
       return {64, 64};
   }
@@ -32,8 +31,9 @@ constexpr WideTileSize SizeOf(WideTile tile) {
 // Tiles of a product.
 int64_t TilesOf(WideTile tile, int outputs, int rows);
 
-// The tile that should end first on a device of so many multiprocessors; kHeld where `may_hold`.
-WideTile ChooseWideTile(int outputs, int rows, int multiprocessors, bool may_hold = false);
+// The tile that should end first on a device of so many multiprocessors; kStreamed where
+// `may_stream`.
+WideTile ChooseWideTile(int outputs, int rows, int multiprocessors, bool may_stream = false);
 
 }  // namespace strided::cuda
 

@@ -12,7 +12,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "engine/cuda/kernels/current_device.h"
-#include "engine/cuda/kernels/held_product.h"
 #include "engine/cuda/kernels/weight_packing.h"
 #include "tests/engine/cuda/cuda_test.h"
 #include "tests/engine/cuda/device_array.h"
@@ -27,11 +26,12 @@ struct Shape {
   int rows = 0;
 };
 
-// W x + b for random numbers.
+// W x + b for random numbers. Rows of results start at multiples of `stride_quantum` elements.
 class ProductCase {
  public:
-  ProductCase(const Shape& shape, WeightFormat format)
+  ProductCase(const Shape& shape, WeightFormat format, int stride_quantum = 2)
       : shape_(shape),
+        out_stride_((shape.outputs + stride_quantum - 1) / stride_quantum * stride_quantum),
         format_(format),
         operand_(OperandOf(format)),
         in_stride_(PackedSteps(shape.inputs) * kStepInputs),
@@ -45,7 +45,7 @@ class ProductCase {
                          float before = 0) const {
     const bool floats = output == WideOutput::kResidual || output == WideOutput::kFloat32;
     const Operand stored = floats ? Operand::kFloat32 : operand_;
-    const int stride = shape_.outputs + shape_.outputs % 2;
+    const int stride = out_stride_;
     const std::vector<float> initial(Count(rows, stride), before);
     DeviceBuffer<std::byte> out = ToDevice(EncodeRows(initial, stride, stride, stored));
     WideProduct product;
@@ -79,6 +79,7 @@ class ProductCase {
   static size_t Count(int a, int b) { return static_cast<size_t>(a) * static_cast<size_t>(b); }
 
   Shape shape_;
+  int out_stride_;
   WeightFormat format_;
   Operand operand_;
   int in_stride_;
@@ -134,24 +135,32 @@ TEST_F(WideProductTest, EveryTileGivesTheSameBits) {
   }
 }
 
-// Blocks with less than one tile, with several of a row tile, and with those of several row tiles;
-// outputs and rows that are no whole tiles.
-TEST_F(WideProductTest, HeldRowsGiveTheBitsOfOtherTiles) {
+// Blocks without a tile, with one, and with several; outputs, inputs and rows that are no whole
+// tiles, and fewer stages than a block has room for.
+TEST_F(WideProductTest, StreamedTilesGiveTheBitsOfOthers) {
   const auto device = CurrentDevice::Find();
   ASSERT_TRUE(device.ok()) << device.status();
-  for (const Shape& shape :
-       {Shape{16, 64, 3}, Shape{300, 512, 1000}, Shape{203, 320, 30011}, Shape{1541, 100, 2500}}) {
-    if (!CanHoldRows(*device, shape.inputs)) GTEST_SKIP() << "no warpgroups";
+  if (!device->has_warpgroups) GTEST_SKIP() << "no warpgroups";
+  for (const Shape& shape : {Shape{16, 64, 3}, Shape{300, 512, 1000}, Shape{203, 320, 30011},
+                             Shape{1541, 100, 2500}, Shape{512, 2048, 193}}) {
     for (const WeightFormat format : kWeightFormats) {
-      const ProductCase product(shape, format);
+      if (format == WeightFormat::kFloat32) continue;  // has one tile
+      const ProductCase product(shape, format, /*stride_quantum=*/8);
       for (const WideOutput output : kOutputs) {
-        EXPECT_TRUE(product.Run(output, 0, shape.rows, WideTile::kHeld, 0.5F) ==
+        EXPECT_TRUE(product.Run(output, 0, shape.rows, WideTile::kStreamed, 0.5F) ==
                     product.Run(output, 0, shape.rows, WideTile::kMedium, 0.5F))
             << WeightFormatName(format) << " output " << static_cast<int>(output) << ": "
             << shape.outputs << " x " << shape.inputs << ", rows " << shape.rows;
       }
     }
   }
+}
+
+TEST_F(WideProductTest, ResultsThatCannotBeCopiedBackAreNotStreamedButComputed) {
+  const Shape shape = {2042, 512, 12288};
+  const ProductCase product(shape, WeightFormat::kBfloat16);
+  EXPECT_TRUE(product.Run(WideOutput::kOperand, 0, shape.rows, std::nullopt) ==
+              product.Run(WideOutput::kOperand, 0, shape.rows, WideTile::kMedium));
 }
 
 TEST_F(WideProductTest, ARowGivesTheSameBitsAloneAndAmongOthers) {

@@ -24,11 +24,11 @@ TEST(WideTileTest, ManyRowsTakeTilesOfWhichTwoShareAMultiprocessor) {
   EXPECT_EQ(ChooseWideTile(2048, 65536, kMultiprocessors), WideTile::kMedium);
 }
 
-TEST(WideTileTest, RowsAreHeldWhereTilesOfThemKeepAllMultiprocessorsAtWork) {
-  const bool may_hold = true;
-  EXPECT_EQ(ChooseWideTile(1536, 12288, kMultiprocessors, may_hold), WideTile::kHeld);
-  EXPECT_EQ(ChooseWideTile(2048, 12288, kMultiprocessors, may_hold), WideTile::kHeld);
-  EXPECT_EQ(ChooseWideTile(256, 3072, kMultiprocessors, may_hold), WideTile::kSmall);
+TEST(WideTileTest, ManyRowsAreStreamedWhereTheirTilesKeepAllMultiprocessorsAtWork) {
+  const bool may_stream = true;
+  EXPECT_EQ(ChooseWideTile(1536, 12288, kMultiprocessors, may_stream), WideTile::kStreamed);
+  EXPECT_EQ(ChooseWideTile(512, 12288, kMultiprocessors, may_stream), WideTile::kStreamed);
+  EXPECT_EQ(ChooseWideTile(256, 3072, kMultiprocessors, may_stream), WideTile::kSmall);
 }
 
 TEST(WideTileTest, AWaveThatIsNotFullCounts) {
