@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/statusor.h"
 #include "engine/cache/slot.h"
 #include "engine/cache/slot_ledger.h"
@@ -66,6 +67,16 @@ class Executor : public SlotOwner {
   // Runs every row. InvalidArgument where the plan breaks the rules of step.h (a caller's bug: the
   // step did nothing); Internal where the device failed, after which every slot is lost.
   virtual absl::StatusOr<StepResult> Run(const StepPlan& plan) = 0;
+
+  // Run, with the caller's `work` beside it: called at most once, on this thread, while a device
+  // that computes by itself does so, elsewhere before the run. So a host that has something to do
+  // between two calls need not keep the device waiting. Maybe not called where the run fails.
+  // `work` may use the const accessors alone; the results of the call before are gone by then.
+  virtual absl::StatusOr<StepResult> RunBeside(const StepPlan& plan,
+                                               absl::FunctionRef<void()> work) {
+    work();
+    return Run(plan);
+  }
 };
 
 }  // namespace strided

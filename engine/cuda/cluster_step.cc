@@ -84,7 +84,7 @@ absl::Status ClusterStep::ReserveTop(int top_logprobs) {
   return outputs_->ReserveTop(top_logprobs).status();
 }
 
-absl::Status ClusterStep::Run(std::span<const DecodeRow> rows) {
+absl::Status ClusterStep::Run(std::span<const DecodeRow> rows, absl::FunctionRef<void()> work) {
   const int count = static_cast<int>(rows.size());
   RETURN_IF_ERROR(outputs_->SendRows(rows, count));
   // Rows with fewer steps stand last: those that still have some are always the first.
@@ -95,7 +95,7 @@ absl::Status ClusterStep::Run(std::span<const DecodeRow> rows) {
     done = until;
     while (left > 0 && rows[static_cast<size_t>(left) - 1].steps_left == done) --left;
   }
-  return Finish(done);
+  return Finish(done, work);
 }
 
 absl::Status ClusterStep::LaunchSteps(int rows, int steps) {
@@ -116,11 +116,11 @@ absl::Status ClusterStep::LaunchSteps(int rows, int steps) {
   return LaunchClusterSteps(shape_, a, stream_);
 }
 
-absl::Status ClusterStep::Finish(int steps) {
+absl::Status ClusterStep::Finish(int steps, absl::FunctionRef<void()> work) {
   RETURN_IF_ERROR(CudaError(cudaMemcpyAsync(error_host_.data(), error_.data(), sizeof(int32_t),
                                             cudaMemcpyDeviceToHost, stream_),
                             "copying the error word"));
-  RETURN_IF_ERROR(outputs_->Fetch(steps));
+  RETURN_IF_ERROR(outputs_->Fetch(steps, work));
   return StatusOfErrorWord(*error_host_.data());
 }
 

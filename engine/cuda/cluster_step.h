@@ -10,6 +10,7 @@
 #include <memory>
 #include <span>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "engine/cuda/cluster/cluster_choice.h"
@@ -51,7 +52,7 @@ class ClusterStep final : public DecodePath {
       cudaStream_t stream);
 
   absl::Status ReserveTop(int top_logprobs) override;
-  absl::Status Run(std::span<const DecodeRow> rows) override;
+  absl::Status Run(std::span<const DecodeRow> rows, absl::FunctionRef<void()> work) override;
   const Outputs& outputs() const override { return *outputs_; }
   int64_t workspace_bytes() const override { return outputs_->bytes() + error_.bytes(); }
   int64_t weight_bytes() const { return weights_.bytes(); }
@@ -59,8 +60,8 @@ class ClusterStep final : public DecodePath {
  private:
   // `steps` steps of the first `rows` rows.
   absl::Status LaunchSteps(int rows, int steps);
-  // Waits for the results. Internal where a block has waited in vain.
-  absl::Status Finish(int steps);
+  // Asks for the results, calls `work`, waits. Internal where a block has waited in vain.
+  absl::Status Finish(int steps, absl::FunctionRef<void()> work);
 
   const cluster::Shape shape_;
   const Options options_;

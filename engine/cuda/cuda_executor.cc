@@ -6,6 +6,7 @@
 #include <string>
 #include <utility>
 
+#include "absl/functional/function_ref.h"
 #include "absl/strings/str_cat.h"
 #include "engine/base/status_macros.h"
 #include "engine/cache/cache_bytes.h"
@@ -198,7 +199,11 @@ class DeviceExecutor final : public CudaExecutor {
     cudaSetDevice(options_.device);
     sequences_->Remove(index);
   }
-  absl::StatusOr<StepResult> Run(const StepPlan& plan) override;
+  absl::StatusOr<StepResult> Run(const StepPlan& plan) override {
+    return RunBeside(plan, [] {});
+  }
+  absl::StatusOr<StepResult> RunBeside(const StepPlan& plan,
+                                       absl::FunctionRef<void()> work) override;
 
  private:
   absl::Status CreateDecodePath(const Weights& weights);
@@ -218,8 +223,10 @@ class DeviceExecutor final : public CudaExecutor {
   absl::Status CheckPrompts(const StepPlan& plan) const;
   // Makes room for every result of the plan.
   void PrepareResults(const StepPlan& plan);
-  absl::Status RunPrefill(const StepPlan& plan);
-  absl::Status RunRound(const StepPlan& plan, const RowGroup& round);
+  // Both call `work` before they wait for the device.
+  absl::Status RunPrefill(const StepPlan& plan, absl::FunctionRef<void()> work);
+  absl::Status RunRound(const StepPlan& plan, const RowGroup& round,
+                        absl::FunctionRef<void()> work);
   void TakeResult(const StepPlan& plan, size_t plan_row, const Outputs& outputs, int index,
                   int step);
 
@@ -330,7 +337,8 @@ absl::StatusOr<Slot> DeviceExecutor::ForkSequence(const Slot& parent, const Sequ
   return WithTop(Slot(this, index), spec.top_logprobs);
 }
 
-absl::StatusOr<StepResult> DeviceExecutor::Run(const StepPlan& plan) {
+absl::StatusOr<StepResult> DeviceExecutor::RunBeside(const StepPlan& plan,
+                                                     absl::FunctionRef<void()> work) {
   RETURN_IF_ERROR(UseDevice(options_.device));
   const auto progress_of = [this](int slot) -> SequenceProgress* {
     cuda::Sequence* const sequence = sequences_->Find(slot);
@@ -340,10 +348,15 @@ absl::StatusOr<StepResult> DeviceExecutor::Run(const StepPlan& plan) {
                           config_.has_start_vector};
   RETURN_IF_ERROR(CheckPlan(plan, limits, ++plan_number_, progress_of));
   RETURN_IF_ERROR(CheckPrompts(plan));
-  PrepareResults(plan);
   Divide(plan);
-  RETURN_IF_ERROR(RunPrefill(plan));
-  for (const RowGroup& round : rounds_) RETURN_IF_ERROR(RunRound(plan, round));
+  bool worked = false;
+  const auto beside = [&] {
+    if (std::exchange(worked, true)) return;
+    PrepareResults(plan);
+    work();
+  };
+  RETURN_IF_ERROR(RunPrefill(plan, beside));
+  for (const RowGroup& round : rounds_) RETURN_IF_ERROR(RunRound(plan, round, beside));
   for (const StepRow& row : plan.rows) {
     sequences_->Find(row.slot)->progress.next_position = row.position + row.steps;
   }
@@ -398,17 +411,19 @@ void DeviceExecutor::Divide(const StepPlan& plan) {
   }
 }
 
-absl::Status DeviceExecutor::RunPrefill(const StepPlan& plan) {
+absl::Status DeviceExecutor::RunPrefill(const StepPlan& plan, absl::FunctionRef<void()> work) {
   if (prompts_.rows.empty()) return absl::OkStatus();
-  return prefill_->Run(prompts_.rows, [&](size_t row, const Outputs& outputs, int index) {
+  const auto take = [&](size_t row, const Outputs& outputs, int index) {
     TakeResult(plan, prompts_.plan_rows[row], outputs, index, 0);
-  });
+  };
+  return prefill_->Run(prompts_.rows, take, work);
 }
 
-absl::Status DeviceExecutor::RunRound(const StepPlan& plan, const RowGroup& unsorted) {
+absl::Status DeviceExecutor::RunRound(const StepPlan& plan, const RowGroup& unsorted,
+                                      absl::FunctionRef<void()> work) {
   if (unsorted.rows.empty()) return absl::OkStatus();
   const RowGroup round = MostStepsFirst(plan, unsorted);
-  RETURN_IF_ERROR(decode_->Run(round.rows));
+  RETURN_IF_ERROR(decode_->Run(round.rows, work));
   for (size_t r = 0; r < round.rows.size(); ++r) {
     const StepRow& row = plan.rows[round.plan_rows[r]];
     if (row.output == RowOutput::kNone) continue;

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <span>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "engine/cuda/kernels/device_types.h"
 #include "engine/cuda/outputs.h"
@@ -22,9 +23,10 @@ class DecodePath {
   // suffice.
   virtual absl::Status ReserveTop(int top_logprobs) = 0;
 
-  // Runs rows[r].steps_left steps of each row, and waits for them. Each slot once; the rows with
-  // the most steps first. Internal where the device fails.
-  virtual absl::Status Run(std::span<const DecodeRow> rows) = 0;
+  // Runs rows[r].steps_left steps of each row, and waits for them; `work` is called once all is
+  // with the device, and before the wait. Each slot once; the rows with the most steps first.
+  // Internal where the device fails.
+  virtual absl::Status Run(std::span<const DecodeRow> rows, absl::FunctionRef<void()> work) = 0;
 
   // What the last Run gave, by row and step.
   virtual const Outputs& outputs() const = 0;

@@ -102,7 +102,7 @@ std::vector<int> DecodeStep::ChunksOf(int position) const {
   return chunks;
 }
 
-absl::Status DecodeStep::Run(std::span<const DecodeRow> rows) {
+absl::Status DecodeStep::Run(std::span<const DecodeRow> rows, absl::FunctionRef<void()> work) {
   int steps = 0;
   int last_position = 0;
   for (const DecodeRow& row : rows) {
@@ -113,7 +113,7 @@ absl::Status DecodeStep::Run(std::span<const DecodeRow> rows) {
   const std::vector<int> chunks = ChunksOf(PositionBucket(last_position, config_.context_length));
   RETURN_IF_ERROR(outputs_->SendRows(rows, bucket));
   for (int step = 0; step < steps; ++step) RETURN_IF_ERROR(LaunchOnce(bucket, chunks));
-  return outputs_->Fetch(steps);
+  return outputs_->Fetch(steps, work);
 }
 
 absl::Status DecodeStep::LaunchOnce(int rows, const std::vector<int>& chunks) {

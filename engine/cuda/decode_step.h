@@ -20,6 +20,7 @@
 #include <span>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "engine/cuda/decode_path.h"
@@ -68,7 +69,7 @@ class DecodeStep final : public DecodePath {
                                                             cudaStream_t stream);
 
   absl::Status ReserveTop(int top_logprobs) override;
-  absl::Status Run(std::span<const DecodeRow> rows) override;
+  absl::Status Run(std::span<const DecodeRow> rows, absl::FunctionRef<void()> work) override;
   const Outputs& outputs() const override { return *outputs_; }
   int64_t workspace_bytes() const override;
 
