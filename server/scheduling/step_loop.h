@@ -3,6 +3,7 @@
 #ifndef STRIDED_SERVER_SCHEDULING_STEP_LOOP_H_
 #define STRIDED_SERVER_SCHEDULING_STEP_LOOP_H_
 
+#include <memory>
 #include <optional>
 #include <vector>
 
@@ -38,9 +39,14 @@ class StepLoop {
   StepLoop(const SchedulerOptions& options, Executor* executor, const Clock* clock,
            const SchedulingMetrics& metrics, Heartbeat* heartbeat);
 
-  // Carries the commands out, calls the executor once, delivers the results. False if nothing was
-  // done: then nothing will be before a command comes or IdleLimit() has passed.
+  // Carries the commands out and calls the executor once; beside that, hands the sinks what the
+  // call before brought. False if nothing was done: then nothing will be before a command comes or
+  // IdleLimit() has passed.
   bool RunOneStep(Commands commands);
+
+  // Hands the sinks what the last step has left for the next one to hand over; false if there was
+  // nothing.
+  bool SendMail();
 
   // For how long the loop may be left alone if no command comes.
   absl::Duration IdleLimit() const;
@@ -49,6 +55,12 @@ class StepLoop {
   void EndAll(Commands commands, const absl::Status& status);
 
  private:
+  struct EndedJob {
+    std::unique_ptr<JobState> job;
+    absl::Status status;
+    absl::Time when;
+  };
+
   void TakeIn(Commands commands);
   void Admit(Submission submission);
   void Cancel(const Cancellation& cancellation);
@@ -66,6 +78,7 @@ class StepLoop {
   bool RunBatch();
   void Settle(JobState* job, absl::Time now);
 
+  // The slots go at once, the sink hears of it from SendMail.
   void End(JobState* job, const absl::Status& status, absl::Time now);
   void FailEngine(const absl::Status& error, absl::Time now);
   void SetGauges() const;
@@ -79,6 +92,8 @@ class StepLoop {
   JobTable jobs_;
   SlotAssigner slots_;
   Batch batch_;
+  std::vector<JobState*> senders_;  // jobs that may have mail
+  std::vector<EndedJob> ended_;     // jobs, some of senders_ too, whose sinks do not know it yet
   std::optional<absl::Status> engine_failure_;  // what jobs get that come after it
   bool scan_now_ = false;                       // a sink that had no room at a scan may have some
   absl::Time next_scan_ = absl::InfinitePast();

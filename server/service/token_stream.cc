@@ -37,48 +37,54 @@ int TokenStream::Room() const {
 
 void TokenStream::Progress(const JobProgress& progress) {
   if (options_.tokens_only) return;
+  bool hand_over = false;
   {
     absl::MutexLock lock(&mu_);
     progress_ = progress;
+    hand_over = LetTimerPump();
   }
-  Pump();
+  if (hand_over) call_->WakeAt(absl::InfinitePast());
 }
 
-void TokenStream::Push(const PushedToken& token) {
+void TokenStream::Push(std::span<const PushedToken> tokens) {
+  bool hand_over = false;
   {
     absl::MutexLock lock(&mu_);
     if (broken_) return;
     const int before = mailbox_.tokens();
-    mailbox_.Push(token);
+    for (const PushedToken& token : tokens) mailbox_.Push(token);
     CountMail(before);
     full_ = full_ || mailbox_.full();
     progress_.reset();  // something flows
-    // Then the timer, or whoever ends the write in flight, looks at it: not the scheduler's thread,
-    // which has other streams to serve before the next step.
-    if (armed_ <= NextWake()) return;
+    // Else the timer, or whoever ends the write in flight, will look at it.
+    if (NextWake() < armed_) hand_over = LetTimerPump();
   }
-  Pump();
+  if (hand_over) call_->WakeAt(absl::InfinitePast());
 }
 
 void TokenStream::FinishSample(const SampleEnd& end) {
   if (options_.tokens_only) return;
+  bool hand_over = false;
   {
     absl::MutexLock lock(&mu_);
     if (broken_) return;
     mailbox_.End(end);
+    hand_over = LetTimerPump();
   }
-  Pump();
+  if (hand_over) call_->WakeAt(absl::InfinitePast());
 }
 
 void TokenStream::Finish(absl::Status status, const JobSummary& summary) {
+  bool hand_over = false;
   {
     absl::MutexLock lock(&mu_);
     if (!status.ok()) DropMail();
     mailbox_.Close();
     end_ = std::move(status);
     summary_ = summary;
+    hand_over = LetTimerPump();
   }
-  Pump();
+  if (hand_over) call_->WakeAt(absl::InfinitePast());
 }
 
 void TokenStream::Abandon(const absl::Status& error) {
@@ -108,6 +114,7 @@ void TokenStream::OnTimer() {
   {
     absl::MutexLock lock(&mu_);
     if (armed_ <= now) armed_ = absl::InfiniteFuture();
+    if (std::exchange(handed_over_, false)) performing_ = false;
   }
   Pump();
 }
@@ -115,6 +122,15 @@ void TokenStream::OnTimer() {
 JobSummary TokenStream::summary() const {
   absl::MutexLock lock(&mu_);
   return summary_;
+}
+
+// The timer's thread counts as performing from now on: nobody else ends the call before WakeAt.
+bool TokenStream::LetTimerPump() {
+  if (performing_) return false;  // that thread looks again before it lets go
+  performing_ = true;
+  handed_over_ = true;
+  armed_ = absl::InfinitePast();
+  return true;
 }
 
 // The stream may be gone as soon as a thread other than this one may perform: so letting go and

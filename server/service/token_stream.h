@@ -1,10 +1,10 @@
 // Carries a job's tokens from the scheduler to one call: a bounded mailbox with a pump.
 //
-// The scheduler thread pushes; whoever finds something due carries it to the call: the scheduler
-// thread, gRPC's threads after a write, the timer's thread after a delay. One of them at a time,
-// and none waits for another: who comes while somebody carries leaves the work to him, and the
-// scheduler thread to those who will come anyway. A write is in flight from StreamCall::Write to
-// OnWriteDone, and while it is, tokens gather.
+// The scheduler thread pushes; whoever finds something due carries it to the call: gRPC's threads
+// after a write, the timer's thread after a delay or when the scheduler thread, which has a step to
+// run, asks it to. One of them at a time, and none waits for another: who comes while somebody
+// carries leaves the work to him. A write is in flight from StreamCall::Write to OnWriteDone, and
+// while it is, tokens gather.
 //
 // Locks: `mu_` alone, never held while the call, gRPC or the scheduler is called. Life: the stream
 // may be destroyed once StreamCall::Finish was called, which comes after TokenSink::Finish; no
@@ -14,6 +14,7 @@
 #define STRIDED_SERVER_SERVICE_TOKEN_STREAM_H_
 
 #include <optional>
+#include <span>
 #include <variant>
 
 #include "absl/base/thread_annotations.h"
@@ -47,7 +48,7 @@ class StreamCall {
   // Breaks the call off in the middle of a write, which then fails: the reader takes nothing.
   virtual void BreakOff(const absl::Status& status) = 0;
 
-  // Calls OnTimer at `when` or soon after; replaces what was asked for before.
+  // Calls OnTimer at `when` or soon after, from another thread; replaces what was asked for before.
   virtual void WakeAt(absl::Time when) = 0;
 };
 
@@ -72,7 +73,7 @@ class TokenStream final : public TokenSink {
   // TokenSink, for the scheduler's thread.
   int Room() const override ABSL_LOCKS_EXCLUDED(mu_);
   void Progress(const JobProgress& progress) override ABSL_LOCKS_EXCLUDED(mu_);
-  void Push(const PushedToken& token) override ABSL_LOCKS_EXCLUDED(mu_);
+  void Push(std::span<const PushedToken> tokens) override ABSL_LOCKS_EXCLUDED(mu_);
   void FinishSample(const SampleEnd& end) override ABSL_LOCKS_EXCLUDED(mu_);
   void Finish(absl::Status status, const JobSummary& summary) override ABSL_LOCKS_EXCLUDED(mu_);
 
@@ -100,6 +101,9 @@ class TokenStream final : public TokenSink {
   };
   using Action = std::variant<StreamEvent, ResumeJob, FinishCall, BreakOff, WakeAt>;
 
+  // Leaves it to the timer's thread to pump, unless another thread is about it; true if the caller
+  // is to wake the timer, once it has let go of the lock.
+  bool LetTimerPump() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Carries out what there is to do, unless another thread is about it.
   void Pump() ABSL_LOCKS_EXCLUDED(mu_);
   std::optional<Action> FirstAction() ABSL_LOCKS_EXCLUDED(mu_);
@@ -129,8 +133,10 @@ class TokenStream final : public TokenSink {
   bool summary_sent_ ABSL_GUARDED_BY(mu_) = false;
   bool writing_ ABSL_GUARDED_BY(mu_) = false;  // a write is in flight, since last_write_
   absl::Time last_write_ ABSL_GUARDED_BY(mu_) = absl::InfinitePast();
-  bool broken_ ABSL_GUARDED_BY(mu_) = false;      // nothing more can be sent
-  bool performing_ ABSL_GUARDED_BY(mu_) = false;  // a thread is in Perform; for ever after Finish
+  bool broken_ ABSL_GUARDED_BY(mu_) = false;  // nothing more can be sent
+  // A thread is in Perform, or the timer's is asked to be; for ever after Finish.
+  bool performing_ ABSL_GUARDED_BY(mu_) = false;
+  bool handed_over_ ABSL_GUARDED_BY(mu_) = false;  // the timer's thread was asked, and is to come
   absl::Time armed_ ABSL_GUARDED_BY(mu_) = absl::InfiniteFuture();  // when OnTimer comes
 };
 

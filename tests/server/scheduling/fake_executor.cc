@@ -114,6 +114,15 @@ absl::StatusOr<StepResult> FakeExecutor::Run(const StepPlan& plan) {
   return StepResult(results_);
 }
 
+absl::StatusOr<StepResult> FakeExecutor::RunBeside(const StepPlan& plan,
+                                                   absl::FunctionRef<void()> work) {
+  ASSIGN_OR_RETURN(const StepResult results, Run(plan));  // and the results before are gone
+  works_beside = true;
+  work();
+  works_beside = false;
+  return results;
+}
+
 absl::Status FakeExecutor::RunRow(const StepRow& row) {
   const auto found = sequences_.find(row.slot);
   if (found == sequences_.end()) return Broken(row, "no such slot");
