@@ -41,9 +41,9 @@ void TokenStream::Progress(const JobProgress& progress) {
   {
     absl::MutexLock lock(&mu_);
     progress_ = progress;
-    hand_over = LetTimerPump();
+    hand_over = HandOver();
   }
-  if (hand_over) call_->WakeAt(absl::InfinitePast());
+  if (hand_over) call_->PumpSoon();
 }
 
 void TokenStream::Push(std::span<const PushedToken> tokens) {
@@ -57,9 +57,9 @@ void TokenStream::Push(std::span<const PushedToken> tokens) {
     full_ = full_ || mailbox_.full();
     progress_.reset();  // something flows
     // Else the timer, or whoever ends the write in flight, will look at it.
-    if (NextWake() < armed_) hand_over = LetTimerPump();
+    if (NextWake() < armed_) hand_over = HandOver();
   }
-  if (hand_over) call_->WakeAt(absl::InfinitePast());
+  if (hand_over) call_->PumpSoon();
 }
 
 void TokenStream::FinishSample(const SampleEnd& end) {
@@ -69,9 +69,9 @@ void TokenStream::FinishSample(const SampleEnd& end) {
     absl::MutexLock lock(&mu_);
     if (broken_) return;
     mailbox_.End(end);
-    hand_over = LetTimerPump();
+    hand_over = HandOver();
   }
-  if (hand_over) call_->WakeAt(absl::InfinitePast());
+  if (hand_over) call_->PumpSoon();
 }
 
 void TokenStream::Finish(absl::Status status, const JobSummary& summary) {
@@ -82,9 +82,9 @@ void TokenStream::Finish(absl::Status status, const JobSummary& summary) {
     mailbox_.Close();
     end_ = std::move(status);
     summary_ = summary;
-    hand_over = LetTimerPump();
+    hand_over = HandOver();
   }
-  if (hand_over) call_->WakeAt(absl::InfinitePast());
+  if (hand_over) call_->PumpSoon();
 }
 
 void TokenStream::Abandon(const absl::Status& error) {
@@ -114,7 +114,6 @@ void TokenStream::OnTimer() {
   {
     absl::MutexLock lock(&mu_);
     if (armed_ <= now) armed_ = absl::InfiniteFuture();
-    if (std::exchange(handed_over_, false)) performing_ = false;
   }
   Pump();
 }
@@ -124,19 +123,16 @@ JobSummary TokenStream::summary() const {
   return summary_;
 }
 
-// The timer's thread counts as performing from now on: nobody else ends the call before WakeAt.
-bool TokenStream::LetTimerPump() {
-  if (performing_) return false;  // that thread looks again before it lets go
-  performing_ = true;
-  handed_over_ = true;
-  armed_ = absl::InfinitePast();
-  return true;
-}
+void TokenStream::OnTurn() { PerformAll(FollowingAction()); }
+
+// Counts as performing until OnTurn has come: so nobody ends the call before PumpSoon has returned.
+bool TokenStream::HandOver() { return !std::exchange(performing_, true); }
+
+void TokenStream::Pump() { PerformAll(FirstAction()); }
 
 // The stream may be gone as soon as a thread other than this one may perform: so letting go and
 // looking for more are one step under the lock, and nothing is touched after it finds nothing.
-void TokenStream::Pump() {
-  std::optional<Action> action = FirstAction();
+void TokenStream::PerformAll(std::optional<Action> action) {
   while (action.has_value()) {
     const bool last = std::holds_alternative<FinishCall>(*action);
     Perform(*std::move(action));

@@ -48,8 +48,12 @@ class StreamCall {
   // Breaks the call off in the middle of a write, which then fails: the reader takes nothing.
   virtual void BreakOff(const absl::Status& status) = 0;
 
-  // Calls OnTimer at `when` or soon after, from another thread; replaces what was asked for before.
+  // Calls OnTimer at `when` or soon after; replaces what was asked for before.
   virtual void WakeAt(absl::Time when) = 0;
+
+  // Calls OnTurn once, soon, from another thread. The one request that may come while no other of
+  // them is carried out, from the scheduler's thread.
+  virtual void PumpSoon() = 0;
 };
 
 struct StreamOptions {
@@ -84,6 +88,7 @@ class TokenStream final : public TokenSink {
   // Reactions of the call. `ok` false: the call is broken, nothing more can be sent.
   void OnWriteDone(bool ok) ABSL_LOCKS_EXCLUDED(mu_);
   void OnTimer() ABSL_LOCKS_EXCLUDED(mu_);
+  void OnTurn() ABSL_LOCKS_EXCLUDED(mu_);
 
   // As given to Finish; all 0 before.
   JobSummary summary() const ABSL_LOCKS_EXCLUDED(mu_);
@@ -101,11 +106,12 @@ class TokenStream final : public TokenSink {
   };
   using Action = std::variant<StreamEvent, ResumeJob, FinishCall, BreakOff, WakeAt>;
 
-  // Leaves it to the timer's thread to pump, unless another thread is about it; true if the caller
-  // is to wake the timer, once it has let go of the lock.
-  bool LetTimerPump() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Leaves the pump to OnTurn, unless a thread is at it that will look again; true if the caller is
+  // to call PumpSoon, once it has let go of the lock.
+  bool HandOver() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Carries out what there is to do, unless another thread is about it.
   void Pump() ABSL_LOCKS_EXCLUDED(mu_);
+  void PerformAll(std::optional<Action> action) ABSL_LOCKS_EXCLUDED(mu_);
   std::optional<Action> FirstAction() ABSL_LOCKS_EXCLUDED(mu_);
   std::optional<Action> FollowingAction() ABSL_LOCKS_EXCLUDED(mu_);
   void Perform(Action action);
@@ -134,9 +140,8 @@ class TokenStream final : public TokenSink {
   bool writing_ ABSL_GUARDED_BY(mu_) = false;  // a write is in flight, since last_write_
   absl::Time last_write_ ABSL_GUARDED_BY(mu_) = absl::InfinitePast();
   bool broken_ ABSL_GUARDED_BY(mu_) = false;  // nothing more can be sent
-  // A thread is in Perform, or the timer's is asked to be; for ever after Finish.
+  // A thread is in Perform, or OnTurn is to come; for ever after Finish.
   bool performing_ ABSL_GUARDED_BY(mu_) = false;
-  bool handed_over_ ABSL_GUARDED_BY(mu_) = false;  // the timer's thread was asked, and is to come
   absl::Time armed_ ABSL_GUARDED_BY(mu_) = absl::InfiniteFuture();  // when OnTimer comes
 };
 

@@ -51,14 +51,16 @@ class FakeCall final : public StreamCall {
   }
   void ResumeJob() override { ++resumed; }
   void BreakOff(const absl::Status& status) override { broken_off = status; }
-  // A timer that is due at once comes at once, unless the test holds it.
-  void WakeAt(absl::Time when) override {
-    wake = when;
-    if (when == absl::InfinitePast() && !timer_held) on_timer();
+  void WakeAt(absl::Time when) override { wake = when; }
+  // The turn comes at once, unless the test holds it.
+  void PumpSoon() override {
+    ++turns_asked;
+    if (!turns_held) take_turn();
   }
 
-  std::function<void()> on_timer;
-  bool timer_held = false;
+  std::function<void()> take_turn;
+  bool turns_held = false;
+  int turns_asked = 0;
   bool writing = false;
   std::vector<std::string> said;
   std::optional<absl::Status> end;
@@ -70,7 +72,7 @@ class FakeCall final : public StreamCall {
 struct Harness {
   explicit Harness(const StreamOptions& options = {.mailbox = {.message_delay = kDelay}})
       : stream(options, &clock, nullptr, &call) {
-    call.on_timer = [this] { stream.OnTimer(); };
+    call.take_turn = [this] { stream.OnTurn(); };
   }
 
   void Push(int first_position, int count, uint32_t sample = 0) {
@@ -296,26 +298,30 @@ TEST(TokenStreamTest, TokensThatComeTogetherGoTogether) {
   EXPECT_THAT(h.call.said, ElementsAre("tokens 0: 0 1 2"));
 }
 
-TEST(TokenStreamTest, TheSchedulersThreadLeavesWhatIsDueToTheTimers) {
+TEST(TokenStreamTest, TheSchedulersThreadLeavesWhatIsDueToAnother) {
   Harness h;
-  h.call.timer_held = true;
+  h.call.turns_held = true;
   h.Push(0, 1);
   h.Push(1, 1);
   h.EndSample(0);
   EXPECT_THAT(h.call.said, IsEmpty());
-  EXPECT_EQ(h.call.wake, absl::InfinitePast());
+  EXPECT_EQ(h.call.turns_asked, 1);
   h.stream.OnTimer();
+  EXPECT_THAT(h.call.said, IsEmpty()) << "the scheduler's thread may still be in PumpSoon";
+  h.stream.OnTurn();
   EXPECT_THAT(h.call.said, ElementsAre("tokens 0: 0 1"));
+  h.ReadAll();
+  EXPECT_THAT(h.call.said, ElementsAre("tokens 0: 0 1", "end 0"));
 }
 
-TEST(TokenStreamTest, NobodyEndsTheCallBeforeTheTimerThatWasAsked) {
+TEST(TokenStreamTest, NobodyEndsTheCallBeforeTheTurnThatWasAskedFor) {
   Harness h;
   h.Push(0, 1);
-  h.call.timer_held = true;
+  h.call.turns_held = true;
   h.stream.Finish(absl::InternalError("the device failed"), {});
   h.Read();
-  EXPECT_FALSE(h.call.end.has_value()) << "the scheduler's thread may still be in WakeAt";
-  h.stream.OnTimer();
+  EXPECT_FALSE(h.call.end.has_value()) << "the scheduler's thread may still be in PumpSoon";
+  h.stream.OnTurn();
   EXPECT_TRUE(h.call.end.has_value());
 }
 
