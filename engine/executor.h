@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "engine/cache/slot.h"
@@ -81,6 +82,16 @@ class Executor : public SlotOwner {
   // Of the last Run; nothing where it had not both, or ran them one after the other. From the
   // thread that runs.
   virtual std::optional<SideTimes> side_times() const { return std::nullopt; }
+
+  // Run, with the caller's `work` beside it: called at most once, on this thread, while a device
+  // that computes by itself does so, elsewhere before the run. So a host that has something to do
+  // between two calls need not keep the device waiting. Maybe not called where the run fails.
+  // `work` may use the const accessors alone; the results of the call before are gone by then.
+  virtual absl::StatusOr<StepResult> RunBeside(const StepPlan& plan,
+                                               absl::FunctionRef<void()> work) {
+    work();
+    return Run(plan);
+  }
 };
 
 }  // namespace strided

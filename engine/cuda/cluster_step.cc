@@ -133,11 +133,11 @@ absl::Status ClusterStep::LaunchSteps(int rows, int steps, bool beside_prompts) 
   return LaunchClusterSteps(shape_, a, stream_);
 }
 
-absl::Status ClusterStep::Finish() {
+absl::Status ClusterStep::Finish(absl::FunctionRef<void()> work) {
   RETURN_IF_ERROR(CudaError(cudaMemcpyAsync(error_host_.data(), error_.data(), sizeof(int32_t),
                                             cudaMemcpyDeviceToHost, stream_),
                             "copying the error word"));
-  RETURN_IF_ERROR(outputs_->Fetch(steps_));
+  RETURN_IF_ERROR(outputs_->Fetch(steps_, work));
   return StatusOfErrorWord(*error_host_.data());
 }
 

@@ -10,6 +10,7 @@
 #include <memory>
 #include <span>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "engine/cuda/cluster/cluster_choice.h"
@@ -58,7 +59,7 @@ class ClusterStep final : public DecodePath {
   absl::Status ReserveTop(int top_logprobs) override;
   absl::Status Start(std::span<const DecodeRow> rows, bool beside_prompts) override;
   // Internal also where a block has waited in vain.
-  absl::Status Finish() override;
+  absl::Status Finish(absl::FunctionRef<void()> work) override;
   const Outputs& outputs() const override { return *outputs_; }
   int64_t workspace_bytes() const override {
     return outputs_->bytes() + exchange_.bytes() + error_.bytes();

@@ -6,6 +6,7 @@
 #include <string>
 #include <utility>
 
+#include "absl/functional/function_ref.h"
 #include "absl/strings/str_cat.h"
 #include "engine/base/status_macros.h"
 #include "engine/cache/cache_bytes.h"
@@ -170,7 +171,11 @@ class DeviceExecutor final : public CudaExecutor {
     cudaSetDevice(options_.device);
     sequences_->Remove(index);
   }
-  absl::StatusOr<StepResult> Run(const StepPlan& plan) override;
+  absl::StatusOr<StepResult> Run(const StepPlan& plan) override {
+    return RunBeside(plan, [] {});
+  }
+  absl::StatusOr<StepResult> RunBeside(const StepPlan& plan,
+                                       absl::FunctionRef<void()> work) override;
   std::optional<SideTimes> side_times() const override { return side_times_; }
 
  private:
@@ -189,10 +194,12 @@ class DeviceExecutor final : public CudaExecutor {
   absl::Status CheckPrompts(const StepPlan& plan) const;
   // Makes room for every result of the plan.
   void PrepareResults(const StepPlan& plan);
-  // The prompts, and the steps that run beside them.
-  absl::Status RunPrompts(const StepPlan& plan);
-  absl::Status RunPrefill(const StepPlan& plan);
-  absl::Status RunRound(const StepPlan& plan, const RowGroup& round);
+  // The prompts, and the steps that run beside them. As those below, calls `work` before it waits
+  // for the device.
+  absl::Status RunPrompts(const StepPlan& plan, absl::FunctionRef<void()> work);
+  absl::Status RunPrefill(const StepPlan& plan, absl::FunctionRef<void()> work);
+  absl::Status RunRound(const StepPlan& plan, const RowGroup& round,
+                        absl::FunctionRef<void()> work);
   void TakeSteps(const StepPlan& plan, const RowGroup& group);
   void TakeResult(const StepPlan& plan, size_t plan_row, const Outputs& outputs, int index,
                   int step);
@@ -317,7 +324,8 @@ absl::StatusOr<Slot> DeviceExecutor::ForkSequence(const Slot& parent, const Sequ
   return WithTop(Slot(this, index), spec.top_logprobs);
 }
 
-absl::StatusOr<StepResult> DeviceExecutor::Run(const StepPlan& plan) {
+absl::StatusOr<StepResult> DeviceExecutor::RunBeside(const StepPlan& plan,
+                                                     absl::FunctionRef<void()> work) {
   RETURN_IF_ERROR(UseDevice(options_.device));
   const auto progress_of = [this](int slot) -> SequenceProgress* {
     cuda::Sequence* const sequence = sequences_->Find(slot);
@@ -327,12 +335,17 @@ absl::StatusOr<StepResult> DeviceExecutor::Run(const StepPlan& plan) {
                           config_.has_start_vector};
   RETURN_IF_ERROR(CheckPlan(plan, limits, ++plan_number_, progress_of));
   RETURN_IF_ERROR(CheckPrompts(plan));
-  PrepareResults(plan);
   parts_.Divide(
       plan, [this](int slot) { return sequences_->Find(slot)->spec.prompt_length; },
       info_.prompts_beside_steps);
-  RETURN_IF_ERROR(RunPrompts(plan));
-  for (const RowGroup& round : parts_.rounds()) RETURN_IF_ERROR(RunRound(plan, round));
+  bool worked = false;
+  const auto beside = [&] {
+    if (std::exchange(worked, true)) return;
+    PrepareResults(plan);
+    work();
+  };
+  RETURN_IF_ERROR(RunPrompts(plan, beside));
+  for (const RowGroup& round : parts_.rounds()) RETURN_IF_ERROR(RunRound(plan, round, beside));
   for (const StepRow& row : plan.rows) {
     sequences_->Find(row.slot)->progress.next_position = row.position + row.steps;
   }
@@ -371,21 +384,21 @@ void DeviceExecutor::PrepareResults(const StepPlan& plan) {
   top_.values.resize(top);
 }
 
-absl::Status DeviceExecutor::RunPrompts(const StepPlan& plan) {
+absl::Status DeviceExecutor::RunPrompts(const StepPlan& plan, absl::FunctionRef<void()> work) {
   side_times_.reset();
   if (parts_.prompts().empty()) return absl::OkStatus();
   // What sequences have been started or forked by.
   RETURN_IF_ERROR(cuda::LetFollow(prompt_stream_.get(), stream_.get(), order_));
-  if (parts_.beside().empty()) return RunPrefill(plan);
+  if (parts_.beside().empty()) return RunPrefill(plan, work);
   // Steps first: a cluster starts when sixteen neighbours are free.
   const RowGroup beside = MostStepsFirst(plan, parts_.beside());
   RETURN_IF_ERROR(steps_timer_.Begin(stream_.get()));
   RETURN_IF_ERROR(decode_->Start(beside.rows, /*beside_prompts=*/true));
   RETURN_IF_ERROR(steps_timer_.End(stream_.get()));
   RETURN_IF_ERROR(prompts_timer_.Begin(prompt_stream_.get()));
-  RETURN_IF_ERROR(RunPrefill(plan));
+  RETURN_IF_ERROR(RunPrefill(plan, work));
   RETURN_IF_ERROR(prompts_timer_.End(prompt_stream_.get()));
-  RETURN_IF_ERROR(decode_->Finish());
+  RETURN_IF_ERROR(decode_->Finish(work));
   TakeSteps(plan, beside);
   SideTimes times;
   ASSIGN_OR_RETURN(times.prompts, prompts_timer_.Elapsed());
@@ -394,17 +407,19 @@ absl::Status DeviceExecutor::RunPrompts(const StepPlan& plan) {
   return absl::OkStatus();
 }
 
-absl::Status DeviceExecutor::RunPrefill(const StepPlan& plan) {
-  return prefill_->Run(parts_.prompts().rows, [&](size_t row, const Outputs& outputs, int index) {
+absl::Status DeviceExecutor::RunPrefill(const StepPlan& plan, absl::FunctionRef<void()> work) {
+  const auto take = [&](size_t row, const Outputs& outputs, int index) {
     TakeResult(plan, parts_.prompts().plan_rows[row], outputs, index, 0);
-  });
+  };
+  return prefill_->Run(parts_.prompts().rows, take, work);
 }
 
-absl::Status DeviceExecutor::RunRound(const StepPlan& plan, const RowGroup& unsorted) {
+absl::Status DeviceExecutor::RunRound(const StepPlan& plan, const RowGroup& unsorted,
+                                      absl::FunctionRef<void()> work) {
   if (unsorted.empty()) return absl::OkStatus();
   const RowGroup round = MostStepsFirst(plan, unsorted);
   RETURN_IF_ERROR(decode_->Start(round.rows, /*beside_prompts=*/false));
-  RETURN_IF_ERROR(decode_->Finish());
+  RETURN_IF_ERROR(decode_->Finish(work));
   TakeSteps(plan, round);
   return absl::OkStatus();
 }

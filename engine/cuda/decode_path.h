@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <span>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "engine/cuda/kernels/device_types.h"
 #include "engine/cuda/outputs.h"
@@ -27,8 +28,8 @@ class DecodePath {
   // costs itself little. Internal where the device fails. Requires that what was started is
   // finished.
   virtual absl::Status Start(std::span<const DecodeRow> rows, bool beside_prompts) = 0;
-  // Waits for what was started. Internal where the device fails.
-  virtual absl::Status Finish() = 0;
+  // Waits for what was started; `work` is called before the wait. Internal where the device fails.
+  virtual absl::Status Finish(absl::FunctionRef<void()> work) = 0;
 
   // What was last finished gave, by row and step.
   virtual const Outputs& outputs() const = 0;

@@ -20,6 +20,7 @@
 #include <span>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "engine/cuda/decode_path.h"
@@ -69,7 +70,9 @@ class DecodeStep final : public DecodePath {
 
   absl::Status ReserveTop(int top_logprobs) override;
   absl::Status Start(std::span<const DecodeRow> rows, bool beside_prompts) override;
-  absl::Status Finish() override { return outputs_->Fetch(steps_); }
+  absl::Status Finish(absl::FunctionRef<void()> work) override {
+    return outputs_->Fetch(steps_, work);
+  }
   const Outputs& outputs() const override { return *outputs_; }
   int64_t workspace_bytes() const override;
 

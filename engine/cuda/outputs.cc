@@ -81,13 +81,14 @@ absl::Status Outputs::EnqueueSample(int count) {
   return LaunchSample(sample_arguments(count), /*dependent=*/true, stream_);
 }
 
-absl::Status Outputs::Fetch(int steps) {
+absl::Status Outputs::Fetch(int steps, absl::FunctionRef<void()> work) {
   const size_t entries = static_cast<size_t>(steps) * static_cast<size_t>(options_.max_rows);
   RETURN_IF_ERROR(CopyToHost(results_host_, results_, entries, stream_));
   if (top_stride_ > 0) {
     RETURN_IF_ERROR(CopyToHost(top_ids_host_, top_ids_, entries * top_stride_, stream_));
     RETURN_IF_ERROR(CopyToHost(top_values_host_, top_values_, entries * top_stride_, stream_));
   }
+  work();
   return CudaError(cudaStreamSynchronize(stream_), "a step");
 }
 

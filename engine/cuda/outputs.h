@@ -10,6 +10,7 @@
 #include <memory>
 #include <span>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "engine/cuda/device_buffer.h"
@@ -53,8 +54,8 @@ class Outputs {
   absl::Status EnqueueSample(int count);
   // The same kernel's arguments, for one that draws by itself.
   SampleArguments sample_arguments(int count) const;
-  // Waits for the stream, with the results of `steps` steps in host memory.
-  absl::Status Fetch(int steps);
+  // Calls `work`, then waits for the stream, with the results of `steps` steps in host memory.
+  absl::Status Fetch(int steps, absl::FunctionRef<void()> work);
 
   // Device memory: [max_rows], and [max_rows][vocab_size] float32.
   const DecodeRow* rows() const { return rows_.data(); }

@@ -30,7 +30,8 @@ absl::StatusOr<std::unique_ptr<PrefillStep>> PrefillStep::Create(const ModelConf
   return step;
 }
 
-absl::Status PrefillStep::Run(std::span<const DecodeRow> rows, ResultSink sink) {
+absl::Status PrefillStep::Run(std::span<const DecodeRow> rows, ResultSink sink,
+                              absl::FunctionRef<void()> work) {
   Divide(rows);
   RETURN_IF_ERROR(prefill_.Run(runs_, sequences_, stream_));
   RETURN_IF_ERROR(states_.Send(rows, stream_));
@@ -38,8 +39,9 @@ absl::Status PrefillStep::Run(std::span<const DecodeRow> rows, ResultSink sink) 
                                 /*dependent=*/false, stream_));
   for (size_t first = 0; first < wanted_.size(); first += kPieceRows) {
     const size_t count = std::min<size_t>(kPieceRows, wanted_.size() - first);
-    RETURN_IF_ERROR(RunPiece(rows, std::span(wanted_).subspan(first, count), sink));
+    RETURN_IF_ERROR(RunPiece(rows, std::span(wanted_).subspan(first, count), sink, work));
   }
+  work();
   return CudaError(cudaStreamSynchronize(stream_), "a prefill");
 }
 
@@ -63,14 +65,14 @@ void PrefillStep::Divide(std::span<const DecodeRow> rows) {
 }
 
 absl::Status PrefillStep::RunPiece(std::span<const DecodeRow> rows, std::span<const int32_t> wanted,
-                                   ResultSink sink) {
+                                   ResultSink sink, absl::FunctionRef<void()> work) {
   piece_.clear();
   for (const int32_t row : wanted) piece_.push_back(rows[static_cast<size_t>(row)]);
   const int count = static_cast<int>(piece_.size());
   RETURN_IF_ERROR(outputs_->SendRows(piece_, count));
   RETURN_IF_ERROR(prefill_.Logits(wanted, outputs_->logits(), stream_));
   RETURN_IF_ERROR(outputs_->EnqueueSample(count));
-  RETURN_IF_ERROR(outputs_->Fetch(/*steps=*/1));
+  RETURN_IF_ERROR(outputs_->Fetch(/*steps=*/1, work));
   for (int i = 0; i < count; ++i) {
     sink(static_cast<size_t>(wanted[static_cast<size_t>(i)]), *outputs_, i);
   }

@@ -51,8 +51,10 @@ class PrefillStep {
 
   // Runs the rows, of which those of one slot stand together at consecutive positions, and gives
   // the results of those whose output is not kNone to `sink`, piece by piece, so that memory does
-  // not grow with their number. Waits for the device. Requires 1 to max_rows rows.
-  absl::Status Run(std::span<const DecodeRow> rows, ResultSink sink);
+  // not grow with their number. Waits for the device; `work` is called before each wait. Requires 1
+  // to max_rows rows.
+  absl::Status Run(std::span<const DecodeRow> rows, ResultSink sink,
+                   absl::FunctionRef<void()> work);
 
   int64_t workspace_bytes() const {
     return prefill_.workspace_bytes() + outputs_->bytes() + states_.bytes();
@@ -62,7 +64,7 @@ class PrefillStep {
   // Rows to runs, and to the list of those that want a result.
   void Divide(std::span<const DecodeRow> rows);
   absl::Status RunPiece(std::span<const DecodeRow> rows, std::span<const int32_t> wanted,
-                        ResultSink sink);
+                        ResultSink sink, absl::FunctionRef<void()> work);
 
   Prefill prefill_;
   const DeviceSequence* const sequences_;

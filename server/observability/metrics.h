@@ -74,8 +74,8 @@ class ModelMetrics {
   virtual void ObserveRequestTime(absl::Duration time) = 0;
   // From submission until the first token is on its way to the reader; once per request.
   virtual void ObserveTimeToFirstToken(absl::Duration time) = 0;
-  // Between two tokens of one sequence; once per step and sequence.
-  virtual void ObserveInterTokenTime(absl::Duration time) = 0;
+  // Between two tokens of one sequence, once per step and sequence; `times` of them were equal.
+  virtual void ObserveInterTokenTime(absl::Duration time, int64_t times) = 0;
   // One step of the executor, with all its rows.
   virtual void ObserveStep(StepPhase phase, absl::Duration time, int rows) = 0;
   // From the call of Scheduler::Cancel until the request's slots were free.

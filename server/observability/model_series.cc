@@ -1,6 +1,9 @@
 #include "server/observability/model_series.h"
 
+#include <algorithm>
+#include <cstddef>
 #include <utility>
+#include <vector>
 
 namespace strided {
 namespace {
@@ -89,8 +92,18 @@ void ModelSeries::ObserveRequestTime(absl::Duration time) {
 void ModelSeries::ObserveTimeToFirstToken(absl::Duration time) {
   first_token_.Observe(absl::ToDoubleSeconds(time));
 }
-void ModelSeries::ObserveInterTokenTime(absl::Duration time) {
-  inter_token_.Observe(absl::ToDoubleSeconds(time));
+void ModelSeries::ObserveInterTokenTime(absl::Duration time, int64_t times) {
+  const double seconds = absl::ToDoubleSeconds(time);
+  if (times == 1) {
+    inter_token_.Observe(seconds);
+    return;
+  }
+  const auto count = static_cast<double>(times);
+  thread_local std::vector<double> increments;  // once per call of the executor: keeps its memory
+  increments.assign(kInterTokenBuckets.size() + 1, 0);
+  const auto bucket = std::ranges::lower_bound(kInterTokenBuckets, seconds);
+  increments[static_cast<size_t>(bucket - kInterTokenBuckets.begin())] = count;
+  inter_token_.ObserveMultiple(increments, seconds * count);
 }
 void ModelSeries::ObserveStep(StepPhase phase, absl::Duration time, int rows) {
   Of(step_time_, phase).Observe(absl::ToDoubleSeconds(time));

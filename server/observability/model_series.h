@@ -54,7 +54,7 @@ class ModelSeries final : public ModelMetrics {
   void ObserveDecodeTime(absl::Duration time) override;
   void ObserveRequestTime(absl::Duration time) override;
   void ObserveTimeToFirstToken(absl::Duration time) override;
-  void ObserveInterTokenTime(absl::Duration time) override;
+  void ObserveInterTokenTime(absl::Duration time, int64_t times) override;
   void ObserveStep(StepPhase phase, absl::Duration time, int rows) override;
   void ObserveCancelToFree(absl::Duration time) override;
 

@@ -97,6 +97,7 @@ std::span<JobState* const> Batch::Deliver(StepResult results, const CallCost& co
     tally_.generated += delivery.generated;
     tally_.replayed += delivery.replayed;
     tally_.wasted += delivery.wasted;
+    tally_.evenly_spaced += delivery.evenly_spaced;
     const bool changed = share.sample->ended() || !share.job->failure().ok();
     if (changed && (changed_.empty() || changed_.back() != share.job)) {
       changed_.push_back(share.job);

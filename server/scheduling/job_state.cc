@@ -139,13 +139,17 @@ JobState::Delivery JobState::Deliver(SequenceState& sample, std::span<const Step
   const int drawn_before = sample.drawn();
   auto result = results.begin();
   for (StepRow row : rows) {
+    const bool draws = row.output == RowOutput::kSample;
     absl::Time drawn = times.start;
     for (int step = 0; step < row.steps; ++step, ++row.position, ++result) {
       drawn += times.step_time;
       if (sample.ended()) {  // by a stop
-        delivery.wasted += row.output == RowOutput::kSample ? 1 : 0;
+        delivery.wasted += draws ? 1 : 0;
       } else if (failure_.ok()) {
-        delivery.replayed += TakeRow(sample, row, *result, drawn) ? 1 : 0;
+        delivery.replayed += TakeRow(sample, row, *result) ? 1 : 0;
+        if (draws && failure_.ok()) {
+          delivery.evenly_spaced += NoteDraw(sample, drawn, times.step_time) ? 1 : 0;
+        }
       }
     }
   }
@@ -156,8 +160,7 @@ JobState::Delivery JobState::Deliver(SequenceState& sample, std::span<const Step
   return delivery;
 }
 
-bool JobState::TakeRow(SequenceState& sample, const StepRow& row, const TokenResult& result,
-                       absl::Time drawn) {
+bool JobState::TakeRow(SequenceState& sample, const StepRow& row, const TokenResult& result) {
   if (row.output != RowOutput::kNone && !result.finite) {
     metrics_->NonFiniteLogits();
     failure_ = NonFinite(row.position);
@@ -166,10 +169,18 @@ bool JobState::TakeRow(SequenceState& sample, const StepRow& row, const TokenRes
   const bool replayed = sample.Advance();
   if (row.position < prompt_length()) {
     TakePromptRow(sample, row, result);
-  } else {
-    TakeTokenRow(sample, row, result, drawn);
+  } else if (row.output != RowOutput::kNone) {
+    sample.Accept(result, &outbox_);
   }
   return replayed;
+}
+
+bool JobState::NoteDraw(SequenceState& sample, absl::Time now, absl::Duration step_time) {
+  const std::optional<absl::Time> last = sample.ExchangeLastDraw(now);
+  if (!last.has_value()) return false;
+  if (now - *last == step_time) return true;
+  metrics_->TokenDrawn(now - *last);
+  return false;
 }
 
 void JobState::EndPrefill(absl::Time now) {
@@ -182,8 +193,8 @@ void JobState::TakePromptRow(SequenceState& sample, const StepRow& row, const To
   if (row.position < prompt_taken_) return;  // a replay
   prompt_taken_ = row.position + 1;
   if (job().kind == JobKind::kScore) {
-    if (row.output == RowOutput::kScore) sample.AcceptScore(row.position, result, submission_.sink);
-    if (prompt_taken_ == prompt_length()) sample.End(FinishReason::kLength, submission_.sink);
+    if (row.output == RowOutput::kScore) sample.AcceptScore(row.position, result, &outbox_);
+    if (prompt_taken_ == prompt_length()) sample.End(FinishReason::kLength, &outbox_);
     return;
   }
   if (!job().echo_prompt) return;
@@ -194,18 +205,8 @@ void JobState::TakePromptRow(SequenceState& sample, const StepRow& row, const To
                     .top_values = result.top_values};
   for (const SequenceState& reader : samples_) {
     token.sample_index = reader.sample_index();
-    submission_.sink->Push(token);
+    outbox_.Push(token);
   }
-}
-
-void JobState::TakeTokenRow(SequenceState& sample, const StepRow& row, const TokenResult& result,
-                            absl::Time drawn) {
-  if (row.output == RowOutput::kNone) return;
-  if (row.output == RowOutput::kSample) {
-    const std::optional<absl::Time> last = sample.ExchangeLastDraw(drawn);
-    if (last.has_value()) metrics_->TokenDrawn(drawn - *last);
-  }
-  sample.Accept(result, submission_.sink);
 }
 
 void JobState::NoteFirstPush(absl::Time now) {
@@ -219,6 +220,7 @@ void JobState::NoteFirstPush(absl::Time now) {
 void JobState::PollRoom(absl::Time now) {
   room_ = submission_.sink->Room();
   if (room_ > 0) {
+    room_ -= static_cast<int>(outbox_.tokens());  // the sink hears of them, and then of no more
     paused_since_.reset();
   } else if (!paused_since_.has_value()) {
     paused_since_ = now;
@@ -236,7 +238,7 @@ std::optional<JobProgress> JobState::CurrentProgress(int queue_position) const {
 }
 
 void JobState::OfferProgress(int queue_position, absl::Time now) {
-  if (paused() || now - last_progress_time_ < kProgressInterval) return;
+  if (paused() || has_mail() || now - last_progress_time_ < kProgressInterval) return;
   const std::optional<JobProgress> progress = CurrentProgress(queue_position);
   if (!progress.has_value() || progress == last_progress_) return;
   last_progress_ = progress;
@@ -248,7 +250,7 @@ void JobState::OfferProgress(int queue_position, absl::Time now) {
 
 void JobState::EndSamples(FinishReason reason) {
   for (SequenceState& sample : samples_) {
-    if (!sample.ended()) sample.End(reason, submission_.sink);
+    if (!sample.ended()) sample.End(reason, &outbox_);
   }
   live_ = 0;
   waiting_ = 0;
@@ -279,6 +281,7 @@ void JobState::Finish(const absl::Status& status, absl::Time now) {
     metrics_->DecodeEnded(now - *prefill_ended_);
   }
   if (!status.ok()) metrics_->TokensWasted(drawn());
+  SendMail();
   // Before the client can see its end: a request that answers this one finds the place free.
   { const Ticket returned = std::move(submission_.ticket); }
   submission_.sink->Finish(status, Summarise(now));

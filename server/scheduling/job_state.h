@@ -15,6 +15,7 @@
 #include "engine/step.h"
 #include "server/scheduling/command_queue.h"
 #include "server/scheduling/job.h"
+#include "server/scheduling/outbox.h"
 #include "server/scheduling/scheduling_metrics.h"
 #include "server/scheduling/sequence_state.h"
 #include "server/scheduling/token_sink.h"
@@ -76,15 +77,20 @@ class JobState {
   struct Delivery {
     int64_t generated = 0;
     int64_t replayed = 0;
-    int64_t wasted = 0;  // drawn after the sample had ended
+    int64_t wasted = 0;         // drawn after the sample had ended
+    int64_t evenly_spaced = 0;  // drawn one step's time after the token before
   };
-  // Takes in what a call computed for `sample`: pushes, ends. `results` are one for each step of
-  // each row. An error in the results sets failure(), and the rest is left.
+  // Takes in what a call computed for `sample`: tokens and ends, for SendMail. `results` are one
+  // for each step of each row. An error in the results sets failure(), and the rest is left.
   Delivery Deliver(SequenceState& sample, std::span<const StepRow> rows,
                    std::span<const TokenResult> results, const CallTimes& times);
 
   // -- The reader.
-  // Asks the sink for its room, and notes since when it has had none.
+  // Hands the sink what has come since the last time, if anything.
+  void SendMail() { outbox_.SendTo(submission_.sink); }
+  bool has_mail() const { return !outbox_.empty(); }
+  // Asks the sink for its room, less what is still to be sent, and notes since when it has had
+  // none.
   void PollRoom(absl::Time now);
   bool paused() const { return paused_since_.has_value(); }
   // Requires paused().
@@ -99,8 +105,8 @@ class JobState {
   const absl::Status& failure() const { return failure_; }
   // Ends every sample that has not ended.
   void EndSamples(FinishReason reason);
-  // Gives the ticket back, then the sink's Finish. Requires that no slot is held; the state is of
-  // no use afterwards.
+  // Sends what is left, gives the ticket back, then the sink's Finish. Requires that no slot is
+  // held; the state is of no use afterwards.
   void Finish(const absl::Status& status, absl::Time now);
 
  private:
@@ -109,11 +115,10 @@ class JobState {
   // Whether x(position) of the prompt is to be scored, and has not been.
   bool WantsScore(int position) const;
   // Of a row of one step. True where the position had run before.
-  bool TakeRow(SequenceState& sample, const StepRow& row, const TokenResult& result,
-               absl::Time drawn);
+  bool TakeRow(SequenceState& sample, const StepRow& row, const TokenResult& result);
   void TakePromptRow(SequenceState& sample, const StepRow& row, const TokenResult& result);
-  void TakeTokenRow(SequenceState& sample, const StepRow& row, const TokenResult& result,
-                    absl::Time drawn);
+  // A token was drawn at `now`; true where that is `step_time` after the one before it.
+  bool NoteDraw(SequenceState& sample, absl::Time now, absl::Duration step_time);
   void NoteFirstPush(absl::Time now);
   void EndPrefill(absl::Time now);
   std::optional<JobProgress> CurrentProgress(int queue_position) const;
@@ -128,6 +133,7 @@ class JobState {
   int live_ = 0;
   int waiting_ = 0;
 
+  Outbox outbox_;         // what the sink has not been told
   int prompt_taken_ = 0;  // positions of the prompt that have been echoed or scored
   absl::Status failure_;
 

@@ -46,7 +46,7 @@ void Scheduler::Start() {
 
 void Scheduler::RunUntilStopped() {
   while (!commands_.stopping()) {
-    if (!loop_->RunOneStep(commands_.Take())) commands_.AwaitWork(loop_->IdleLimit());
+    if (!RunOneStepAhead()) commands_.AwaitWork(loop_->IdleLimit());
   }
   loop_->EndAll(commands_.Take(), absl::CancelledError("the server is shutting down"));
 }
@@ -81,6 +81,12 @@ void Scheduler::Wake() { commands_.Wake(); }
 
 SchedulerHealth Scheduler::health() const { return heartbeat_.Read(); }
 
-bool Scheduler::RunOneStep() { return loop_->RunOneStep(commands_.Take()); }
+bool Scheduler::RunOneStep() {
+  const bool ran = RunOneStepAhead();
+  loop_->SendMail();
+  return ran;
+}
+
+bool Scheduler::RunOneStepAhead() { return loop_->RunOneStep(commands_.Take()); }
 
 }  // namespace strided

@@ -15,8 +15,9 @@
 //   CommandQueue (a mutex) ----->|    SlotAssigner    slots for waiting samples, preemption
 //   Heartbeat (a mutex) <--------|    GrantRows       how many rows for whom: a pure function
 //     v                          |    GrantSteps      how many steps of each: another
-//     v                          |    Executor::Run
-//   health()                     |    Batch, JobState results -> stop matching -> TokenSink
+//     v                          |    Executor::RunBeside, and meanwhile
+//     v                          |      Outbox        what the call before brought -> TokenSink
+//   health()                     |    Batch, JobState results -> stop matching -> Outbox
 //
 // These two are all the locks of a scheduler, with its load's. None is held during a step or a
 // call of a sink, and none is taken while another is held. What the scheduler thread owns (StepLoop
@@ -89,6 +90,8 @@ class Scheduler {
   // Takes in commands, runs one step, delivers its results; false if there was nothing to do.
   // Requires that Start was not called.
   bool RunOneStep();
+  // The same as the thread does it: what a step brings is delivered beside the next one.
+  bool RunOneStepAhead();
 
  private:
   void RunUntilStopped();

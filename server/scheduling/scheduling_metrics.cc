@@ -37,7 +37,7 @@ void SchedulingMetrics::FirstTokenPushed(absl::Duration since_submit) const {
 }
 
 void SchedulingMetrics::TokenDrawn(absl::Duration since_last) const {
-  if (model_ != nullptr) model_->ObserveInterTokenTime(since_last);
+  if (model_ != nullptr) model_->ObserveInterTokenTime(since_last, 1);
 }
 
 void SchedulingMetrics::Preempted() const {
@@ -64,6 +64,9 @@ void SchedulingMetrics::StepRan(const StepTally& tally, absl::Time now) const {
   if (model_ == nullptr) return;
   for (const int rows : tally.rows_of_step) {
     model_->ObserveStep(PhaseOf(tally), tally.step_time, rows);
+  }
+  if (tally.evenly_spaced > 0) {
+    model_->ObserveInterTokenTime(tally.step_time, tally.evenly_spaced);
   }
   model_->SetLastStep(now);
   if (tally.generated > 0) model_->CountGeneratedTokens(tally.generated);

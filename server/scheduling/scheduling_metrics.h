@@ -45,6 +45,7 @@ struct StepTally {
   int64_t generated = 0;              // tokens drawn and taken in
   int64_t replayed = 0;               // rows that a sequence had run before it lost its slot
   int64_t wasted = 0;                 // tokens drawn beyond a stop
+  int64_t evenly_spaced = 0;          // tokens drawn step_time after the one before
   absl::Duration step_time;           // of one step, the executor's alone
 };
 
@@ -69,7 +70,8 @@ class SchedulingMetrics {
   void JobStarted(absl::Duration queue_time, int64_t prompt_tokens) const;
   void PrefillEnded(absl::Duration prefill_time) const;
   void FirstTokenPushed(absl::Duration since_submit) const;
-  // Once per step and sequence, not for a sequence's first token.
+  // Once per step and sequence, not for a sequence's first token, nor for those that a StepTally
+  // counts as evenly spaced.
   void TokenDrawn(absl::Duration since_last) const;
   void Preempted() const;
   // A row's logits held NaN or infinity; its job ends with Internal.

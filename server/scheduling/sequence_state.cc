@@ -81,7 +81,7 @@ RowOutput SequenceState::OutputAt(int position) const {
   return scored ? RowOutput::kNone : RowOutput::kScore;
 }
 
-void SequenceState::Accept(const TokenResult& result, TokenSink* sink) {
+void SequenceState::Accept(const TokenResult& result, Outbox* outbox) {
   const int position = PromptLength(*job_) + accepted_;
   if (position == known_length()) {
     tokens_.push_back(result.token);
@@ -93,32 +93,32 @@ void SequenceState::Accept(const TokenResult& result, TokenSink* sink) {
   const PushedToken token = MakePush(position, result);
   if (withheld_.empty() && reading.released == 1 &&
       !reading.stop.has_value()) {  // the usual case: nothing is copied
-    Release(token, sink);
+    Release(token, outbox);
   } else {
     withheld_.Add(token);
-    ReleaseWithheld(reading.released, sink);
+    ReleaseWithheld(reading.released, outbox);
   }
   if (reading.stop.has_value()) {
-    EndByStop(std::move(reading), sink);
+    EndByStop(std::move(reading), outbox);
   } else if (accepted_ == stop.max_new_tokens) {
-    End(stop.full_length_reason, sink);
+    End(stop.full_length_reason, outbox);
   }
 }
 
-void SequenceState::AcceptScore(int position, const TokenResult& result, TokenSink* sink) {
-  Release(MakePush(position, result), sink);
+void SequenceState::AcceptScore(int position, const TokenResult& result, Outbox* outbox) {
+  Release(MakePush(position, result), outbox);
 }
 
-void SequenceState::End(FinishReason reason, TokenSink* sink) {
-  ReleaseWithheld(stops_.Flush(), sink);
-  Report({.reason = reason, .matched_stop = {}, .text_before_stop = {}}, sink);
+void SequenceState::End(FinishReason reason, Outbox* outbox) {
+  ReleaseWithheld(stops_.Flush(), outbox);
+  Report({.reason = reason, .matched_stop = {}, .text_before_stop = {}}, outbox);
 }
 
-void SequenceState::EndByStop(StopReading reading, TokenSink* sink) {
+void SequenceState::EndByStop(StopReading reading, Outbox* outbox) {
   const StopConditions& stop = job_->stop;
   SampleEnd end{.reason = FinishReason::kStop, .matched_stop = {}, .text_before_stop = {}};
   if (stop.include_stop) {
-    ReleaseWithheld(static_cast<int>(withheld_.size()), sink);
+    ReleaseWithheld(static_cast<int>(withheld_.size()), outbox);
   } else {
     end.text_before_stop = std::move(reading.text_before);
   }
@@ -133,16 +133,16 @@ void SequenceState::EndByStop(StopReading reading, TokenSink* sink) {
       end.matched_stop = StopOfId(stop, id);
     }
   }
-  Report(std::move(end), sink);
+  Report(std::move(end), outbox);
 }
 
-void SequenceState::Report(SampleEnd end, TokenSink* sink) {
+void SequenceState::Report(SampleEnd end, Outbox* outbox) {
   ended_ = true;
   Vacate();
   end.sample_index = sample_index_;
   end.generated_tokens = released_;
   end.sum_log_prob = sum_log_prob_;
-  sink->FinishSample(end);
+  outbox->FinishSample(std::move(end));
 }
 
 std::optional<absl::Time> SequenceState::ExchangeLastDraw(absl::Time now) {
@@ -158,7 +158,7 @@ PushedToken SequenceState::MakePush(int position, const TokenResult& result) con
           .top_values = result.top_values};
 }
 
-void SequenceState::Release(const PushedToken& token, TokenSink* sink) {
+void SequenceState::Release(const PushedToken& token, Outbox* outbox) {
   ++released_;
   sum_log_prob_ += token.log_prob;
   // Resumed tokens are with the client already.
@@ -166,12 +166,12 @@ void SequenceState::Release(const PushedToken& token, TokenSink* sink) {
       job_->kind == JobKind::kScore ? 0 : job_->prompt.size() + job_->resumed.size();
   if (static_cast<size_t>(token.position) < first_pushed) return;
   has_pushed_ = true;
-  sink->Push(token);
+  outbox->Push(token);
 }
 
-void SequenceState::ReleaseWithheld(int count, TokenSink* sink) {
+void SequenceState::ReleaseWithheld(int count, Outbox* outbox) {
   for (; count > 0; --count) {
-    Release(withheld_.front(), sink);
+    Release(withheld_.front(), outbox);
     withheld_.PopFront();
   }
 }

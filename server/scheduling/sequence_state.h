@@ -24,6 +24,7 @@
 #include "engine/sampling/stop_automaton.h"
 #include "engine/step.h"
 #include "server/scheduling/job.h"
+#include "server/scheduling/outbox.h"
 #include "server/scheduling/scheduling_metrics.h"
 #include "server/scheduling/stop_reader.h"
 #include "server/scheduling/token_sink.h"
@@ -67,13 +68,13 @@ class SequenceState {
 
   // Takes in the next token past the prompt, drawn or resumed: pushes what no stop can claim any
   // more, and ends the sample where a stop or its length says so.
-  void Accept(const TokenResult& result, TokenSink* sink);
+  void Accept(const TokenResult& result, Outbox* outbox);
   // Takes in a scored position of a kScore job.
-  void AcceptScore(int position, const TokenResult& result, TokenSink* sink);
+  void AcceptScore(int position, const TokenResult& result, Outbox* outbox);
 
-  // Ends the sample: pushes what is withheld, reports it to the sink, gives the slot back. Requires
+  // Ends the sample: pushes what is withheld, reports it, gives the slot back. Requires
   // that it has not ended.
-  void End(FinishReason reason, TokenSink* sink);
+  void End(FinishReason reason, Outbox* outbox);
   bool ended() const { return ended_; }
 
   // Tokens that the executor drew, those of a stop included.
@@ -92,10 +93,10 @@ class SequenceState {
   };
 
   PushedToken MakePush(int position, const TokenResult& result) const;
-  void Release(const PushedToken& token, TokenSink* sink);
-  void ReleaseWithheld(int count, TokenSink* sink);
-  void EndByStop(StopReading reading, TokenSink* sink);
-  void Report(SampleEnd end, TokenSink* sink);
+  void Release(const PushedToken& token, Outbox* outbox);
+  void ReleaseWithheld(int count, Outbox* outbox);
+  void EndByStop(StopReading reading, Outbox* outbox);
+  void Report(SampleEnd end, Outbox* outbox);
 
   const Job* job_;                    // not owned
   const SchedulingMetrics* metrics_;  // not owned

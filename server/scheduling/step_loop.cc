@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <span>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -73,6 +74,7 @@ void StepLoop::EndAll(Commands commands, const absl::Status& status) {
     const JobTable::Order& jobs = jobs_.running().empty() ? jobs_.waiting() : jobs_.running();
     End(*jobs.begin(), status, now);
   }
+  SendMail();
   SetGauges();
 }
 
@@ -171,10 +173,10 @@ bool StepLoop::AssignSlots(absl::Time now) {
 
 bool StepLoop::RunBatch() {
   const StepPlan& plan = batch_.Plan(jobs_.running());
-  if (plan.rows.empty()) return false;
+  if (plan.rows.empty()) return SendMail();
   const absl::Time start = clock_->Now();
   heartbeat_->StepStarts(start);
-  const absl::StatusOr<StepResult> results = executor_->Run(plan);
+  const absl::StatusOr<StepResult> results = executor_->RunBeside(plan, [this] { SendMail(); });
   const absl::Time now = clock_->Now();
   heartbeat_->StepEnds(results.ok());
   if (!results.ok()) {
@@ -182,8 +184,21 @@ bool StepLoop::RunBatch() {
     return true;
   }
   const Batch::CallCost cost{.start = start, .end = now, .side_times = executor_->side_times()};
-  for (JobState* const job : batch_.Deliver(*results, cost)) Settle(job, now);
+  const std::span<JobState* const> changed = batch_.Deliver(*results, cost);
   metrics_.StepRan(batch_.tally(), now);
+  senders_.assign(jobs_.running().begin(), jobs_.running().end());
+  for (JobState* const job : changed) Settle(job, now);
+  return true;
+}
+
+bool StepLoop::SendMail() {
+  if (senders_.empty() && ended_.empty()) return false;
+  for (JobState* const job : senders_) {
+    if (job->has_mail()) job->SendMail();
+  }
+  senders_.clear();
+  for (const EndedJob& ended : ended_) ended.job->Finish(ended.status, ended.when);
+  ended_.clear();
   return true;
 }
 
@@ -199,8 +214,7 @@ void StepLoop::Settle(JobState* job, absl::Time now) {
 
 void StepLoop::End(JobState* job, const absl::Status& status, absl::Time now) {
   job->VacateAll();
-  const std::unique_ptr<JobState> ended = jobs_.Remove(job);
-  ended->Finish(status, now);
+  ended_.push_back({jobs_.Remove(job), status, now});
 }
 
 void StepLoop::FailEngine(const absl::Status& error, absl::Time now) {

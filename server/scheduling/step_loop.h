@@ -3,6 +3,7 @@
 #ifndef STRIDED_SERVER_SCHEDULING_STEP_LOOP_H_
 #define STRIDED_SERVER_SCHEDULING_STEP_LOOP_H_
 
+#include <memory>
 #include <optional>
 #include <vector>
 
@@ -28,9 +29,10 @@ int MaxSequences(const SchedulerOptions& options, const Executor& executor);
 // Of one thread. In the steady state, where sequences decode and none comes or goes, a step
 // allocates nothing here.
 //
-// A call costs 0.6, 1.1 and 7.2 us of processor time beside the executor's, for 1, 8 and 64
-// streams, metrics included, and 8 us with 64 streams and 4,096 waiting jobs; one of 8 steps of 64
-// streams 27 us, 3.4 us a step (AMD EPYC, 2.6 GHz, 2026-11-25, step_overhead_benchmark of
+// A call costs 0.4, 1.1 and 7.7 us of processor time beside the executor's, for 1, 8 and 64
+// streams, metrics included, and 8.2 us with 64 streams and 4,096 waiting jobs; one of 8 steps of
+// 64 streams 18 us, one of 32 steps of 256 streams 232 us, 0.03 us a token, of which a tenth goes
+// by beside the next call (AMD EPYC, 2.6 GHz, 2026-11-26, step_overhead_benchmark of
 // tests/server/scheduling).
 class StepLoop {
  public:
@@ -38,9 +40,14 @@ class StepLoop {
   StepLoop(const SchedulerOptions& options, Executor* executor, const Clock* clock,
            const SchedulingMetrics& metrics, Heartbeat* heartbeat);
 
-  // Carries the commands out, calls the executor once, delivers the results. False if nothing was
-  // done: then nothing will be before a command comes or IdleLimit() has passed.
+  // Carries the commands out and calls the executor once; beside that, hands the sinks what the
+  // call before brought. False if nothing was done: then nothing will be before a command comes or
+  // IdleLimit() has passed.
   bool RunOneStep(Commands commands);
+
+  // Hands the sinks what the last step has left for the next one to hand over; false if there was
+  // nothing.
+  bool SendMail();
 
   // For how long the loop may be left alone if no command comes.
   absl::Duration IdleLimit() const;
@@ -49,6 +56,12 @@ class StepLoop {
   void EndAll(Commands commands, const absl::Status& status);
 
  private:
+  struct EndedJob {
+    std::unique_ptr<JobState> job;
+    absl::Status status;
+    absl::Time when;
+  };
+
   void TakeIn(Commands commands);
   void Admit(Submission submission);
   void Cancel(const Cancellation& cancellation);
@@ -66,6 +79,7 @@ class StepLoop {
   bool RunBatch();
   void Settle(JobState* job, absl::Time now);
 
+  // The slots go at once, the sink hears of it from SendMail.
   void End(JobState* job, const absl::Status& status, absl::Time now);
   void FailEngine(const absl::Status& error, absl::Time now);
   void SetGauges() const;
@@ -79,6 +93,8 @@ class StepLoop {
   JobTable jobs_;
   SlotAssigner slots_;
   Batch batch_;
+  std::vector<JobState*> senders_;  // jobs that may have mail
+  std::vector<EndedJob> ended_;     // jobs, some of senders_ too, whose sinks do not know it yet
   std::optional<absl::Status> engine_failure_;  // what jobs get that come after it
   bool scan_now_ = false;                       // a sink that had no room at a scan may have some
   absl::Time next_scan_ = absl::InfinitePast();

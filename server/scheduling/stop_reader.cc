@@ -26,7 +26,7 @@ size_t LongestStop(const StopConditions& stop) {
   return stop.text_of ? longest + 1 : longest;  // and one that is taken in before others go
 }
 
-StopReading StopReader::Feed(int32_t token, bool armed) {
+StopReading StopReader::FeedMatcher(int32_t token, bool armed) {
   if (stop_->text_of) return FeedText(token, armed);
   const StopVerdict verdict = matcher_.Feed(token, armed);
   return {.released = verdict.released, .stop = verdict.matched, .text_before = {}};

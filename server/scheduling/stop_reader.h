@@ -41,20 +41,25 @@ class StopReader {
  public:
   // `automaton` is of StopsOf(*stop). Both outlive the reader.
   StopReader(const StopConditions* stop, const StopAutomaton* automaton)
-      : stop_(stop), matcher_(automaton) {}
+      : stop_(stop), none_(stop->sequences.empty() && stop->ids.empty()), matcher_(automaton) {}
 
   // The next token; `armed` as for StopMatcher::Feed. Not to be called after a stop or a Flush.
-  StopReading Feed(int32_t token, bool armed);
+  StopReading Feed(int32_t token, bool armed) {
+    if (none_) return {.released = 1, .stop = std::nullopt, .text_before = {}};
+    return FeedMatcher(token, armed);
+  }
 
   // The sample ends without a stop: how many withheld tokens go out.
   int Flush();
 
  private:
+  StopReading FeedMatcher(int32_t token, bool armed);
   StopReading FeedText(int32_t token, bool armed);
   // Lets tokens go whose bytes all lie before the last `kept_bytes`.
   int ReleaseBefore(size_t kept_bytes);
 
   const StopConditions* stop_;  // not owned
+  bool none_;                   // no stop: every token goes out
   StopMatcher matcher_;
   // Over bytes alone: the withheld tokens, and the bytes of them all.
   std::deque<int32_t> withheld_;

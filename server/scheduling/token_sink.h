@@ -54,11 +54,12 @@ struct JobSummary {
   int preemptions = 0;
 };
 
-// All calls come from the scheduler thread, between steps and with no lock held, and must not
-// block; they may call the scheduler's thread-safe functions. `Finish` comes exactly once for every
-// job that Submit took, and last. Of an OK job every sample has come to its FinishSample by then;
-// of one that fails, those that had ended before. A sample's positions come in order, without gaps.
-// After Finish the sink is not touched.
+// All calls come from the scheduler thread, between steps or beside one that a device runs by
+// itself (Executor::RunBeside), and with no lock held; they must not block, because the next step
+// waits for them. They may call the scheduler's thread-safe functions. `Finish` comes exactly once
+// for every job that Submit took, and last. Of an OK job every sample has come to its FinishSample
+// by then; of one that fails, those that had ended before. A sample's positions come in order,
+// without gaps. After Finish the sink is not touched.
 class TokenSink {
  public:
   virtual ~TokenSink() = default;
@@ -66,12 +67,14 @@ class TokenSink {
   // Tokens that it takes before its reader counts as behind. 0: the reader is, and the scheduler
   // leaves the job's sequences out of its steps until there is room again, at which the sink calls
   // Scheduler::Wake. One call of the executor may bring a few tokens more than there was room for:
-  // one for each sample, a chunk of a prompt, or what a stop held back.
+  // one for each sample, a chunk of a prompt, or what a stop held back; and a second one as many,
+  // since what one call brings is pushed when the next has begun.
   virtual int Room() const = 0;
 
   // When it changes, and at most every 500 ms; a job that waits less than that hears nothing.
   virtual void Progress(const JobProgress& progress) = 0;
-  virtual void Push(const PushedToken& token) = 0;
+  // At least one, of one sample or several: all that have come since the last call.
+  virtual void Push(std::span<const PushedToken> tokens) = 0;
   virtual void FinishSample(const SampleEnd& end) = 0;
   virtual void Finish(absl::Status status, const JobSummary& summary) = 0;
 };

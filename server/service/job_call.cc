@@ -109,6 +109,10 @@ void JobCall::BreakOff(const absl::Status& status) {
 
 void JobCall::WakeAt(absl::Time when) { site_.timer->WakeAt(when, shared_from_this()); }
 
+void JobCall::PumpSoon() { site_.timer->RunSoon(shared_from_this()); }
+
+void JobCall::OnTurn() { stream_->OnTurn(); }
+
 void JobCall::OnTimer() { stream_->OnTimer(); }
 
 }  // namespace strided

@@ -53,6 +53,7 @@ class JobCall : public StreamCall,
 
   // TimerClient.
   void OnTimer() override;
+  void OnTurn() override;
 
   // Ends a call whose job was submitted, though its scheduler hangs: `error` is not OK. The call
   // must be kept from then on, because the scheduler has its stream (LiveCalls). From any thread.
@@ -91,6 +92,7 @@ class JobCall : public StreamCall,
   void ResumeJob() override;
   void BreakOff(const absl::Status& status) override;
   void WakeAt(absl::Time when) override;
+  void PumpSoon() override;
 
   absl::Status CancelReason() const;
   std::string Traceparent() const;

@@ -6,6 +6,10 @@
 
 #include <grpcpp/grpcpp.h>
 
+#include <atomic>
+#include <cstddef>
+#include <deque>
+
 #include "server/service/live_calls.h"
 #include "server/service/service_context.h"
 #include "server/service/stream_timer.h"
@@ -18,7 +22,7 @@ namespace strided {
 // and the call's reactor. Errors are as status_mapping.h says.
 class SamplingService final : public v1::SamplingService::CallbackService {
  public:
-  // Starts the thread that wakes streams; ends with this object.
+  // Starts the threads that wake streams; they end with this object.
   explicit SamplingService(const ServiceContext& context);
 
   // The reactor belongs to the call, and ends with it (job_call.h).
@@ -33,9 +37,13 @@ class SamplingService final : public v1::SamplingService::CallbackService {
   }
 
  private:
+  // For a call: they take turns, and a stream stays with its own.
+  StreamTimer* NextTimer();
+
   const ServiceContext context_;
   LiveCalls calls_;
-  StreamTimer timer_;  // of all streams
+  std::atomic<size_t> turn_ = 0;    // of the next call; relaxed: only an even spread counts
+  std::deque<StreamTimer> timers_;  // constant after construction
 };
 
 }  // namespace strided

@@ -1,5 +1,7 @@
 #include "server/service/stream_timer.h"
 
+#include <utility>
+
 namespace strided {
 
 StreamTimer::~StreamTimer() {
@@ -23,6 +25,12 @@ void StreamTimer::WakeAt(absl::Time when, const std::shared_ptr<TimerClient>& cl
   if (place == order_.begin()) changed_.Signal();
 }
 
+void StreamTimer::RunSoon(std::shared_ptr<TimerClient> client) {
+  absl::MutexLock lock(&mu_);
+  turns_.push_back(std::move(client));
+  if (turns_.size() == 1) changed_.Signal();
+}
+
 void StreamTimer::Forget(const TimerClient* client) {
   absl::MutexLock lock(&mu_);
   Erase(client);
@@ -44,8 +52,18 @@ std::optional<std::shared_ptr<TimerClient>> StreamTimer::TakeDue() {
   return client;
 }
 
+bool StreamTimer::RunTurns() {
+  std::vector<std::shared_ptr<TimerClient>> turns;
+  {
+    absl::MutexLock lock(&mu_);
+    turns.swap(turns_);
+  }
+  for (std::shared_ptr<TimerClient>& client : turns) std::exchange(client, nullptr)->OnTurn();
+  return !turns.empty();
+}
+
 bool StreamTimer::RunDue() {
-  bool ran = false;
+  bool ran = RunTurns();
   while (std::optional<std::shared_ptr<TimerClient>> client = TakeDue()) {
     if (*client != nullptr) (*client)->OnTimer();
     ran = true;
@@ -58,6 +76,7 @@ void StreamTimer::Run() {
     RunDue();
     absl::MutexLock lock(&mu_);
     if (stopping_) return;
+    if (!turns_.empty()) continue;
     if (order_.empty()) {
       changed_.Wait(&mu_);
     } else {

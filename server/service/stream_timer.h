@@ -1,4 +1,5 @@
-// Wakes streams at times that they ask for, from one thread of its own.
+// Calls streams at times that they ask for, or as soon as it comes to them, from one thread of its
+// own.
 //
 // gRPC's Alarm would do for a single time, but it cannot be moved, and its callback runs on after
 // the alarm is gone; a stream moves its time with every message.
@@ -12,6 +13,7 @@
 #include <set>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
@@ -25,6 +27,8 @@ class TimerClient {
   virtual ~TimerClient() = default;
   // Must not block. May be the last that keeps the client alive.
   virtual void OnTimer() = 0;
+  // The turn that was asked for by RunSoon. The same holds.
+  virtual void OnTurn() = 0;
 };
 
 // Thread-safe. `mu_` is not held while a client is called.
@@ -32,7 +36,7 @@ class StreamTimer {
  public:
   // `clock` outlives the timer.
   explicit StreamTimer(const Clock* clock) : clock_(clock) {}
-  ~StreamTimer();  // joins; times still to come are forgotten
+  ~StreamTimer();  // joins; times and turns still to come are forgotten
 
   // Starts the thread. Without it, tests call RunDue.
   void Start();
@@ -42,11 +46,15 @@ class StreamTimer {
   // comes may end its life alike.
   void WakeAt(absl::Time when, const std::shared_ptr<TimerClient>& client) ABSL_LOCKS_EXCLUDED(mu_);
 
-  // Forgets what `client` asked for, so that nothing of it is kept until then. A call that is under
-  // way goes on.
+  // Calls client->OnTurn() once for each time that this is called, in their order, before whoever
+  // is due. Whatever WakeAt and Forget are told.
+  void RunSoon(std::shared_ptr<TimerClient> client) ABSL_LOCKS_EXCLUDED(mu_);
+
+  // Forgets the time that `client` asked for, so that nothing of it is kept until then. A call that
+  // is under way goes on.
   void Forget(const TimerClient* client) ABSL_LOCKS_EXCLUDED(mu_);
 
-  // Calls those whose time has come; false if there was none.
+  // Calls those whose turn or time has come; false if there was none.
   bool RunDue() ABSL_LOCKS_EXCLUDED(mu_);
 
  private:
@@ -57,15 +65,17 @@ class StreamTimer {
   };
 
   void Run() ABSL_LOCKS_EXCLUDED(mu_);
+  bool RunTurns() ABSL_LOCKS_EXCLUDED(mu_);
   void Erase(Key key) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // The next client whose time has come; null where its life has ended, none where none is due.
   std::optional<std::shared_ptr<TimerClient>> TakeDue() ABSL_LOCKS_EXCLUDED(mu_);
 
   const Clock* const clock_;  // not owned
   absl::Mutex mu_;
-  absl::CondVar changed_;  // a first time that is earlier, or the end
+  absl::CondVar changed_;  // a first time that is earlier, a first turn, or the end
   std::map<Key, Entry> entries_ ABSL_GUARDED_BY(mu_);
   std::set<std::pair<absl::Time, Key>> order_ ABSL_GUARDED_BY(mu_);
+  std::vector<std::shared_ptr<TimerClient>> turns_ ABSL_GUARDED_BY(mu_);  // the oldest first
   bool stopping_ ABSL_GUARDED_BY(mu_) = false;
   std::thread thread_;  // last: joined before the rest goes
 };

@@ -37,48 +37,54 @@ int TokenStream::Room() const {
 
 void TokenStream::Progress(const JobProgress& progress) {
   if (options_.tokens_only) return;
+  bool hand_over = false;
   {
     absl::MutexLock lock(&mu_);
     progress_ = progress;
+    hand_over = HandOver();
   }
-  Pump();
+  if (hand_over) call_->PumpSoon();
 }
 
-void TokenStream::Push(const PushedToken& token) {
+void TokenStream::Push(std::span<const PushedToken> tokens) {
+  bool hand_over = false;
   {
     absl::MutexLock lock(&mu_);
     if (broken_) return;
     const int before = mailbox_.tokens();
-    mailbox_.Push(token);
+    for (const PushedToken& token : tokens) mailbox_.Push(token);
     CountMail(before);
     full_ = full_ || mailbox_.full();
     progress_.reset();  // something flows
-    // Then the timer, or whoever ends the write in flight, looks at it: not the scheduler's thread,
-    // which has other streams to serve before the next step.
-    if (armed_ <= NextWake()) return;
+    // Else the timer, or whoever ends the write in flight, will look at it.
+    if (NextWake() < armed_) hand_over = HandOver();
   }
-  Pump();
+  if (hand_over) call_->PumpSoon();
 }
 
 void TokenStream::FinishSample(const SampleEnd& end) {
   if (options_.tokens_only) return;
+  bool hand_over = false;
   {
     absl::MutexLock lock(&mu_);
     if (broken_) return;
     mailbox_.End(end);
+    hand_over = HandOver();
   }
-  Pump();
+  if (hand_over) call_->PumpSoon();
 }
 
 void TokenStream::Finish(absl::Status status, const JobSummary& summary) {
+  bool hand_over = false;
   {
     absl::MutexLock lock(&mu_);
     if (!status.ok()) DropMail();
     mailbox_.Close();
     end_ = std::move(status);
     summary_ = summary;
+    hand_over = HandOver();
   }
-  Pump();
+  if (hand_over) call_->PumpSoon();
 }
 
 void TokenStream::Abandon(const absl::Status& error) {
@@ -117,10 +123,16 @@ JobSummary TokenStream::summary() const {
   return summary_;
 }
 
+void TokenStream::OnTurn() { PerformAll(FollowingAction()); }
+
+// Counts as performing until OnTurn has come: so nobody ends the call before PumpSoon has returned.
+bool TokenStream::HandOver() { return !std::exchange(performing_, true); }
+
+void TokenStream::Pump() { PerformAll(FirstAction()); }
+
 // The stream may be gone as soon as a thread other than this one may perform: so letting go and
 // looking for more are one step under the lock, and nothing is touched after it finds nothing.
-void TokenStream::Pump() {
-  std::optional<Action> action = FirstAction();
+void TokenStream::PerformAll(std::optional<Action> action) {
   while (action.has_value()) {
     const bool last = std::holds_alternative<FinishCall>(*action);
     Perform(*std::move(action));

@@ -1,10 +1,10 @@
 // Carries a job's tokens from the scheduler to one call: a bounded mailbox with a pump.
 //
-// The scheduler thread pushes; whoever finds something due carries it to the call: the scheduler
-// thread, gRPC's threads after a write, the timer's thread after a delay. One of them at a time,
-// and none waits for another: who comes while somebody carries leaves the work to him, and the
-// scheduler thread to those who will come anyway. A write is in flight from StreamCall::Write to
-// OnWriteDone, and while it is, tokens gather.
+// The scheduler thread pushes; whoever finds something due carries it to the call: gRPC's threads
+// after a write, the timer's thread after a delay or when the scheduler thread, which has a step to
+// run, asks it to. One of them at a time, and none waits for another: who comes while somebody
+// carries leaves the work to him. A write is in flight from StreamCall::Write to OnWriteDone, and
+// while it is, tokens gather.
 //
 // Locks: `mu_` alone, never held while the call, gRPC or the scheduler is called. Life: the stream
 // may be destroyed once StreamCall::Finish was called, which comes after TokenSink::Finish; no
@@ -14,6 +14,7 @@
 #define STRIDED_SERVER_SERVICE_TOKEN_STREAM_H_
 
 #include <optional>
+#include <span>
 #include <variant>
 
 #include "absl/base/thread_annotations.h"
@@ -49,6 +50,10 @@ class StreamCall {
 
   // Calls OnTimer at `when` or soon after; replaces what was asked for before.
   virtual void WakeAt(absl::Time when) = 0;
+
+  // Calls OnTurn once, soon, from another thread. The one request that may come while no other of
+  // them is carried out, from the scheduler's thread.
+  virtual void PumpSoon() = 0;
 };
 
 struct StreamOptions {
@@ -72,7 +77,7 @@ class TokenStream final : public TokenSink {
   // TokenSink, for the scheduler's thread.
   int Room() const override ABSL_LOCKS_EXCLUDED(mu_);
   void Progress(const JobProgress& progress) override ABSL_LOCKS_EXCLUDED(mu_);
-  void Push(const PushedToken& token) override ABSL_LOCKS_EXCLUDED(mu_);
+  void Push(std::span<const PushedToken> tokens) override ABSL_LOCKS_EXCLUDED(mu_);
   void FinishSample(const SampleEnd& end) override ABSL_LOCKS_EXCLUDED(mu_);
   void Finish(absl::Status status, const JobSummary& summary) override ABSL_LOCKS_EXCLUDED(mu_);
 
@@ -83,6 +88,7 @@ class TokenStream final : public TokenSink {
   // Reactions of the call. `ok` false: the call is broken, nothing more can be sent.
   void OnWriteDone(bool ok) ABSL_LOCKS_EXCLUDED(mu_);
   void OnTimer() ABSL_LOCKS_EXCLUDED(mu_);
+  void OnTurn() ABSL_LOCKS_EXCLUDED(mu_);
 
   // As given to Finish; all 0 before.
   JobSummary summary() const ABSL_LOCKS_EXCLUDED(mu_);
@@ -100,8 +106,12 @@ class TokenStream final : public TokenSink {
   };
   using Action = std::variant<StreamEvent, ResumeJob, FinishCall, BreakOff, WakeAt>;
 
+  // Leaves the pump to OnTurn, unless a thread is at it that will look again; true if the caller is
+  // to call PumpSoon, once it has let go of the lock.
+  bool HandOver() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Carries out what there is to do, unless another thread is about it.
   void Pump() ABSL_LOCKS_EXCLUDED(mu_);
+  void PerformAll(std::optional<Action> action) ABSL_LOCKS_EXCLUDED(mu_);
   std::optional<Action> FirstAction() ABSL_LOCKS_EXCLUDED(mu_);
   std::optional<Action> FollowingAction() ABSL_LOCKS_EXCLUDED(mu_);
   void Perform(Action action);
@@ -129,8 +139,9 @@ class TokenStream final : public TokenSink {
   bool summary_sent_ ABSL_GUARDED_BY(mu_) = false;
   bool writing_ ABSL_GUARDED_BY(mu_) = false;  // a write is in flight, since last_write_
   absl::Time last_write_ ABSL_GUARDED_BY(mu_) = absl::InfinitePast();
-  bool broken_ ABSL_GUARDED_BY(mu_) = false;      // nothing more can be sent
-  bool performing_ ABSL_GUARDED_BY(mu_) = false;  // a thread is in Perform; for ever after Finish
+  bool broken_ ABSL_GUARDED_BY(mu_) = false;  // nothing more can be sent
+  // A thread is in Perform, or OnTurn is to come; for ever after Finish.
+  bool performing_ ABSL_GUARDED_BY(mu_) = false;
   absl::Time armed_ ABSL_GUARDED_BY(mu_) = absl::InfiniteFuture();  // when OnTimer comes
 };
 

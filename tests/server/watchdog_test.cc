@@ -44,7 +44,7 @@ class NullSink final : public TokenSink {
  public:
   int Room() const override { return 1; }
   void Progress(const JobProgress&) override {}
-  void Push(const PushedToken&) override {}
+  void Push(std::span<const PushedToken>) override {}
   void FinishSample(const SampleEnd&) override {}
   void Finish(absl::Status, const JobSummary&) override {}
 };

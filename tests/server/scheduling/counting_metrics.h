@@ -56,7 +56,9 @@ class CountingModelMetrics final : public ModelMetrics {
   void ObserveDecodeTime(absl::Duration time) override { decode_times.push_back(time); }
   void ObserveRequestTime(absl::Duration) override {}
   void ObserveTimeToFirstToken(absl::Duration time) override { first_token_times.push_back(time); }
-  void ObserveInterTokenTime(absl::Duration time) override { inter_token_times.push_back(time); }
+  void ObserveInterTokenTime(absl::Duration time, int64_t times) override {
+    inter_token_times.insert(inter_token_times.end(), static_cast<size_t>(times), time);
+  }
   void ObserveStep(StepPhase phase, absl::Duration time, int rows) override {
     ++steps[phase];
     step_times.push_back(time);

@@ -117,6 +117,15 @@ absl::StatusOr<StepResult> FakeExecutor::Run(const StepPlan& plan) {
   return StepResult(results_);
 }
 
+absl::StatusOr<StepResult> FakeExecutor::RunBeside(const StepPlan& plan,
+                                                   absl::FunctionRef<void()> work) {
+  ASSIGN_OR_RETURN(const StepResult results, Run(plan));  // and the results before are gone
+  works_beside = true;
+  work();
+  works_beside = false;
+  return results;
+}
+
 std::optional<SideTimes> FakeExecutor::TimesOf(const StepPlan& plan) const {
   bool prompts = false;
   int steps = 0;

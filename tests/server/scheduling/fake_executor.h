@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/functional/function_ref.h"
 #include "absl/synchronization/mutex.h"
 #include "engine/executor.h"
 
@@ -58,6 +59,7 @@ class FakeExecutor final : public Executor {
   bool record_plans = true;
   int starts = 0;
   int forks = 0;
+  bool works_beside = false;  // the caller's work is being done
   int live_slots() const { return cache_usage().slots_in_use; }
 
   const ModelConfig& config() const override { return config_; }
@@ -67,6 +69,8 @@ class FakeExecutor final : public Executor {
   absl::StatusOr<Slot> StartSequence(const SequenceSpec& spec) override;
   absl::StatusOr<Slot> ForkSequence(const Slot& parent, const SequenceSpec& spec) override;
   absl::StatusOr<StepResult> Run(const StepPlan& plan) override;
+  absl::StatusOr<StepResult> RunBeside(const StepPlan& plan,
+                                       absl::FunctionRef<void()> work) override;
   std::optional<SideTimes> side_times() const override { return side_times_; }
   void ReleaseSlot(int index) override;
 

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <random>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "tests/server/scheduling/scheduler_bench.h"
@@ -93,8 +94,10 @@ void ExpectAsAlone(const Job& job, RecordingSink& sink) {
 // One scheduler with room for few, and what was asked of it.
 class RandomRun {
  public:
-  RandomRun(unsigned seed, int max_steps)
+  // `ahead`: what a step brings is pushed beside the next, as on the scheduler's thread.
+  RandomRun(unsigned seed, int max_steps, bool ahead)
       : jobs_(seed),
+        ahead_(ahead),
         bench_({.max_rows = jobs_.Draw(2, 12),
                 .max_steps = max_steps,
                 .max_slots = jobs_.Draw(1, 6),
@@ -133,6 +136,8 @@ class RandomRun {
       bench_.scheduler->Wake();
     } else if (what == 4) {
       bench_.clock.Advance(absl::Seconds(jobs_.Draw(0, 20)));
+    } else if (ahead_) {
+      bench_.scheduler->RunOneStepAhead();
     } else {
       bench_.Run(1);
     }
@@ -143,6 +148,7 @@ class RandomRun {
   }
 
   RandomJobs jobs_;
+  const bool ahead_;
   SchedulerBench bench_;
   std::vector<Asked> asked_;
 };
@@ -152,9 +158,9 @@ TEST(RandomJobsTest, EveryJobEndsOnceAndIsPushedWhatItWouldBeAlone) {
   int forks = 0;
   for (unsigned seed = 0; seed < 400; ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
-    for (const int max_steps : {1, 8}) {
-      SCOPED_TRACE("max_steps " + std::to_string(max_steps));
-      RandomRun run(seed, max_steps);
+    for (const auto& [max_steps, ahead] : {std::pair(1, false), {8, false}, {1, true}, {8, true}}) {
+      SCOPED_TRACE("max_steps " + std::to_string(max_steps) + (ahead ? ", ahead" : ""));
+      RandomRun run(seed, max_steps, ahead);
       run.RunAll();
       if (testing::Test::HasFailure()) return;
       preemptions += run.preemptions();

@@ -10,6 +10,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -46,7 +47,11 @@ class RecordingSink final : public TokenSink {
     EXPECT_EQ(finishes, 0) << "progress after Finish";
     progress.push_back(told);
   }
-  void Push(const PushedToken& token) override {
+  void Push(std::span<const PushedToken> tokens) override {
+    EXPECT_FALSE(tokens.empty());
+    for (const PushedToken& token : tokens) Push(token);
+  }
+  void Push(const PushedToken& token) {
     EXPECT_EQ(finishes, 0) << "a token after Finish";
     RecordedSample& sample = samples[token.sample_index];
     EXPECT_FALSE(sample.end.has_value()) << "a token after the sample's end";

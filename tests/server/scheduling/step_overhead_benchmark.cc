@@ -10,6 +10,7 @@
 #include <cstdlib>
 #include <memory>
 #include <new>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -36,7 +37,7 @@ constexpr int kEndless = 1 << 30;
 
 class NullExecutor final : public Executor {
  public:
-  explicit NullExecutor(int max_steps) : results_(4096) {
+  explicit NullExecutor(int max_steps) : results_(8192) {
     config_.vocab_size = 256;
     config_.context_length = kEndless;
     info_.max_rows = 4096;
@@ -71,7 +72,9 @@ class CountingSink final : public TokenSink {
  public:
   int Room() const override { return kEndless; }
   void Progress(const JobProgress&) override {}
-  void Push(const PushedToken& token) override { benchmark::DoNotOptimize(sum_ += token.token); }
+  void Push(std::span<const PushedToken> tokens) override {
+    for (const PushedToken& token : tokens) benchmark::DoNotOptimize(sum_ += token.token);
+  }
   void FinishSample(const SampleEnd&) override {}
   void Finish(absl::Status, const JobSummary&) override {}
 
@@ -82,7 +85,6 @@ class CountingSink final : public TokenSink {
 Job EndlessJob() {
   Job job;
   job.stop.max_new_tokens = 5'000'000;
-  job.stop.ids = {7};
   return job;
 }
 
@@ -116,12 +118,14 @@ BENCHMARK(BM_Step)
     ->Args({8, 0, 1})
     ->Args({64, 0, 1})
     ->Args({64, 0, 8})
+    ->Args({256, 0, 32})
     ->Args({64, 4096, 1});
 BENCHMARK(BM_StepWithMetrics)
     ->Args({1, 0, 1})
     ->Args({8, 0, 1})
     ->Args({64, 0, 1})
     ->Args({64, 0, 8})
+    ->Args({256, 0, 32})
     ->Args({64, 4096, 1});
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <memory>
+#include <utility>
 
 #include "absl/synchronization/notification.h"
 
@@ -12,7 +13,9 @@ namespace {
 
 struct Sleeper final : TimerClient {
   void OnTimer() override { ++calls; }
+  void OnTurn() override { ++turns; }
   int calls = 0;
+  int turns = 0;
 };
 
 TEST(StreamTimerTest, AClientIsCalledOnceAtItsTime) {
@@ -47,6 +50,7 @@ TEST(StreamTimerTest, ClientsAreCalledInTheOrderOfTheirTimes) {
   struct Recorder final : TimerClient {
     Recorder(int its_name, std::vector<int>* its_log) : name(its_name), log(its_log) {}
     void OnTimer() override { log->push_back(name); }
+    void OnTurn() override {}
     int name;
     std::vector<int>* log;
   };
@@ -81,19 +85,48 @@ TEST(StreamTimerTest, AClientThatIsGoneIsPassedOver) {
   EXPECT_EQ(sleeper->calls, 1);
 }
 
+TEST(StreamTimerTest, EveryTurnComesOnceWhateverBecomesOfTheTime) {
+  FakeClock clock;
+  StreamTimer timer(&clock);
+  const auto sleeper = std::make_shared<Sleeper>();
+  timer.WakeAt(clock.Now() + absl::Seconds(1), sleeper);
+  timer.RunSoon(sleeper);
+  timer.RunSoon(sleeper);
+  timer.Forget(sleeper.get());
+  EXPECT_TRUE(timer.RunDue());
+  EXPECT_FALSE(timer.RunDue());
+  EXPECT_EQ(sleeper->turns, 2);
+  EXPECT_EQ(sleeper->calls, 0);
+}
+
+TEST(StreamTimerTest, ATurnKeepsItsClientAlive) {
+  FakeClock clock;
+  StreamTimer timer(&clock);
+  auto sleeper = std::make_shared<Sleeper>();
+  const std::weak_ptr<Sleeper> watched = sleeper;
+  timer.RunSoon(std::exchange(sleeper, nullptr));
+  EXPECT_FALSE(watched.expired());
+  timer.RunDue();
+  EXPECT_TRUE(watched.expired());
+}
+
 TEST(StreamTimerTest, ItsThreadCallsClients) {
   SystemClock clock;
   StreamTimer timer(&clock);
   timer.Start();
   struct Notifier final : TimerClient {
     void OnTimer() override { called.Notify(); }
+    void OnTurn() override { had_turn.Notify(); }
     absl::Notification called;
+    absl::Notification had_turn;
   };
   const auto later = std::make_shared<Notifier>();
   const auto soon = std::make_shared<Notifier>();
   timer.WakeAt(clock.Now() + absl::Hours(1), later);
   timer.WakeAt(clock.Now() + absl::Milliseconds(1), soon);
   soon->called.WaitForNotification();
+  timer.RunSoon(later);
+  later->had_turn.WaitForNotification();
   EXPECT_FALSE(later->called.HasBeenNotified());
 }
 

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -51,7 +52,15 @@ class FakeCall final : public StreamCall {
   void ResumeJob() override { ++resumed; }
   void BreakOff(const absl::Status& status) override { broken_off = status; }
   void WakeAt(absl::Time when) override { wake = when; }
+  // The turn comes at once, unless the test holds it.
+  void PumpSoon() override {
+    ++turns_asked;
+    if (!turns_held) take_turn();
+  }
 
+  std::function<void()> take_turn;
+  bool turns_held = false;
+  int turns_asked = 0;
   bool writing = false;
   std::vector<std::string> said;
   std::optional<absl::Status> end;
@@ -62,15 +71,18 @@ class FakeCall final : public StreamCall {
 
 struct Harness {
   explicit Harness(const StreamOptions& options = {.mailbox = {.message_delay = kDelay}})
-      : stream(options, &clock, nullptr, &call) {}
+      : stream(options, &clock, nullptr, &call) {
+    call.take_turn = [this] { stream.OnTurn(); };
+  }
 
   void Push(int first_position, int count, uint32_t sample = 0) {
+    std::vector<PushedToken> tokens(static_cast<size_t>(count));
     for (int i = 0; i < count; ++i) {
-      PushedToken token;
+      PushedToken& token = tokens[static_cast<size_t>(i)];
       token.sample_index = sample;
       token.position = token.token = first_position + i;
-      stream.Push(token);
     }
+    stream.Push(tokens);
   }
   void EndSample(uint32_t sample) {
     SampleEnd end;
@@ -158,7 +170,8 @@ TEST(TokenStreamTest, WhatComesDuringAWriteGoesWithTheNext) {
 
 TEST(TokenStreamTest, EachSampleEndsAfterItsOwnTokens) {
   Harness h;
-  h.Push(0, 2, 0);
+  h.Push(0, 1, 0);
+  h.Push(1, 1, 0);
   h.Push(0, 2, 1);
   h.EndSample(1);
   h.EndSample(0);
@@ -206,7 +219,8 @@ TEST(TokenStreamTest, ProgressIsSentWhereNothingElseFlows) {
 
 TEST(TokenStreamTest, AnErrorDropsWhatWaitsAndEndsAfterTheWrite) {
   Harness h;
-  h.Push(0, 3);
+  h.Push(0, 1);
+  h.Push(1, 2);
   h.stream.Finish(absl::InternalError("the device failed"), {});
   EXPECT_FALSE(h.call.end.has_value());
   h.Read();
@@ -222,7 +236,8 @@ TEST(TokenStreamTest, AnErrorWithoutAWriteEndsAtOnce) {
 
 TEST(TokenStreamTest, ABrokenCallTakesTokensUntilTheJobHasEnded) {
   Harness h({.mailbox = {.capacity_tokens = 2}});
-  h.Push(0, 4);
+  h.Push(0, 1);
+  h.Push(1, 3);
   EXPECT_EQ(h.stream.Room(), 0);
   h.call.writing = false;
   h.stream.OnWriteDone(false);
@@ -269,11 +284,45 @@ TEST(TokenStreamTest, AStreamOfTokensHasNothingBesideThemButItsSummary) {
   h.clock.Advance(absl::Seconds(1));
   h.stream.OnTimer();
   EXPECT_THAT(h.call.said, IsEmpty());
-  h.Push(0, 2);
+  h.Push(0, 1);
+  h.Push(1, 1);
   h.EndSample(0);
   h.stream.Finish(absl::OkStatus(), {});
   h.ReadAll();
   EXPECT_THAT(h.call.said, ElementsAre("tokens 0: 0", "tokens 0: 1", "summary"));
+}
+
+TEST(TokenStreamTest, TokensThatComeTogetherGoTogether) {
+  Harness h;
+  h.Push(0, 3);
+  EXPECT_THAT(h.call.said, ElementsAre("tokens 0: 0 1 2"));
+}
+
+TEST(TokenStreamTest, TheSchedulersThreadLeavesWhatIsDueToAnother) {
+  Harness h;
+  h.call.turns_held = true;
+  h.Push(0, 1);
+  h.Push(1, 1);
+  h.EndSample(0);
+  EXPECT_THAT(h.call.said, IsEmpty());
+  EXPECT_EQ(h.call.turns_asked, 1);
+  h.stream.OnTimer();
+  EXPECT_THAT(h.call.said, IsEmpty()) << "the scheduler's thread may still be in PumpSoon";
+  h.stream.OnTurn();
+  EXPECT_THAT(h.call.said, ElementsAre("tokens 0: 0 1"));
+  h.ReadAll();
+  EXPECT_THAT(h.call.said, ElementsAre("tokens 0: 0 1", "end 0"));
+}
+
+TEST(TokenStreamTest, NobodyEndsTheCallBeforeTheTurnThatWasAskedFor) {
+  Harness h;
+  h.Push(0, 1);
+  h.call.turns_held = true;
+  h.stream.Finish(absl::InternalError("the device failed"), {});
+  h.Read();
+  EXPECT_FALSE(h.call.end.has_value()) << "the scheduler's thread may still be in PumpSoon";
+  h.stream.OnTurn();
+  EXPECT_TRUE(h.call.end.has_value());
 }
 
 TEST(TokenStreamTest, ATimerThatComesAfterTheEndDoesNothing) {
