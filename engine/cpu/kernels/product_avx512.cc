@@ -31,8 +31,13 @@ struct Outputs {
   bool add = false;
 };
 
+// The first of the 16 outputs of half a panel.
+size_t FirstOutput(int panel, int half) {
+  return static_cast<size_t>(panel) * kPanelWidth + static_cast<size_t>(half) * 16;
+}
+
 Outputs OutputsOf(const ProductTask& task, int panel, int row, int half) {
-  const auto output = static_cast<size_t>(panel * kPanelWidth + half * 16);
+  const size_t output = FirstOutput(panel, half);
   return {task.out + static_cast<size_t>(row) * task.out_stride + output,
           task.matrix->bias() + output, task.add};
 }
@@ -48,12 +53,14 @@ STRIDED_AVX512_INLINE void Int8Panel(const ProductTask& task, int panel, int row
   const int groups = task.matrix->groups();
   const std::byte* weights = task.matrix->panel(panel);
   const std::byte* fetched = nullptr;
-  const int32_t* const offsets = task.matrix->offsets() + panel * kPanelWidth;
+  const int32_t* const offsets = task.matrix->offsets();
   const int32_t* input[kRows];
   Int32Sums sum[kRows][kHalves];
   for (int r = 0; r < kRows; ++r) {
     input[r] = InputOf(task, row + r);
-    for (int h = 0; h < kHalves; ++h) sum[r][h] = Int32Sums(_mm512_loadu_si512(offsets + h * 16));
+    for (int h = 0; h < kHalves; ++h) {
+      sum[r][h] = Int32Sums(_mm512_loadu_si512(offsets + FirstOutput(panel, h)));
+    }
   }
   for (int g = 0; g < groups; ++g, weights += kGroupBytes, fetched += kGroupBytes) {
     if (g % kGroupsFetched == 0) {
@@ -73,8 +80,8 @@ STRIDED_AVX512_INLINE void Int8Panel(const ProductTask& task, int panel, int row
     const __m512 row_scale = _mm512_set1_ps(task.input.scales[row + r]);
     for (int h = 0; h < kHalves; ++h) {
       const Outputs to = OutputsOf(task, panel, row + r, h);
-      const __m512 scale = _mm512_mul_ps(
-          row_scale, _mm512_loadu_ps(task.matrix->scales() + panel * kPanelWidth + h * 16));
+      const __m512 scale =
+          _mm512_mul_ps(row_scale, _mm512_loadu_ps(task.matrix->scales() + FirstOutput(panel, h)));
       // The masked form, for GCC 12 takes the plain one for a use of something uninitialised.
       const __m512 exact = _mm512_maskz_cvtepi32_ps(0xffff, __m512i(sum[r][h]));
       __m512 value = _mm512_fmadd_ps(exact, scale, _mm512_loadu_ps(to.bias));
