@@ -115,13 +115,16 @@ void Attention::RunUnit(const Batch& batch, int layer, const Unit& unit) {
   task.d_value = config_.d_value;
   task.scratch = scratch_.data();
   task.aside = &ahead_;
+  const auto index = static_cast<size_t>(unit.head);
+  const size_t first_input = index * static_cast<size_t>(head_width_);
+  const size_t first_output = index * static_cast<size_t>(config_.d_value);
   for (int row = unit.run->first_row; row < unit.run->first_row + unit.run->rows; ++row) {
     const int position = batch.rows[static_cast<size_t>(row)].position;
-    const float* const qkv = qkv_.row(row) + unit.head * head_width_;
+    const float* const qkv = qkv_.row(row) + first_input;
     Keep(qkv + config_.d_key, layout.HomesOf(position), head);
     task.query = qkv;
     task.rows = RowsOf(layout, position);
-    task.out = mixed_.row(row) + unit.head * config_.d_value;
+    task.out = mixed_.row(row) + first_output;
     attend_(task);
     cache.PoisonAfter(head, position);
   }

@@ -19,8 +19,9 @@ absl::StatusOr<SequenceCache> SequenceCache::Create(const ModelConfig& config, i
         absl::StrCat("no memory for the ", bytes, " cache bytes of a sequence"));
   }
   cache.heads_per_layer_ = config.n_head;
-  cache.key_bytes_ = static_cast<size_t>(config.d_key * element_bytes);
-  cache.value_bytes_ = static_cast<size_t>(config.d_value * element_bytes);
+  const auto element = static_cast<size_t>(element_bytes);
+  cache.key_bytes_ = static_cast<size_t>(config.d_key) * element;
+  cache.value_bytes_ = static_cast<size_t>(config.d_value) * element;
 
   std::vector<AttentionPattern> patterns;  // one per layout
   std::byte* next = cache.memory_.data();

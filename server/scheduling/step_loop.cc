@@ -57,6 +57,7 @@ bool StepLoop::RunOneStep(Commands commands) {
   const absl::Time now = clock_->Now();
   busy |= EnforceLimits(now);
   busy |= AssignSlots(now);
+  SetGauges();  // of what runs, before its clients have heard of it
   busy |= RunBatch();
   SetGauges();
   return busy;

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """The CPU engine, the floors of its bytes and of its arithmetic, and PyTorch, in one run and one table.
 
-    tests/benchmarks/cpu_bench.py --build=build/cpu
+    cmake --build --preset release --target bench
+    tests/benchmarks/cpu_bench.py --build=build/release     # the same; takes options
 
 Runs step_bench and, with the Python that has torch (--python), peers_torch_cpu.py: the same network, the same batch
 sizes, the same machine, one after the other. Without torch the table has no peers. On a machine that is not quiet, run
@@ -25,11 +26,11 @@ def run_json(command):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--build", default="build/cpu", help="build folder")
+    parser.add_argument("--build", default="build/release", help="build folder")
     parser.add_argument("--python", default=sys.executable, help="interpreter that has torch")
     parser.add_argument("--batches", default="1,8,32")
-    parser.add_argument("--steps", type=int, default=32)
-    parser.add_argument("--tries", type=int, default=3)
+    parser.add_argument("--steps", type=int, default=12, help="timed steps of a run of ours")
+    parser.add_argument("--tries", type=int, default=2, help="runs of ours, of which the best counts")
     options = parser.parse_args()
 
     ours = run_json([os.path.join(options.build, "bin", "step_bench"), "--json", f"--batches={options.batches}",

@@ -28,7 +28,7 @@ std::string NamesOf(const v1::Model& model) {
 std::string LabelsOf(const v1::Condition& condition) {
   const auto& labels = condition.labels();
   const int shown = std::min(kMostShown, labels.size());
-  const std::string list = absl::StrJoin(labels.begin(), labels.begin() + shown, ", ");
+  std::string list = absl::StrJoin(labels.begin(), labels.begin() + shown, ", ");
   if (shown == labels.size()) return list;
   return absl::StrCat(list, ", and ", labels.size() - shown, " more (stride models --json)");
 }

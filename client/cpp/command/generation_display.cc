@@ -111,7 +111,7 @@ absl::Status GenerationDisplay::AddRenderers(const v1::Started& started, Format 
     renderers_.push_back(std::make_unique<RawRenderer>(std::exchange(files, {})));
   }
   if (format == Format::kWav) {
-    auto audio = AudioRenderer::Create(started, std::move(files));
+    auto audio = AudioRenderer::Create(started, std::exchange(files, {}));
     if (!audio.ok()) return audio.status();
     renderers_.push_back(*std::move(audio));
   }

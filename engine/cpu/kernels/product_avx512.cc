@@ -31,10 +31,13 @@ struct Outputs {
   bool add = false;
 };
 
+// The first of the 16 outputs of half a panel, from the panel's first on.
+size_t FirstOf(int half) { return static_cast<size_t>(half) * 16; }
+
 Outputs OutputsOf(const ProductTask& task, int panel, int row, int half) {
-  const auto output = static_cast<size_t>(panel * kPanelWidth + half * 16);
+  const size_t output = static_cast<size_t>(panel) * kPanelWidth + FirstOf(half);
   return {task.out + static_cast<size_t>(row) * task.out_stride + output,
-          task.matrix->bias(panel) + half * 16, task.add};
+          task.matrix->bias(panel) + FirstOf(half), task.add};
 }
 
 const int32_t* InputOf(const ProductTask& task, int row) {
@@ -53,7 +56,9 @@ STRIDED_AVX512_INLINE void Int8Panel(const ProductTask& task, int panel, int row
   Int32Sums sum[kRows][kHalves];
   for (int r = 0; r < kRows; ++r) {
     input[r] = InputOf(task, row + r);
-    for (int h = 0; h < kHalves; ++h) sum[r][h] = Int32Sums(_mm512_loadu_si512(offsets + h * 16));
+    for (int h = 0; h < kHalves; ++h) {
+      sum[r][h] = Int32Sums(_mm512_loadu_si512(offsets + FirstOf(h)));
+    }
   }
   for (int g = 0; g < groups; ++g, weights += kGroupBytes, fetched += kGroupBytes) {
     if (g % kGroupsFetched == 0) {
@@ -74,7 +79,7 @@ STRIDED_AVX512_INLINE void Int8Panel(const ProductTask& task, int panel, int row
     for (int h = 0; h < kHalves; ++h) {
       const Outputs to = OutputsOf(task, panel, row + r, h);
       const __m512 scale =
-          _mm512_mul_ps(row_scale, _mm512_loadu_ps(task.matrix->scales(panel) + h * 16));
+          _mm512_mul_ps(row_scale, _mm512_loadu_ps(task.matrix->scales(panel) + FirstOf(h)));
       // The masked form, for GCC 12 takes the plain one for a use of something uninitialised.
       const __m512 exact = _mm512_maskz_cvtepi32_ps(0xffff, __m512i(sum[r][h]));
       __m512 value = _mm512_fmadd_ps(exact, scale, _mm512_loadu_ps(to.bias));

@@ -423,6 +423,19 @@ TEST(SchedulerTest, GaugesFollowWhatRunsAndWaits) {
   EXPECT_EQ(bench.metrics.cache_bytes[CacheState::kUsed], 0);
 }
 
+TEST(SchedulerTest, GaugesCountAJobBeforeItsFirstStepHasRun) {
+  SchedulerBench bench;
+  int during = 0;
+  bench.executor.draw = [&](const SequenceSpec& spec, std::span<const int32_t> history) {
+    during = bench.metrics.sequences_running;
+    return FakeExecutor::HashedDraw(spec, history);
+  };
+  bench.Submit(GenerateJob(0, 1), bench.NewSink());
+  bench.Run();
+  EXPECT_EQ(during, 1);
+  EXPECT_EQ(bench.metrics.sequences_running, 0);
+}
+
 TEST(SchedulerTest, AWatchdogSeesWhenTheStepThatRunsBegan) {
   SchedulerBench bench;
   RecordingSink& sink = bench.NewSink();

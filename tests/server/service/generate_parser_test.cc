@@ -143,41 +143,52 @@ TEST(GenerateParserTest, FieldsBesideTheSamplingAreNamedWithValueAndLimit) {
         "time_limit has 1 seconds and -1 nanos; their signs must be equal"}});
 }
 
-TEST(GenerateParserTest, NumbersOfTheDistributionAreNamedWithValueAndLimit) {
-  ExpectRefused(
-      TextConfig(),
-      {{"sampling { temperature: -0.5 }", "sampling.temperature",
-        "sampling.temperature is -0.5; it must lie in [0, 100]"},
-       {"sampling { temperature: nan }", "sampling.temperature",
-        "sampling.temperature is nan; it must lie in [0, 100]"},
-       {"sampling { temperature: inf }", "sampling.temperature",
-        "sampling.temperature is inf; it must lie in [0, 100]"},
-       {"sampling { top_k: 257 }", "sampling.top_k",
-        "sampling.top_k is 257; it must lie in [0, 256]"},
-       {"sampling { top_k: 4294967295 }", "sampling.top_k",
-        "sampling.top_k is 4294967295; it must lie in [0, 256]"},
-       {"sampling { top_p: 0 }", "sampling.top_p", "sampling.top_p is 0; it must lie in (0, 1]"},
-       {"sampling { top_p: 1.5 }", "sampling.top_p",
-        "sampling.top_p is 1.5; it must lie in (0, 1]"},
-       {"sampling { min_p: 1 }", "sampling.min_p", "sampling.min_p is 1; it must lie in [0, 1)"},
-       {"sampling { typical_p: 0 }", "sampling.typical_p",
-        "sampling.typical_p is 0; it must lie in (0, 1]"},
-       {"sampling { repetition_penalty: 0 }", "sampling.repetition_penalty",
-        "sampling.repetition_penalty is 0; it must lie in (0, 10]"},
-       {"sampling { presence_penalty: 2.5 }", "sampling.presence_penalty",
-        "sampling.presence_penalty is 2.5; it must lie in [-2, 2]"},
-       {"sampling { frequency_penalty: -2.5 }", "sampling.frequency_penalty",
-        "sampling.frequency_penalty is -2.5; it must lie in [-2, 2]"},
-       {"sampling { logit_bias { key: 256 value: 1 } }", "sampling.logit_bias[256]",
-        "sampling.logit_bias[256] is 256; it must lie in [0, 255]"},
-       {"sampling { logit_bias { key: 4 value: inf } }", "sampling.logit_bias",
-        "sampling.logit_bias is inf for id 4; it must be finite"},
-       {"sampling { allowed_ids {} }", "sampling.allowed_ids.ids",
-        "sampling.allowed_ids.ids is empty; leave allowed_ids unset to allow every id"},
-       {"sampling { allowed_ids { ids: 5 ids: 256 } }", "sampling.allowed_ids.ids[1]",
-        "sampling.allowed_ids.ids[1] is 256; it must lie in [0, 255]"},
-       {"sampling { allowed_ids { ids: 5 ids: 2 ids: 5 } }", "sampling.allowed_ids.ids",
-        "sampling.allowed_ids.ids names id 5 twice; each may stand once"}});
+TEST(GenerateParserTest, IdsOfTheDistributionAreNamedWithValueAndLimit) {
+  ExpectRefused(TextConfig(),
+                {{"sampling { top_k: 257 }", "sampling.top_k",
+                  "sampling.top_k is 257; it must lie in [0, 256]"},
+                 {"sampling { top_k: 4294967295 }", "sampling.top_k",
+                  "sampling.top_k is 4294967295; it must lie in [0, 256]"},
+                 {"sampling { logit_bias { key: 256 value: 1 } }", "sampling.logit_bias[256]",
+                  "sampling.logit_bias[256] is 256; it must lie in [0, 255]"},
+                 {"sampling { allowed_ids {} }", "sampling.allowed_ids.ids",
+                  "sampling.allowed_ids.ids is empty; leave allowed_ids unset to allow every id"},
+                 {"sampling { allowed_ids { ids: 5 ids: 256 } }", "sampling.allowed_ids.ids[1]",
+                  "sampling.allowed_ids.ids[1] is 256; it must lie in [0, 255]"},
+                 {"sampling { allowed_ids { ids: 5 ids: 2 ids: 5 } }", "sampling.allowed_ids.ids",
+                  "sampling.allowed_ids.ids names id 5 twice; each may stand once"}});
+}
+
+TEST(GenerateParserTest, NoNumberMayLieBeyondEitherEndOfItsIntervalOrBeNaN) {
+  struct Interval {
+    std::string field;
+    std::string text;
+    std::vector<std::string> outside;  // beside what lies in no interval
+  };
+  const std::vector<Interval> intervals = {{"temperature", "[0, 100]", {"-0.5", "100.5"}},
+                                           {"top_p", "(0, 1]", {"-0.5", "0", "1.5"}},
+                                           {"min_p", "[0, 1)", {"-0.5", "1", "1.5"}},
+                                           {"typical_p", "(0, 1]", {"-0.5", "0", "1.5"}},
+                                           {"repetition_penalty", "(0, 10]", {"-1", "0", "10.5"}},
+                                           {"presence_penalty", "[-2, 2]", {"-2.5", "2.5"}},
+                                           {"frequency_penalty", "[-2, 2]", {"-2.5", "2.5"}}};
+  std::vector<BadRequest> table;
+  for (const Interval& interval : intervals) {
+    const std::string path = absl::StrCat("sampling.", interval.field);
+    std::vector<std::string> values = interval.outside;
+    values.insert(values.end(), {"nan", "inf", "-inf"});
+    for (const std::string& value : values) {
+      table.push_back({absl::StrCat("sampling { ", interval.field, ": ", value, " }"), path,
+                       absl::StrCat(path, " is ", value, "; it must lie in ", interval.text)});
+    }
+  }
+  for (const std::string value : {"nan", "inf", "-inf"}) {
+    table.push_back(
+        {absl::StrCat("sampling { logit_bias { key: 4 value: ", value, " } }"),
+         "sampling.logit_bias",
+         absl::StrCat("sampling.logit_bias is ", value, " for id 4; it must be finite")});
+  }
+  ExpectRefused(TextConfig(), table);
 }
 
 TEST(GenerateParserTest, LengthsAndStopsAreNamedWithValueAndLimit) {
