@@ -95,9 +95,9 @@ PackedMatrix PackedMatrix::Pack(ProductForm form, int outputs, std::span<const M
     if (part.bias != nullptr) {
       std::vector<float> bias(static_cast<size_t>(part.bias->columns()));
       part.bias->ReadRow(0, bias);
+      const float* const first = bias.data() + part.first_row;
       for (int row = 0; row < part.rows; ++row) {
-        const float& value = bias[static_cast<size_t>(part.first_row + row)];
-        std::memcpy(packed.InHead(0, part.output + row), &value, sizeof value);
+        std::memcpy(packed.InHead(0, part.output + row), first + row, sizeof *first);
       }
     }
     std::vector<float> scratch(static_cast<size_t>(packed.inputs_));
@@ -116,8 +116,9 @@ std::byte* PackedMatrix::At(int output, int input) {
 }
 
 std::byte* PackedMatrix::InHead(int kind, int output) {
-  const auto index = static_cast<size_t>(kind * kPanelWidth + output % kPanelWidth);
-  return panels_ + static_cast<size_t>(output / kPanelWidth) * panel_bytes_ + index * 4;
+  const int index = kind * kPanelWidth + output % kPanelWidth;
+  return panels_ + static_cast<size_t>(output / kPanelWidth) * panel_bytes_ +
+         static_cast<size_t>(index) * 4;
 }
 
 void PackedMatrix::PackRow(const MatrixPart& part, int row, std::span<float> scratch) {
