@@ -2,9 +2,10 @@
 // query's weighted mean of values (section 4), sent to all blocks.
 //
 // Tile j of a query's keys, in the layout's order, belongs to warp j mod 7. Warps' shares are added
-// in their order. A pair's first keys and values are fetched while the products before it run: the
-// caches' rows are those of earlier steps; the query's own come with it. What does not depend on
-// the query is kept off the way from its arrival to the sending of the output.
+// in their order. A pair's first keys and values are in registers before its query comes, by loads
+// or by way of copies in shared memory (keys_ahead.cuh): the caches' rows are those of earlier
+// steps; the query's own come with it. What does not depend on the query is kept off the way from
+// its arrival to the sending of the output.
 
 #ifndef STRIDED_ENGINE_CUDA_CLUSTER_ATTENTION_WARPS_CUH_
 #define STRIDED_ENGINE_CUDA_CLUSTER_ATTENTION_WARPS_CUH_
@@ -50,7 +51,7 @@ class AttentionWarp {
     // Of a step. Where there are few, the rows of the step before may only be fetched when they
     // have been written.
     const int units = a_.n_layer * __popc(pairs);
-    is_ahead_ = kCopies && units >= kLeastUnits;
+    copies_ = kCopies && units >= kLeastUnits;
     uint32_t rest = pairs;
     KeyTile<S> tile;
     PlannedPair pair = plans_[0];
@@ -64,8 +65,7 @@ class AttentionWarp {
       const uint32_t outputs = Attend(index, pair, tile);
       const bool has_keys = pair.keys > 0;
       const int output = pair.output;
-      if constexpr (kGroups > 1 && !kCopies) {
-        // Another query may be there already: its keys are more urgent than this one's output.
+      if constexpr (kLoadsEarly) {
         if (units == 1) Sync();
         pair = plans_[(unit + 1) % kPlannedPairs];
         Fetch(pair, tile);
@@ -79,11 +79,13 @@ class AttentionWarp {
       if (warp_ == kKeepingWarp && unit % kPlanBatch == 0) {
         PlanPairs<S>(a_, pairs, states_, unit + kPlanBatch, plans_);
       }
-      if constexpr (kGroups == 1 || kCopies) {
+      if constexpr (!kLoadsEarly) {
         pair = plans_[(unit + 1) % kPlannedPairs];
         Fetch(pair, tile);
       }
-      if (unit % kFencedUnits == 0 && warp_ == kKeepingWarp) FenceAsyncGlobal();
+      if constexpr (kCopies) {
+        if (unit % kFencedUnits == 0 && warp_ == kKeepingWarp) FenceAsyncGlobal();
+      }
       FillAhead(unit + 2);
     }
   }
@@ -92,6 +94,9 @@ class AttentionWarp {
   using ToAll = ToAllBlocks<kGroups>;
   static constexpr int kKeepingWarp = kAttentionWarps - 1;  // has the fewest tiles
   static constexpr bool kCopies = Block::kAheadTiles > 0;
+  // Where keys come by loads and another query may be there already, they are more urgent than the
+  // output before.
+  static constexpr bool kLoadsEarly = !kCopies && kGroups > 1;
   // Rows are written to the caches a step before they are copied, and fenced in between: unit u's
   // copies begin during unit u - 2, after those of u - 1 have been read.
   static constexpr int kFencedUnits = 4;
@@ -117,26 +122,27 @@ class AttentionWarp {
   __device__ __forceinline__ void Sync() const { SyncThreads(kBarrier, 32 * kAttentionWarps); }
   // The warp's first keys.
   __device__ __forceinline__ void Fetch(const PlannedPair& pair, KeyTile<S>& tile) {
-    const bool is_ahead = IsAhead(pair);
-    if (is_ahead) ahead_.Wait(wait_);
+    const bool is_copied = IsCopied(pair);
+    if (is_copied) ahead_.Wait(wait_);
     if (warp_ < pair.Tiles()) {
-      if (is_ahead && warp_ < Block::kAheadTiles) {
+      if (is_copied && warp_ < Block::kAheadTiles) {
         const int first = warp_ * kKeyTile;
         tile.Load(ahead_.Keys(first), ahead_.Values(first), CountOf(pair, warp_), lane_);
       } else {
         tile.Fetch(pair, warp_, lane_);
       }
     }
-    if (is_ahead) ahead_.Release();
+    if (is_copied) ahead_.Release();
   }
-  __device__ __forceinline__ bool IsAhead(const PlannedPair& pair) const {
-    return is_ahead_ && pair.keys > 0 && pair.rows.straight;
+  // Whether a unit's first tiles are copied ahead: rows that are not straight are too many copies.
+  __device__ __forceinline__ bool IsCopied(const PlannedPair& pair) const {
+    return kCopies && copies_ && pair.keys > 0 && pair.rows.straight;
   }
-  // By the keeping warp.
+  // By the keeping warp, once the unit before has been fetched.
   __device__ __forceinline__ void FillAhead(int unit) {
-    if (!is_ahead_ || warp_ != kKeepingWarp) return;
+    if (!kCopies || !copies_ || warp_ != kKeepingWarp) return;
     const PlannedPair pair = plans_[unit % kPlannedPairs];
-    if (IsAhead(pair)) ahead_.Fill(pair, wait_);
+    if (IsCopied(pair)) ahead_.Fill(pair, wait_);
   }
 
   __device__ __forceinline__ uint32_t AreaOf(int index) const {
@@ -273,7 +279,7 @@ class AttentionWarp {
   const int lane_;
   const int rank_;
   KeysAhead<S, Block::kAheadTiles> ahead_;
-  bool is_ahead_ = false;
+  bool copies_ = false;  // whether a step has units enough for that
   BoundedWait wait_;
   const ToAll to_all_;
   uint32_t parities_ = 0;  // of the pairs' barriers, each of which ends one phase a layer

@@ -94,11 +94,11 @@ struct Shape {
   constexpr bool operator==(const Shape&) const = default;
 };
 
-// `ahead`: the most groups of a kernel whose keys and values are copied ahead (keys_ahead.cuh), as
-// far as that was measured to be faster.
-template <int width, int heads, int d_key, int d_value, int ff_tiles, int ahead>
+// `copy_groups`: kernels of up to so many groups have keys and values copied ahead
+// (keys_ahead.cuh): as far as that was measured to be faster.
+template <int width, int heads, int d_key, int d_value, int ff_tiles, int copy_groups>
 struct Sizes {
-  static constexpr int kAheadGroups = ahead;
+  static constexpr int kCopyGroups = copy_groups;
   static constexpr int kWidth = width;
   static constexpr int kWidthTiles =
       width / (kBlocks * kTile);  // of the residual stream, a block's

@@ -1,12 +1,12 @@
 // Sixteen keys of a pair, with their values, in the registers of one warp, in the order of mma
-// fragments: read from the caches as they lie there, 16 bytes a lane, without shared memory.
+// fragments: 16 bytes a lane, from the caches as they lie there or from copies in shared memory.
 //
 // Lane 4 g + t. Scores = K q: key g and key g + 8 are the rows of A. A lane's 16 bytes are eight
 // elements of a row in a row, 32 v + 8 t and on: which two of them stand for inputs 2t, 2t+1 and
 // which for 2t+8, 2t+9 does not matter, as long as the query's are taken alike.
-// Output = V' p: keys 2t, 2t+1, 2t+8, 2t+9 are inputs; a lane has the g-th eighth of
-// a value, whose halves of words are put together with those of the neighbouring key. The output's
-// elements of that eighth are then in lane (g, 0).
+// Output = V' p: keys 2t, 2t+1, 2t+8, 2t+9 are inputs; a lane has the g-th eighth of a value, whose
+// words' halves are put together with those of the neighbouring key. The output's elements of that
+// eighth are then in lane (g, 0).
 
 #ifndef STRIDED_ENGINE_CUDA_CLUSTER_KEY_TILE_CUH_
 #define STRIDED_ENGINE_CUDA_CLUSTER_KEY_TILE_CUH_

@@ -97,16 +97,17 @@ struct BlockMemory {
       2 * kOutputBytes + TeamsOf(kGroups) * kTeamBytes +
       kGroups * (GroupMemory<S>::kBytes + S::kPairs * kPairStateBytes) +
       kPlannedPairs * kPlannedPairBytes + (2 * kPassBarriers + 2) * kBarrierBytes;
-  static constexpr int kRoom = kSharedLimit - kFixedBytes - 128;
+  static constexpr int kMostPadding = 128;  // of the areas' beginnings
+  static constexpr int kRoom = kSharedLimit - kFixedBytes - kMostPadding;
   // Tiles of a unit that are copied ahead, beside the fewest weights that work: one for each warp.
-  static constexpr int kMostAhead = kGroups <= S::kAheadGroups ? kAttentionWarps : 0;
-  static constexpr int kLeastAhead = std::clamp(
-      (kRoom - 2 * S::kMostPassChunks * kChunkBytes) / KeyCopyMemory<S>::kTileBytes, 0, kMostAhead);
+  static constexpr int kAheadTiles =
+      kGroups <= S::kCopyGroups ? std::clamp((kRoom - 2 * S::kMostPassChunks * kChunkBytes) /
+                                                 KeyCopyMemory<S>::kTileBytes,
+                                             0, kAttentionWarps)
+                                : 0;
   // What there is room for, up to one and a half layers: copies further ahead took longer.
   static constexpr int kSlots = std::min(
-      (kRoom - kLeastAhead * KeyCopyMemory<S>::kTileBytes) / kChunkBytes, S::kLayerChunks * 3 / 2);
-  static constexpr int kAheadTiles =
-      std::min((kRoom - kSlots * kChunkBytes) / KeyCopyMemory<S>::kTileBytes, kMostAhead);
+      (kRoom - kAheadTiles * KeyCopyMemory<S>::kTileBytes) / kChunkBytes, S::kLayerChunks * 3 / 2);
   // Whether two passes of weights fit: one that is read, and one that comes.
   static constexpr bool kFits = kSlots >= 2 * S::kMostPassChunks;
 

@@ -35,7 +35,7 @@ struct SliceRoom {
 template <int kGroups>
 class ToAllBlocks {
  public:
-  static constexpr bool kMulticast = kGroups > 2;
+  static constexpr bool kMulticast = kGroups > 1;
   static constexpr int kSendingWarps = 4;  // for one slice, where each stores to some of the blocks
 
   // `shared`: address of the block's shared memory; `warp`: 0 to kSendingWarps - 1.
