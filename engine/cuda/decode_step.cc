@@ -6,8 +6,8 @@
 #include <utility>
 
 #include "engine/base/status_macros.h"
+#include "engine/cuda/kernels/decode_attend.h"
 #include "engine/cuda/kernels/decode_attention.h"
-#include "engine/cuda/kernels/decode_product.h"
 #include "engine/cuda/kernels/embed.h"
 
 namespace strided::cuda {
@@ -15,6 +15,9 @@ namespace {
 
 // With more rows, keys and values take all of the memory's time, and none is left to be early.
 constexpr int kRowsWorthFetching = 8;
+
+// With more rows, three kernels are faster than a cluster of blocks for every row.
+constexpr int kRowsOfOneAttend = 4;
 
 int CeilDivide(int a, int b) { return (a + b - 1) / b; }
 
@@ -135,20 +138,60 @@ absl::Status DecodeStep::Enqueue(int rows, const std::vector<int>& chunks) {
 }
 
 absl::Status DecodeStep::EnqueueLayer(int index, int rows, int chunks) {
-  const DeviceLayer& layer = network_.layers[static_cast<size_t>(index)];
-  const int first_head = index * config_.n_head;
-  const int next = (index + 1) % config_.n_layer;  // of the next step behind the last
-  const DeviceLayer& next_layer = network_.layers[static_cast<size_t>(next)];
+  const DecodeAttend attend = AttendOf(index, rows, chunks);
+  bool one_attend = false;
+  if (rows <= kRowsOfOneAttend) {
+    ASSIGN_OR_RETURN(one_attend, TakesDecodeAttend(attend));
+  }
+  RETURN_IF_ERROR(one_attend ? LaunchDecodeAttend(attend, stream_) : EnqueueAttend(attend));
 
-  // q, k, v = W norm(H); k and v to the caches, if need be by attention
+  const DecodeMlp mlp = MlpOf(index, rows);
+  bool one_mlp = false;
+  if (rows <= MlpRows(config_.d_model, config_.d_ff, /*behind_attend=*/one_attend)) {
+    ASSIGN_OR_RETURN(one_mlp, TakesDecodeMlp(mlp));
+  }
+  return one_mlp ? LaunchDecodeMlp(mlp, stream_) : EnqueueMlp(index, rows);
+}
+
+// H += O attend(norm(H))
+DecodeAttend DecodeStep::AttendOf(int index, int rows, int chunks) {
+  DecodeAttend attend;
+  attend.qkv = QueryKeyValueOf(index, rows);
+  attend.attention = AttentionOf(index, rows, chunks);
+  attend.out = ProductOf(LayerAt(index).out, LayerAt(index + 1).out, rows);
+  attend.out.in = mixed_.data();
+  attend.out.output = ProductOutput::kResidual;
+  return attend;
+}
+
+absl::Status DecodeStep::EnqueueAttend(const DecodeAttend& attend) {
+  RETURN_IF_ERROR(LaunchDecodeProduct(attend.qkv, multiprocessors_, stream_));
+  RETURN_IF_ERROR(LaunchDecodeAttention(attend.attention, stream_));
+  return LaunchDecodeProduct(attend.out, multiprocessors_, stream_);
+}
+
+const DeviceLayer& DecodeStep::LayerAt(int index) const {
+  return network_.layers[static_cast<size_t>(index % config_.n_layer)];
+}
+
+DecodeProduct DecodeStep::ProductOf(const DeviceMatrix& matrix, const DeviceMatrix& next,
+                                    int rows) {
   DecodeProduct product;
   product.format = network_.format;
   product.rows = rows;
   product.hidden = hidden_.data();
   product.normed_rows = normed_.data();
   product.activation = config_.activation;
-  product.matrix = layer.qkv;
-  product.next_weights = next_layer.qkv.weights;
+  product.matrix = matrix;
+  product.next_weights = next.weights;
+  return product;
+}
+
+// q, k, v = W norm(H); k and v to the caches, if need be by attention.
+DecodeProduct DecodeStep::QueryKeyValueOf(int index, int rows) {
+  const DeviceLayer& layer = LayerAt(index);
+  const int first_head = index * config_.n_head;
+  DecodeProduct product = ProductOf(layer.qkv, LayerAt(index + 1).qkv, rows);
   product.normed = true;
   product.norm = layer.attn_norm;
   product.output = ProductOutput::kQueryKeyValue;
@@ -161,9 +204,12 @@ absl::Status DecodeStep::EnqueueLayer(int index, int rows, int chunks) {
   product.n_head = config_.n_head;
   product.d_key = config_.d_key;
   product.d_value = config_.d_value;
-  RETURN_IF_ERROR(LaunchDecodeProduct(product, multiprocessors_, stream_));
+  return product;
+}
 
-  // attend(q, K_S, V_S)
+// attend(q, K_S, V_S)
+DecodeAttention DecodeStep::AttentionOf(int index, int rows, int chunks) {
+  const int first_head = index * config_.n_head;
   DecodeAttention attention;
   attention.operand = OperandOf(network_.format);
   attention.fresh = fresh_.data();
@@ -181,38 +227,44 @@ absl::Status DecodeStep::EnqueueLayer(int index, int rows, int chunks) {
   }
   attention.rows = rows;
   if (rows <= kRowsWorthFetching) {
+    const int next = (index + 1) % config_.n_layer;  // of the next step behind the last
     attention.next_heads = network_.head_rows + next * config_.n_head;
     attention.next_first_head = next * config_.n_head;
   }
   attention.chunks = chunks;
   attention.partials = partials_.data();
   attention.arrivals = arrivals_.data();
-  RETURN_IF_ERROR(LaunchDecodeAttention(attention, stream_));
+  return attention;
+}
 
-  // H += O attend(norm(H))
-  product.matrix = layer.out;
-  product.next_weights = next_layer.out.weights;
-  product.normed = false;
-  product.in = mixed_.data();
-  product.output = ProductOutput::kResidual;
-  RETURN_IF_ERROR(LaunchDecodeProduct(product, multiprocessors_, stream_));
+DecodeMlp DecodeStep::MlpOf(int index, int rows) const {
+  const DeviceLayer& layer = LayerAt(index);
+  DecodeMlp mlp;
+  mlp.format = network_.format;
+  mlp.norm = layer.mlp_norm;
+  mlp.up = layer.up;
+  mlp.down = layer.down;
+  mlp.activation = config_.activation;
+  mlp.hidden = hidden_.data();
+  mlp.rows = rows;
+  return mlp;
+}
 
-  // f(up(norm(H)))
-  product.matrix = layer.up;
-  product.next_weights = next_layer.up.weights;
-  product.normed = true;
-  product.norm = layer.mlp_norm;
-  product.output = ProductOutput::kActivated;
-  product.out = expanded_.data();
-  RETURN_IF_ERROR(LaunchDecodeProduct(product, multiprocessors_, stream_));
+// H += down(f(up(norm(H))))
+absl::Status DecodeStep::EnqueueMlp(int index, int rows) {
+  const DeviceLayer& layer = LayerAt(index);
+  const DeviceLayer& next = LayerAt(index + 1);
+  DecodeProduct up = ProductOf(layer.up, next.up, rows);
+  up.normed = true;
+  up.norm = layer.mlp_norm;
+  up.output = ProductOutput::kActivated;
+  up.out = expanded_.data();
+  RETURN_IF_ERROR(LaunchDecodeProduct(up, multiprocessors_, stream_));
 
-  // H += down(f(up(norm(H))))
-  product.matrix = layer.down;
-  product.next_weights = next_layer.down.weights;
-  product.normed = false;
-  product.in = expanded_.data();
-  product.output = ProductOutput::kResidual;
-  return LaunchDecodeProduct(product, multiprocessors_, stream_);
+  DecodeProduct down = ProductOf(layer.down, next.down, rows);
+  down.in = expanded_.data();
+  down.output = ProductOutput::kResidual;
+  return LaunchDecodeProduct(down, multiprocessors_, stream_);
 }
 
 // logits = head(norm(H)), then a token of them.

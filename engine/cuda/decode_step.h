@@ -3,6 +3,9 @@
 //   embed -> per layer: norm + QKV + caches -> attention -> output + residual
 //                       -> norm + up + f -> down + residual -> norm + head -> sample
 //
+// At few rows a line of these is one kernel where sizes allow (kernels/decode_attend.h,
+// kernels/decode_mlp.h).
+//
 // Every kernel is launched dependent on the one before it, so that its launch and its reading of
 // weights and older keys overlap that one's work. The kernels of a step are captured as a graph per
 // number of rows (rounded up) and of attention chunks. The last kernel writes the next step's rows,
@@ -26,6 +29,10 @@
 #include "engine/cuda/decode_path.h"
 #include "engine/cuda/device_buffer.h"
 #include "engine/cuda/device_network.h"
+#include "engine/cuda/kernels/decode_attend.h"
+#include "engine/cuda/kernels/decode_attention.h"
+#include "engine/cuda/kernels/decode_mlp.h"
+#include "engine/cuda/kernels/decode_product.h"
 #include "engine/cuda/kernels/device_types.h"
 #include "engine/cuda/outputs.h"
 #include "engine/cuda/stream.h"
@@ -83,6 +90,16 @@ class DecodeStep final : public DecodePath {
   std::vector<int> ChunksOf(int position) const;
   absl::Status Enqueue(int rows, const std::vector<int>& chunks);
   absl::Status EnqueueLayer(int index, int rows, int chunks);
+  absl::Status EnqueueAttend(const DecodeAttend& attend);
+  absl::Status EnqueueMlp(int index, int rows);
+  // Layers follow each other in a circle: behind the last comes the first, of the next step.
+  const DeviceLayer& LayerAt(int index) const;
+  // Of the layer's matrix `matrix`; `next` is that of the layer after it.
+  DecodeProduct ProductOf(const DeviceMatrix& matrix, const DeviceMatrix& next, int rows);
+  DecodeAttend AttendOf(int index, int rows, int chunks);
+  DecodeProduct QueryKeyValueOf(int index, int rows);
+  DecodeAttention AttentionOf(int index, int rows, int chunks);
+  DecodeMlp MlpOf(int index, int rows) const;
   absl::Status EnqueueHead(int rows);
   absl::Status LaunchOnce(int rows, const std::vector<int>& chunks);
 

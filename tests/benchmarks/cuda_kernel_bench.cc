@@ -1,5 +1,5 @@
 // What each kernel of a decode step takes, in a chain of its own kind: a graph of dependent
-// launches, as in a step.
+// launches, as in a step. A layer is of the five, or of halves of one kernel each.
 //
 //   cuda_kernel_bench tests/benchmarks/shapes/cifar10-59m --batches=1,64 --place=0.5
 //
@@ -23,7 +23,9 @@
 #include "absl/strings/str_format.h"
 #include "engine/base/status_macros.h"
 #include "engine/cuda/device_buffer.h"
+#include "engine/cuda/kernels/decode_attend.h"
 #include "engine/cuda/kernels/decode_attention.h"
+#include "engine/cuda/kernels/decode_mlp.h"
 #include "engine/cuda/kernels/decode_product.h"
 #include "engine/cuda/network_loader.h"
 #include "engine/cuda/sequence_store.h"
@@ -90,6 +92,9 @@ class Kernels {
   }
 
   absl::Status Qkv(int layer) {
+    return LaunchDecodeProduct(QkvOf(layer), multiprocessors_, stream_);
+  }
+  DecodeProduct QkvOf(int layer) {
     DecodeProduct product = Product(At(layer).qkv, ProductOutput::kQueryKeyValue);
     product.normed = true;
     product.norm = At(layer).attn_norm;
@@ -101,9 +106,10 @@ class Kernels {
     product.n_head = config_.n_head;
     product.d_key = config_.d_key;
     product.d_value = config_.d_value;
-    return LaunchDecodeProduct(product, multiprocessors_, stream_);
+    return product;
   }
-  absl::Status Attention(int layer) {
+  absl::Status Attention(int layer) { return LaunchDecodeAttention(AttentionOf(layer), stream_); }
+  DecodeAttention AttentionOf(int layer) {
     DecodeAttention attention;
     attention.queries = queries_.data();
     attention.out = wide_.data();
@@ -119,7 +125,7 @@ class Kernels {
     attention.chunks = chunks_;
     attention.partials = partials_.data();
     attention.arrivals = arrivals_.data();
-    return LaunchDecodeAttention(attention, stream_);
+    return attention;
   }
   absl::Status Empty(int) { return LaunchEmpty(32, stream_); }
   absl::Status Out(int layer) { return Residual(At(layer).out); }
@@ -131,12 +137,27 @@ class Kernels {
     product.out = wide_.data();
     return LaunchDecodeProduct(product, multiprocessors_, stream_);
   }
+  // Qkv, attention and out in one kernel: half a layer.
+  DecodeAttend AttendOf(int layer) {
+    DecodeProduct out = Product(At(layer).out, ProductOutput::kResidual);
+    out.in = wide_.data();
+    return {QkvOf(layer), AttentionOf(layer), out};
+  }
+  absl::Status Attend(int layer) { return LaunchDecodeAttend(AttendOf(layer), stream_); }
+  bool HasAttend() { return Require(TakesDecodeAttend(AttendOf(0))); }
+  // Up and down in one kernel.
+  absl::Status Mlp(int layer) { return LaunchDecodeMlp(MlpOf(layer), stream_); }
+  bool HasMlp() { return Require(TakesDecodeMlp(MlpOf(0))); }
   absl::Status Layer(int layer) {
     RETURN_IF_ERROR(Qkv(layer));
     RETURN_IF_ERROR(Attention(layer));
     RETURN_IF_ERROR(Out(layer));
     RETURN_IF_ERROR(Up(layer));
     return Down(layer);
+  }
+  absl::Status Halves(int layer) {
+    RETURN_IF_ERROR(Attend(layer));
+    return Mlp(layer);
   }
 
  private:
@@ -153,6 +174,17 @@ class Kernels {
     product.activation = config_.activation;
     product.output = output;
     return product;
+  }
+  DecodeMlp MlpOf(int layer) {
+    DecodeMlp mlp;
+    mlp.format = network_.view().format;
+    mlp.norm = At(layer).mlp_norm;
+    mlp.up = At(layer).up;
+    mlp.down = At(layer).down;
+    mlp.activation = config_.activation;
+    mlp.hidden = hidden_.data();
+    mlp.rows = rows_;
+    return mlp;
   }
   absl::Status Residual(const DeviceMatrix& matrix) {
     DecodeProduct product = Product(matrix, ProductOutput::kResidual);
@@ -209,8 +241,9 @@ int Main(int argc, char** argv) {
   app.add_option("--place", place, "where the sequences stand, as a share of the context");
   CLI11_PARSE(app, argc, argv);
   const Stream stream = Require(CreateStream());
-  std::cout << absl::StrFormat("%-18s %5s %8s %8s %8s %8s %8s %8s %9s  us\n", "shape", "batch",
-                               "empty", "qkv", "attend", "out", "up", "down", "layer");
+  std::cout << absl::StrFormat("%-18s %5s %8s %8s %8s %8s %8s %8s %9s %8s %8s %8s  us\n", "shape",
+                               "batch", "empty", "qkv", "attend", "out", "up", "down", "layer",
+                               "half", "mlp", "halves");
   for (const std::string& directory : shapes) {
     const ModelConfig config = Require(ModelConfig::Load(directory + "/config.json"));
     const RandomModel model = MakeRandomModel(config, /*seed=*/1, DType::kBfloat16);
@@ -223,11 +256,17 @@ int Main(int argc, char** argv) {
         return Microseconds(config.n_layer, stream.get(),
                             [&](int layer) { return (kernels.*kernel)(layer); });
       };
-      std::cout << absl::StrFormat("%-18s %5d %8.2f %8.2f %8.2f %8.2f %8.2f %8.2f %9.2f\n",
-                                   std::filesystem::path(directory).filename().string(), batch,
-                                   time(&Kernels::Empty), time(&Kernels::Qkv),
-                                   time(&Kernels::Attention), time(&Kernels::Out),
-                                   time(&Kernels::Up), time(&Kernels::Down), time(&Kernels::Layer))
+      // 0: the shape has no such kernel.
+      const bool has_attend = kernels.HasAttend();
+      const bool has_mlp = kernels.HasMlp();
+      std::cout << absl::StrFormat(
+                       "%-18s %5d %8.2f %8.2f %8.2f %8.2f %8.2f %8.2f %9.2f %8.2f %8.2f %8.2f\n",
+                       std::filesystem::path(directory).filename().string(), batch,
+                       time(&Kernels::Empty), time(&Kernels::Qkv), time(&Kernels::Attention),
+                       time(&Kernels::Out), time(&Kernels::Up), time(&Kernels::Down),
+                       time(&Kernels::Layer), has_attend ? time(&Kernels::Attend) : 0,
+                       has_mlp ? time(&Kernels::Mlp) : 0,
+                       has_attend && has_mlp ? time(&Kernels::Halves) : 0)
                 << std::flush;
     }
   }

@@ -36,7 +36,10 @@ struct VectorBatch {
   // Reads key `key`, if it is one of the first batch's. Requires that it is one of the chunk's.
   __device__ __forceinline__ void FetchOne(const VectorRows& from, const int* rows, int key) {
     if (key % kGroups != threadIdx.x / Turns::kLanes || !from.used) return;
-    const uint4 vector = __ldcg(from.At(rows[key]));
+    Put(key, __ldcg(from.At(rows[key])));
+  }
+  // The same key's vector. Requires that it is the lane's.
+  __device__ __forceinline__ void Put(int key, uint4 vector) {
     const int turn = key / kGroups;
 #pragma unroll
     for (int i = 0; i < kBatch; ++i) {  // selections, so that the batch stays in registers
@@ -52,6 +55,8 @@ template <Operand kOperandOf, int kWarpsOf, int kKeyLanes, int kValueLanes>
 struct EarlyAttention {
   static constexpr Operand kOperand = kOperandOf;
   static constexpr int kWarps = kWarpsOf;
+  // Of a multiprocessor, where that costs no spills.
+  static constexpr int kBlocks = kWarps == 4 && kKeyLanes <= 4 ? 8 : 1;
   static_assert(32 * kWarps >= kAttentionChunk, "a thread lists the row of a key");
   using KeyTurns = VectorTurns<kWarps, kKeyLanes>;
   using ValueTurns = VectorTurns<kWarps, kValueLanes>;
@@ -132,7 +137,7 @@ struct EarlyAttention {
 
 // Grid: (chunks, heads, rows).
 template <class Early>
-__global__ void __launch_bounds__(32 * Early::kWarps)
+__global__ void __launch_bounds__(32 * Early::kWarps, Early::kBlocks)
     EarlyAttentionKernel(const __grid_constant__ DecodeAttention a) {
   __shared__ typename Early::Shared shared;
   LetNextGridStart();

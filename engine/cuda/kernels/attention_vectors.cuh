@@ -51,6 +51,16 @@ struct VectorQuery {
       low = __ldcg(reinterpret_cast<const float4*>(a.queries + at));
       high = __ldcg(reinterpret_cast<const float4*>(a.queries + at) + 1);
     }
+    Set(a, low, high);
+  }
+  // Of a query in shared memory.
+  __device__ __forceinline__ VectorQuery(const DecodeAttention& a, const float* query) {
+    const auto* const from = reinterpret_cast<const float4*>(query) + threadIdx.x % kLanes * 2;
+    Set(a, from[0], from[1]);
+  }
+
+ private:
+  __device__ __forceinline__ void Set(const DecodeAttention& a, float4 low, float4 high) {
     const float scale = a.scale * kLog2OfE;
     const float read[kVector] = {low.x, low.y, low.z, low.w, high.x, high.y, high.z, high.w};
 #pragma unroll

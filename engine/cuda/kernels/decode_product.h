@@ -4,7 +4,8 @@
 // up the groups w, w + W, w + 2W, ... with W = ProductWarps(inputs), one mma.m16n8k16 after the
 // other, and the block then adds its warps' sums in the order of the warps. How many outputs and
 // columns a block takes (ProductTile) does not enter. At many rows a kernel of tiles takes the same
-// sums in the same order (decode_product_tile.cuh).
+// sums in the same order (decode_product_tile.cuh), and so does one of clusters for what has many
+// inputs (decode_product_split.cuh).
 //
 // Bound by reading the matrix once per column tile: at few rows by the latency of a launch and of
 // one read of the activations.
@@ -78,19 +79,23 @@ struct ProductShape {
   int outputs = 0;
   int inputs = 0;
   int rows = 0;
-  bool normed = false;
+  bool normed = false;  // by rows that a warp holds
 };
 
 // How much one block takes.
 struct ProductTile {
   int log_output_tiles = 0;  // 2^it tiles of 16 outputs
   int column_tiles = 1;      // of 8 columns
+  int warp_tiles = 1;        // of outputs, to a warp
   friend bool operator==(const ProductTile&, const ProductTile&) = default;
 };
 
 // At most two blocks to a multiprocessor where that can be: first by more columns, then, as far as
 // a block's threads allow, by more outputs. A block norms its columns anew, so norms of many
-// columns weigh more than idle multiprocessors: one block to each. Pure.
+// columns weigh more than idle multiprocessors: one block to each. Of more than 8 rows that a warp
+// can hold, and of more than 256 inputs, a block takes 16, and up to four tiles of outputs to a
+// warp: weights are read before the wait, rows behind it, and two such blocks share a
+// multiprocessor. Pure.
 ProductTile ChooseProductTile(const ProductShape& shape, int multiprocessors);
 
 // W: the warps that share the inputs of a tile of outputs, by inputs alone.

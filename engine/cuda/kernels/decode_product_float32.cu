@@ -42,7 +42,9 @@ __global__ void __launch_bounds__(256)
   if (lane != 0) return;
   if (p.matrix.bias != nullptr) sum += p.matrix.bias[output];
   if (p.output == ProductOutput::kQueryKeyValue) {
-    StoreTarget<Operand::kFloat32>(TargetOf<Operand::kFloat32>(p, HeadOutputOf(p, output), row),
+    const HeadOutput of = HeadOutputOf(p, output);
+    const Place place = PlaceOf<Operand::kFloat32>(p, row, of.head);
+    StoreTarget<Operand::kFloat32>(TargetOf<Operand::kFloat32>(p, of, p.heads[of.head], place, row),
                                    sum);
     return;
   }

@@ -28,6 +28,13 @@ struct Columns {
   int count;
 };
 
+// What a block knows of a column's sequence and one of its heads.
+struct Place {
+  std::byte* keys = nullptr;  // in the cache, or its query's of `fresh`; null: the row is idle
+  int position = 0;
+  int length = 0;  // N
+};
+
 // Where one output of one column of queries, keys and values goes; null: nowhere.
 struct Target {
   float* query = nullptr;
@@ -41,10 +48,16 @@ struct SharedLayout {
   int sums = 0;       // [warp][column][output of a tile + padding] float32
   int warp_sums = 0;  // bytes of one warp's
   int targets = 0;    // [column][output]
+  int places = 0;     // [column][head], from the head of the block's first output on
   int residual = 0;   // [column][output] float32
   int norm = 0;       // weight, then bias, [inputs] float32 each
   int bytes = 0;      // in all
 };
+
+// Heads that `outputs` neighbouring outputs may belong to.
+__host__ __device__ inline int HeadsOf(const DecodeProduct& p, int outputs) {
+  return (outputs - 2) / (2 * p.d_key + p.d_value) + 2;
+}
 
 // `warps` share the inputs of a tile of outputs, of which the block has `tiles`.
 __host__ __device__ inline SharedLayout LayoutOf(const DecodeProduct& p, int warps, int tiles,
@@ -60,7 +73,9 @@ __host__ __device__ inline SharedLayout LayoutOf(const DecodeProduct& p, int war
   layout.warp_sums = columns * (kTileOutputs + kSumPadding) * static_cast<int>(sizeof(float));
   layout.targets = layout.sums + layout.warp_sums * warps * tiles;
   const bool targets = p.output == ProductOutput::kQueryKeyValue;
-  layout.residual = layout.targets + (targets ? cells * static_cast<int>(sizeof(Target)) : 0);
+  layout.places = layout.targets + (targets ? cells * static_cast<int>(sizeof(Target)) : 0);
+  const int places = targets ? columns * HeadsOf(p, outputs) * static_cast<int>(sizeof(Place)) : 0;
+  layout.residual = layout.places + places;
   const bool residual = p.output == ProductOutput::kResidual;
   layout.norm = layout.residual + (residual ? cells * static_cast<int>(sizeof(float)) : 0);
   const bool norm = p.normed && p.norm.weight != nullptr && IsHeld(p.matrix.inputs);

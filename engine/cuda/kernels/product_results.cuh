@@ -26,8 +26,25 @@ __device__ __forceinline__ HeadOutput HeadOutputOf(const DecodeProduct& p, int o
   return {head, output - head * width};
 }
 
+// Reads what earlier steps have written.
 template <Operand kOperand>
-__device__ Target TargetOf(const DecodeProduct& p, const HeadOutput& output, int row) {
+__device__ __forceinline__ Place PlaceOf(const DecodeProduct& p, int row, int head) {
+  const DecodeRow state = p.row_states[row];
+  if (state.slot < 0) return {};
+  if (p.fresh != nullptr) {
+    const int64_t pair = static_cast<int64_t>(row) * p.n_head + head;
+    using Type = typename OperandTraits<kOperand>::Type;
+    return {p.fresh + pair * (p.d_key + p.d_value) * sizeof(Type)};
+  }
+  const DeviceSequence& sequence = p.sequences[state.slot];
+  return {sequence.cache + sequence.head_offsets[p.first_head + head], state.position,
+          sequence.max_length};
+}
+
+// `rows` are those of the output's head.
+template <Operand kOperand>
+__device__ __forceinline__ Target TargetOf(const DecodeProduct& p, const HeadOutput& output,
+                                           const HeadRows& rows, const Place& place, int row) {
   using Type = typename OperandTraits<kOperand>::Type;
   Target target;
   if (output.within < p.d_key) {
@@ -35,30 +52,22 @@ __device__ Target TargetOf(const DecodeProduct& p, const HeadOutput& output, int
     target.query = reinterpret_cast<float*>(p.out) + query * p.d_key + output.within;
     return target;
   }
-  const int slot = p.row_states[row].slot;
-  if (slot < 0) return target;
+  if (place.keys == nullptr) return target;
+  auto* const keys = reinterpret_cast<Type*>(place.keys);
   if (p.fresh != nullptr) {
-    const int width = p.d_key + p.d_value;
-    const int64_t pair = static_cast<int64_t>(row) * p.n_head + output.head;
-    target.first = p.fresh + (pair * width + output.within - p.d_key) * sizeof(Type);
+    target.first = reinterpret_cast<std::byte*>(keys + output.within - p.d_key);
     return target;
   }
-  const DeviceSequence& sequence = p.sequences[slot];
-  const int position = p.row_states[row].position;
-  const int length = sequence.max_length;
-  const HeadRows layout = p.heads[output.head];
-  auto* const keys =
-      reinterpret_cast<Type*>(sequence.cache + sequence.head_offsets[p.first_head + output.head]);
   const bool is_key = output.within < 2 * p.d_key;
-  Type* const base = is_key ? keys : keys + static_cast<int64_t>(layout.Rows(length)) * p.d_key;
+  Type* const base = is_key ? keys : keys + static_cast<int64_t>(rows.Rows(place.length)) * p.d_key;
   const int columns = is_key ? p.d_key : p.d_value;
   const int column = output.within - (is_key ? p.d_key : 2 * p.d_key);
   const auto at = [&](int home) -> std::byte* {
     if (home < 0) return nullptr;
     return reinterpret_cast<std::byte*>(base + static_cast<int64_t>(home) * columns + column);
   };
-  target.first = at(layout.Home(position, length));
-  target.second = at(layout.SecondHome(position, length));
+  target.first = at(rows.Home(place.position, place.length));
+  target.second = at(rows.SecondHome(place.position, place.length));
   return target;
 }
 
@@ -109,16 +118,33 @@ __device__ __forceinline__ Share ShareOf(const DecodeProduct& p, int log_outputs
   return share;
 }
 
-// Where the thread's results go, for it alone.
+// The places of the block's columns and heads: all at once, for it is a chain of reads.
+template <Operand kOperand>
+__device__ __forceinline__ void FindPlaces(const DecodeProduct& p, const Columns& columns,
+                                           int log_outputs, Place* places) {
+  const int heads = HeadsOf(p, 1 << log_outputs);
+  const int first = HeadOutputOf(p, static_cast<int>(blockIdx.x) << log_outputs).head;
+  for (int i = threadIdx.x; i < columns.count * heads; i += blockDim.x) {
+    const int head = min(first + i % heads, p.n_head - 1);
+    places[i] = PlaceOf<kOperand>(p, columns.first_row + i / heads, head);
+  }
+}
+
+// Where the thread's results go, for it alone. After a barrier behind FindPlaces.
 template <Operand kOperand>
 __device__ __forceinline__ void FindTargets(const DecodeProduct& p, const Columns& columns,
-                                            const Share& share, int log_outputs, Target* targets) {
+                                            const Share& share, int log_outputs,
+                                            const Place* places, Target* targets) {
   if (share.output >= p.matrix.outputs) return;
+  const int heads = HeadsOf(p, 1 << log_outputs);
+  const int first = HeadOutputOf(p, static_cast<int>(blockIdx.x) << log_outputs).head;
   const HeadOutput output = HeadOutputOf(p, share.output);
+  const HeadRows rows = p.heads[output.head];
 #pragma unroll 1
   for (int c = share.first_column; c < columns.count; c += share.column_step) {
+    const Place place = places[c * heads + output.head - first];
     targets[(c << log_outputs) + share.within] =
-        TargetOf<kOperand>(p, output, columns.first_row + c);
+        TargetOf<kOperand>(p, output, rows, place, columns.first_row + c);
   }
 }
 
@@ -145,6 +171,20 @@ __device__ __forceinline__ void FetchResidual(const DecodeProduct& p, const Colu
   }
 }
 
+// With the sums of up to half as many warps as a block may have, `first` and those behind it: read
+// together, added in their order.
+__device__ __forceinline__ float AddWarps(float sum, const float* sums, int first, int warps,
+                                          int warp_stride) {
+  float of_warp[kMaxWarps / 2];
+#pragma unroll
+  for (int w = 0; w < kMaxWarps / 2; ++w) {
+    of_warp[w] = first + w < warps ? sums[(first + w) * warp_stride] : 0.0f;
+  }
+#pragma unroll
+  for (const float part : of_warp) sum += part;
+  return sum;
+}
+
 // Adds the sums of a tile's warps in their order, and stores what comes of them.
 template <Operand kOperand>
 __device__ __forceinline__ void Conclude(const DecodeProduct& p, const SharedLayout& layout,
@@ -159,14 +199,12 @@ __device__ __forceinline__ void Conclude(const DecodeProduct& p, const SharedLay
                            share.within % kTileOutputs;
 #pragma unroll 1
   for (int c = share.first_column; c < columns.count; c += share.column_step) {
-    float of_warp[kMaxWarps];  // read together, added in order
-#pragma unroll
-    for (int w = 0; w < kMaxWarps; ++w) {
-      of_warp[w] = w < warps ? sums[w * warp_stride + c * (kTileOutputs + kSumPadding)] : 0.0f;
-    }
+    const float* const of_column = sums + c * (kTileOutputs + kSumPadding);
     float sum = 0;
 #pragma unroll
-    for (int w = 0; w < kMaxWarps; ++w) sum += of_warp[w];
+    for (int first = 0; first < kMaxWarps; first += kMaxWarps / 2) {
+      if (first < warps) sum = AddWarps(sum, of_column, first, warps, warp_stride);
+    }
     sum = fmaf(sum, share.scale, share.bias);
     const int cell = (c << log_outputs) + share.within;
     if (p.output == ProductOutput::kQueryKeyValue) {

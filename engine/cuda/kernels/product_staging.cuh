@@ -14,13 +14,38 @@ namespace strided::cuda::product {
 
 // How a product's inputs are made. A kernel has the code of one way alone: a step's kernels run
 // each instruction once, so that what fetches instructions is fetched for nothing otherwise.
-enum class Staging { kOperand, kNormed256, kNormed512, kNormed1024, kNormedAny };
+enum class Staging {
+  kOperandOnce,   // `in`, with at most one group of inputs for each warp
+  kOperandTwice,  // with at most two
+  kOperand,
+  kNormed256,  // the norm of rows that a warp holds, of at most so many inputs: one group
+  kNormed512,
+  kNormed1024,
+  kNormedAny,
+};
+
+constexpr bool IsOperand(Staging staging) { return staging <= Staging::kOperand; }
+constexpr bool HoldsRows(Staging staging) {
+  return staging >= Staging::kNormed256 && staging <= Staging::kNormed1024;
+}
+// Groups of a warp that are in flight, and whether it has no others.
+constexpr int RoundsOf(Staging staging) {
+  return staging == Staging::kOperandOnce || HoldsRows(staging) ? 1 : kRounds;
+}
+constexpr bool HasAllInFlight(Staging staging) {
+  return staging != Staging::kOperand && staging != Staging::kNormedAny;
+}
 
 inline Staging StagingOf(const DecodeProduct& p) {
-  if (!p.normed) return Staging::kOperand;
-  if (p.norm.weight == nullptr || !IsHeld(p.matrix.inputs)) return Staging::kNormedAny;
-  if (p.matrix.inputs <= 256) return Staging::kNormed256;
-  return p.matrix.inputs <= 512 ? Staging::kNormed512 : Staging::kNormed1024;
+  const int inputs = p.matrix.inputs;
+  if (!p.normed) {
+    constexpr int kOnce = kMaxWarps * kGroupInputs;
+    if (inputs <= kOnce) return Staging::kOperandOnce;
+    return inputs <= kRounds * kOnce ? Staging::kOperandTwice : Staging::kOperand;
+  }
+  if (p.norm.weight == nullptr || !IsHeld(inputs)) return Staging::kNormedAny;
+  if (inputs <= 256) return Staging::kNormed256;
+  return inputs <= 512 ? Staging::kNormed512 : Staging::kNormed1024;
 }
 
 // kRows rows to a warp at a time.
@@ -86,7 +111,7 @@ template <Operand kOperand, Staging kStaging, int kColumnTiles>
 __device__ __forceinline__ void Stage(const DecodeProduct& p, const DeviceNorm& norm,
                                       const Columns& columns, int begin, int end, int stride,
                                       typename OperandTraits<kOperand>::Type* staged) {
-  if constexpr (kStaging == Staging::kOperand) {
+  if constexpr (IsOperand(kStaging)) {
     StageOperand<kOperand>(p, columns, begin, end, stride, staged);
   } else if constexpr (kStaging == Staging::kNormed256) {
     constexpr int kRows = kColumnTiles == 4 ? 4 : 2;

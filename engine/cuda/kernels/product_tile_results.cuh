@@ -37,9 +37,13 @@ class TileResults {
     }
     if (!inside_ || p.output != ProductOutput::kQueryKeyValue) return;
     const HeadOutput output = HeadOutputOf(p, output_);
+    const HeadRows rows = p.heads[output.head];
 #pragma unroll
     for (int item = 0; item < kItems; ++item) {
-      if (RowOf(item) < p.rows) targets_[item] = TargetOf<kOperand>(p, output, RowOf(item));
+      const int row = RowOf(item);
+      if (row >= p.rows) continue;
+      targets_[item] =
+          TargetOf<kOperand>(p, output, rows, PlaceOf<kOperand>(p, row, output.head), row);
     }
   }
 

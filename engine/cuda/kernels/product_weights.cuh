@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "engine/cuda/kernels/async_copy.cuh"
 #include "engine/cuda/kernels/fragments.cuh"
 #include "engine/cuda/kernels/product_block.cuh"
 
@@ -29,28 +30,60 @@ struct GroupWeights {
   }
 };
 
-// sums += the group's outputs for the block's columns. `staged` points to the group's first input
-// of column 0.
+// The B operand of a group's steps, in registers: columns of staged inputs. `staged` points to the
+// group's first input of column 0, `stride` is a multiple of 8 elements. Columns that have not been
+// staged are anything: no sum runs over columns.
+template <int kColumnTiles>
+struct GroupColumns {
+  uint32_t b[kGroupSteps][kColumnTiles][2];
+
+  template <typename Type>
+  __device__ __forceinline__ GroupColumns(const Type* staged, int stride, int lane) {
+    if constexpr (kColumnTiles == 1) {
+      // Matrices of 8 columns: the two of a step, then those of the next one.
+      const uint32_t at = SharedAddress(staged + lane % 8 * stride + lane / 8 * 8);
+#pragma unroll
+      for (int step = 0; step < kGroupSteps; step += 2) {
+        uint32_t m[4];
+        LoadMatrices(m, at + step * (kStepInputs * 2));
+        b[step][0][0] = m[0];
+        b[step][0][1] = m[1];
+        b[step + 1][0][0] = m[2];
+        b[step + 1][0][1] = m[3];
+      }
+    } else {
+      // The two of a step, for two tiles of columns.
+      const int column = lane / 16 * kTileColumns + lane % 8;
+      const uint32_t at = SharedAddress(staged + column * stride + lane / 8 % 2 * 8);
+#pragma unroll
+      for (int step = 0; step < kGroupSteps; ++step) {
+#pragma unroll
+        for (int n = 0; n < kColumnTiles; n += 2) {
+          uint32_t m[4];
+          LoadMatrices(m, at + (n * kTileColumns * stride + step * kStepInputs) * 2);
+          b[step][n][0] = m[0];
+          b[step][n][1] = m[1];
+          b[step][n + 1][0] = m[2];
+          b[step][n + 1][1] = m[3];
+        }
+      }
+    }
+  }
+};
+
+// sums += the group's outputs for the columns.
 template <WeightFormat kFormat, Operand kOperand, int kColumnTiles>
 __device__ __forceinline__ void MultiplyGroup(const GroupWeights<kFormat>& weights,
-                                              const typename OperandTraits<kOperand>::Type* staged,
-                                              int stride, int columns, int lane,
+                                              const GroupColumns<kColumnTiles>& columns,
                                               float (&sums)[kColumnTiles][4]) {
   using Unit = WeightUnit<kFormat>;
-  const auto* const mine = staged + lane / 4 * stride + lane % 4 * 2;
 #pragma unroll
   for (int step = 0; step < kGroupSteps; ++step) {
     uint32_t a[4];
     Unit::Fragment(weights.units[step / Unit::kSteps], step % Unit::kSteps, a);
 #pragma unroll
     for (int n = 0; n < kColumnTiles; ++n) {
-      uint32_t b[2] = {0, 0};
-      if (n * kTileColumns + lane / 4 < columns) {
-        const auto* const at = mine + n * kTileColumns * stride + step * kStepInputs;
-        b[0] = *reinterpret_cast<const uint32_t*>(at);
-        b[1] = *reinterpret_cast<const uint32_t*>(at + 8);
-      }
-      MultiplyTile<kOperand>(sums[n], a, b[0], b[1]);
+      MultiplyTile<kOperand>(sums[n], a, columns.b[step][n][0], columns.b[step][n][1]);
     }
   }
 }

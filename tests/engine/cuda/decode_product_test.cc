@@ -273,6 +273,28 @@ TEST_F(DecodeProductTest, ManyRowsGiveTheBitsOfOne) {
   }
 }
 
+// What is added to the residual stream is shared by clusters of blocks from 16 rows on.
+TEST_F(DecodeProductTest, ClustersGiveTheBitsOfOne) {
+  for (const Shape& shape : {Shape{128, 1024}, Shape{64, 2048}, Shape{512, 2048}}) {
+    for (const WeightFormat format : kWeightFormats) {
+      const ProductCase product(shape, format, Source::kOperand);
+      for (const int rows : {16, 17, 64, 70, 150}) {
+        SCOPED_TRACE(absl::StrCat(WeightFormatName(format), ": ", shape.outputs, " x ",
+                                  shape.inputs, ", rows ", rows));
+        const std::vector<float> all = product.Run(ProductOutput::kResidual, 0, rows);
+        ExpectNear(all, product.Expected(ProductOutput::kResidual, rows),
+                   LimitOf(OperandOf(format), ProductOutput::kResidual, Source::kOperand));
+        for (const int row : {0, 5, 15, rows - 1}) {
+          const auto begin = all.begin() + row * shape.outputs;
+          EXPECT_EQ(product.Run(ProductOutput::kResidual, row, 1),
+                    std::vector<float>(begin, begin + shape.outputs))
+              << "row " << row;
+        }
+      }
+    }
+  }
+}
+
 TEST_F(DecodeProductTest, EveryTileGivesTheSameBits) {
   for (const Shape& shape : {Shape{520, 128}, Shape{260, 1100}}) {
     for (const WeightFormat format : kWeightFormats) {

@@ -29,16 +29,37 @@ constexpr const char* kWideConfig = R"({
     {"heads": [{"pattern": "block", "stride": 300}, {"pattern": "summary", "stride": 16, "cells": 4, "spread": 2},
                {"pattern": "dense"}, {"pattern": "local", "window": 400}]}]})";
 
+// Few rows take a layer's halves in a kernel each; but not those of the last layer, whose queries
+// have several chunks of keys.
+constexpr const char* kHalvesConfig = R"({
+  "context_length": 200, "position_axes": [200], "n_layer": 3, "n_head": 16, "d_model": 512,
+  "d_key": 32, "d_value": 32, "d_ff": 2048, "vocab_size": 61,
+  "attention": [
+    {"pattern": "local", "window": 100},
+    {"heads": [{"pattern": "strided", "stride": 24}, {"pattern": "local", "window": 128},
+               {"pattern": "local", "window": 1}, {"pattern": "previous_block", "stride": 48},
+               {"pattern": "fixed", "stride": 32, "cells": 8, "spread": 4},
+               {"pattern": "local_strided", "stride": 24},
+               {"pattern": "block", "stride": 100},
+               {"pattern": "summary", "stride": 16, "cells": 4, "spread": 2},
+               {"pattern": "local", "window": 40}, {"pattern": "local", "window": 41},
+               {"pattern": "strided", "stride": 7}, {"pattern": "strided", "stride": 8},
+               {"pattern": "local", "window": 42}, {"pattern": "local", "window": 43},
+               {"pattern": "local", "window": 44}, {"pattern": "local", "window": 45}]},
+    {"pattern": "dense"}]})";
+
 struct Formats {
   WeightFormat weights;
   CacheFormat caches = CacheFormat::kAuto;
+  const char* config = kWideConfig;
 };
 
 class InvarianceTest : public CudaTest, public testing::WithParamInterface<Formats> {};
 
 TEST_P(InvarianceTest, CompanyStepsAndGraphsDoNotChangeABit) {
-  const RandomModel model = MakeRandomModel(SmallConfig(kWideConfig), 3);
+  const RandomModel model = MakeRandomModel(SmallConfig(GetParam().config), 3);
   CudaOptions options = TestOptions(GetParam().weights, GetParam().caches);
+  options.cache_capacity_bytes = int64_t{192} << 20;
   const auto with_graphs = MakeCudaExecutor(model.config, model.weights, options);
   options.use_graphs = false;
   const auto without_graphs = MakeCudaExecutor(model.config, model.weights, options);
@@ -76,7 +97,8 @@ TEST_P(InvarianceTest, CompanyStepsAndGraphsDoNotChangeABit) {
 std::string NameOf(const testing::TestParamInfo<Formats>& info) {
   const Formats& formats = info.param;
   return absl::StrCat(WeightFormatName(formats.weights),
-                      formats.caches == CacheFormat::kInt8 ? "_int8_caches" : "");
+                      formats.caches == CacheFormat::kInt8 ? "_int8_caches" : "",
+                      formats.config == kHalvesConfig ? "_halves" : "");
 }
 
 INSTANTIATE_TEST_SUITE_P(Formats, InvarianceTest,
@@ -88,6 +110,14 @@ INSTANTIATE_TEST_SUITE_P(Formats, InvarianceTest,
                                          Formats{WeightFormat::kFloat16, CacheFormat::kInt8},
                                          Formats{WeightFormat::kBfloat16, CacheFormat::kInt8}),
                          NameOf);
+
+INSTANTIATE_TEST_SUITE_P(
+    Halves, InvarianceTest,
+    testing::Values(Formats{WeightFormat::kFloat16, CacheFormat::kAuto, kHalvesConfig},
+                    Formats{WeightFormat::kBfloat16, CacheFormat::kAuto, kHalvesConfig},
+                    Formats{WeightFormat::kInt8, CacheFormat::kAuto, kHalvesConfig},
+                    Formats{WeightFormat::kFloat8, CacheFormat::kAuto, kHalvesConfig}),
+    NameOf);
 
 }  // namespace
 }  // namespace strided::cuda

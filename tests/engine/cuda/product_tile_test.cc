@@ -11,6 +11,7 @@ namespace {
 constexpr int kMultiprocessors = 132;
 constexpr int kMostWarps = 16;  // of a block
 constexpr int kMostColumnTiles = 4;
+constexpr int kMostWarpTiles = 4;  // of outputs
 
 int CeilDivide(int a, int b) { return (a + b - 1) / b; }
 
@@ -26,11 +27,30 @@ int EnoughFor(const ProductTile& tile, const ProductShape& shape) {
   return norms_many ? kMultiprocessors : 2 * kMultiprocessors;
 }
 
+// Of normed rows: whether blocks have two tiles of columns, and each doubling of outputs was
+// needed.
+void ExpectPromiseOfNormed(const ProductShape& shape, const ProductTile& tile) {
+  EXPECT_EQ(tile.column_tiles, 2);
+  EXPECT_EQ(tile.warp_tiles, 1 << tile.log_output_tiles);
+  if (tile.warp_tiles > 1) {
+    EXPECT_GT(BlocksOf({tile.log_output_tiles - 1, 2}, shape), kMultiprocessors);
+  }
+  if (BlocksOf(tile, shape) > kMultiprocessors) {
+    EXPECT_EQ(tile.warp_tiles, kMostWarpTiles);
+  }
+}
+
 // Whether each doubling was needed, columns first, and none was left out.
 void ExpectPromise(const ProductShape& shape) {
   SCOPED_TRACE(absl::StrCat(shape.outputs, " x ", shape.inputs, ", rows ", shape.rows,
                             shape.normed ? ", normed" : ""));
   const ProductTile tile = ChooseProductTile(shape, kMultiprocessors);
+  const bool few_blocks = BlocksOf({2, 2}, shape) <= 2 * kMultiprocessors;
+  const bool many_inputs = shape.inputs > 256 && shape.inputs <= 1024 && shape.inputs % 4 == 0;
+  if (shape.normed && many_inputs && shape.rows > 8 && few_blocks) {
+    return ExpectPromiseOfNormed(shape, tile);
+  }
+  EXPECT_EQ(tile.warp_tiles, 1);
   const int warps = ProductWarps(shape.inputs);
   EXPECT_LE(warps << tile.log_output_tiles, kMostWarps);
   ASSERT_TRUE(tile.column_tiles == 1 || tile.column_tiles == 2 ||
@@ -81,6 +101,17 @@ TEST(ProductTileTest, AProductOfFewOutputsAndRowsIsSpreadAsWidelyAsCanBe) {
   EXPECT_EQ(choose(1), (ProductTile{0, 1}));
   EXPECT_EQ(choose(64), (ProductTile{0, 1}));
   EXPECT_EQ(choose(128), (ProductTile{0, 2}));
+}
+
+TEST(ProductTileTest, MoreNormedRowsTakeMoreOutputsToAWarp) {
+  const auto choose = [](int rows) {
+    return ChooseProductTile({.outputs = 1536, .inputs = 512, .rows = rows, .normed = true},
+                             kMultiprocessors);
+  };
+  EXPECT_EQ(choose(8), (ProductTile{0, 1, 1}));
+  EXPECT_EQ(choose(16), (ProductTile{0, 2, 1}));
+  EXPECT_EQ(choose(32), (ProductTile{1, 2, 2}));
+  EXPECT_EQ(choose(64), (ProductTile{2, 2, 4}));
 }
 
 }  // namespace
