@@ -103,5 +103,15 @@ TEST(DealRowsTest, EveryRowIsInAGroup) {
   }
 }
 
+TEST(DealRowsTest, NoDealHasMoreGroupsThanThereIsRoomFor) {
+  for (int most_groups = 1; most_groups <= kMostGroups; ++most_groups) {
+    const int room = MostGroupsDealt(300, 7, most_groups);
+    for (int rows = 1; rows <= 300; ++rows) {
+      const Deal deal = DealRows(rows, 7, most_groups);
+      EXPECT_LE(deal.clusters * deal.groups, room) << rows << " rows";
+    }
+  }
+}
+
 }  // namespace
 }  // namespace strided::cuda::cluster
