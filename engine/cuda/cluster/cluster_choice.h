@@ -25,8 +25,8 @@ absl::StatusOr<Shape> ChooseShape(const ModelConfig& config, WeightFormat format
 // (README.md): what a choice that is left to us takes.
 bool IsFasterThanGraphs(const Shape& shape);
 
-// How many groups a cluster of the shape's kernel takes at most: what fits shared memory beside two
-// passes of weights. Requires a shape that VisitSizes has.
+// How many groups a cluster of the shape's kernel takes at most: what fits shared memory beside the
+// weights that are under way. Requires a shape that VisitSizes has.
 int MostGroups(const Shape& shape);
 
 // Bytes of global memory that a group's operands take on their way to all blocks. Requires the

@@ -85,6 +85,7 @@ __device__ __forceinline__ void CopyBulk(uint32_t to, const std::byte* from, int
 }
 
 // The same to the same place of every block of the cluster, each of which is told by its barrier.
+// Of devices' own features (90a).
 __device__ __forceinline__ void CopyToAll(uint32_t to, const std::byte* from, int bytes,
                                           uint32_t barrier) {
   asm volatile(

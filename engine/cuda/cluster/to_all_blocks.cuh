@@ -52,11 +52,7 @@ class ToAllBlocks {
   __device__ __forceinline__ void Send(const SliceRoom& room, int offset, int bytes, int within,
                                        bool has, uint2 elements, uint32_t barrier) const {
     if constexpr (kMulticast) {
-      std::byte* const slice = room.exchange + offset;
-      if (has) __stcg(reinterpret_cast<uint2*>(slice + within), elements);
-      FenceAsyncGlobal();
-      __syncwarp();
-      if (threadIdx.x % 32 == 0) CopyToAll(room.area + offset, slice, bytes, barrier);
+      SendAtOnce(room, offset, bytes, within, has, elements, barrier);
     } else {
       if (!has) return;
 #pragma unroll
@@ -67,6 +63,24 @@ class ToAllBlocks {
   }
 
  private:
+  static __device__ __forceinline__ void SendAtOnce(const SliceRoom& room, int offset, int bytes,
+                                                    int within, bool has, uint2 elements,
+                                                    uint32_t barrier) {
+#ifdef __CUDA_ARCH_FEAT_SM90_ALL
+    std::byte* const slice = room.exchange + offset;
+    if (has) __stcg(reinterpret_cast<uint2*>(slice + within), elements);
+    FenceAsyncGlobal();
+    __syncwarp();
+    if (threadIdx.x % 32 == 0) CopyToAll(room.area + offset, slice, bytes, barrier);
+#else  // code for any 9.0 goes without multicast
+    if (!has) return;
+    for (int rank = 0; rank < kBlocks; ++rank) {
+      cluster::Send(AddressIn(room.area + offset + within, rank), elements,
+                    AddressIn(barrier, rank));
+    }
+#endif
+  }
+
   static constexpr int kStores = kMulticast ? 1 : kBlocks / kSendingWarps;
 
   uint32_t to_[kStores];  // from an address of this block to those that the warp stores to
