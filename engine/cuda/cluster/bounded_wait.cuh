@@ -5,7 +5,7 @@
 
 #include <cstdint>
 
-#include "engine/cuda/cluster/cluster_exchange.cuh"
+#include "engine/cuda/kernels/cluster_exchange.cuh"
 
 namespace strided::cuda::cluster {
 

@@ -5,9 +5,9 @@
 
 #include <cstdint>
 
-#include "engine/cuda/cluster/cluster_exchange.cuh"
 #include "engine/cuda/cluster/shared_memory.h"
 #include "engine/cuda/cluster/step_arguments.h"
+#include "engine/cuda/kernels/cluster_exchange.cuh"
 
 namespace strided::cuda::cluster {
 

@@ -14,8 +14,8 @@
 #include <cstdint>
 
 #include "engine/cuda/cluster/attended_pair.cuh"
-#include "engine/cuda/cluster/cluster_exchange.cuh"
 #include "engine/cuda/cluster/product.cuh"
+#include "engine/cuda/kernels/cluster_exchange.cuh"
 
 namespace strided::cuda::cluster {
 

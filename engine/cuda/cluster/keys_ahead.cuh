@@ -12,9 +12,9 @@
 #include <cstdint>
 
 #include "engine/cuda/cluster/bounded_wait.cuh"
-#include "engine/cuda/cluster/cluster_exchange.cuh"
 #include "engine/cuda/cluster/planned_pair.cuh"
 #include "engine/cuda/cluster/shared_memory.h"
+#include "engine/cuda/kernels/cluster_exchange.cuh"
 
 namespace strided::cuda::cluster {
 

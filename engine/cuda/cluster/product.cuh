@@ -20,8 +20,8 @@
 #include <cstdint>
 #include <type_traits>
 
-#include "engine/cuda/cluster/cluster_exchange.cuh"
 #include "engine/cuda/cluster/shared_memory.h"
+#include "engine/cuda/kernels/cluster_exchange.cuh"
 #include "engine/cuda/kernels/fragments.cuh"
 
 namespace strided::cuda::cluster {

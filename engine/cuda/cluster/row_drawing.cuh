@@ -7,9 +7,9 @@
 
 #include <cstdint>
 
-#include "engine/cuda/cluster/cluster_exchange.cuh"
 #include "engine/cuda/cluster/cluster_sizes.h"
 #include "engine/cuda/cluster/step_arguments.h"
+#include "engine/cuda/kernels/cluster_exchange.cuh"
 #include "engine/cuda/kernels/device_block.cuh"
 #include "engine/cuda/kernels/history.cuh"
 #include "engine/cuda/kernels/row_step.cuh"

@@ -9,9 +9,9 @@
 
 #include <cstdint>
 
-#include "engine/cuda/cluster/cluster_exchange.cuh"
 #include "engine/cuda/cluster/key_tile.cuh"
 #include "engine/cuda/cluster/product.cuh"
+#include "engine/cuda/kernels/cluster_exchange.cuh"
 #include "engine/cuda/kernels/exponential.cuh"
 #include "engine/cuda/kernels/warp_math.cuh"
 

@@ -12,9 +12,9 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "engine/cuda/cluster/cluster_exchange.cuh"
 #include "engine/cuda/cluster/shared_memory.h"
 #include "engine/cuda/cluster/step_arguments.h"
+#include "engine/cuda/kernels/cluster_exchange.cuh"
 
 namespace strided::cuda::cluster {
 
@@ -71,7 +71,7 @@ class ToAllBlocks {
     if (has) __stcg(reinterpret_cast<uint2*>(slice + within), elements);
     FenceAsyncGlobal();
     __syncwarp();
-    if (threadIdx.x % 32 == 0) CopyToAll(room.area + offset, slice, bytes, barrier);
+    if (threadIdx.x % 32 == 0) CopyToAll(kBlocks, room.area + offset, slice, bytes, barrier);
 #else  // code for any 9.0 goes without multicast
     if (!has) return;
     for (int rank = 0; rank < kBlocks; ++rank) {

@@ -8,9 +8,9 @@
 #define STRIDED_ENGINE_CUDA_CLUSTER_WEIGHT_RING_CUH_
 
 #include "engine/cuda/cluster/bounded_wait.cuh"
-#include "engine/cuda/cluster/cluster_exchange.cuh"
 #include "engine/cuda/cluster/shared_memory.h"
 #include "engine/cuda/cluster/step_arguments.h"
+#include "engine/cuda/kernels/cluster_exchange.cuh"
 
 namespace strided::cuda::cluster {
 

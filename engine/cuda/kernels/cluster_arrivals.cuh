@@ -1,5 +1,5 @@
 // What the blocks of a cluster send each other once in a kernel: a barrier in each block's shared
-// memory on which what comes is counted (cluster/cluster_exchange.cuh).
+// memory on which what comes is counted (cluster_exchange.cuh).
 //
 // Open, by the whole block, at the start; WaitForAll before anything is sent; then each block waits
 // for phase 0 of its barrier. Who has received everything knows that all blocks have sent, and what
@@ -10,9 +10,9 @@
 
 #include <cstdint>
 
-#include "engine/cuda/cluster/cluster_exchange.cuh"
 #include "engine/cuda/kernels/async_copy.cuh"
 #include "engine/cuda/kernels/barriers.cuh"
+#include "engine/cuda/kernels/cluster_exchange.cuh"
 
 namespace strided::cuda {
 

@@ -10,13 +10,12 @@
 //   have seen the last (after a barrier of theirs).
 // - One announcement a phase.
 
-#ifndef STRIDED_ENGINE_CUDA_CLUSTER_CLUSTER_EXCHANGE_CUH_
-#define STRIDED_ENGINE_CUDA_CLUSTER_CLUSTER_EXCHANGE_CUH_
+#ifndef STRIDED_ENGINE_CUDA_KERNELS_CLUSTER_EXCHANGE_CUH_
+#define STRIDED_ENGINE_CUDA_KERNELS_CLUSTER_EXCHANGE_CUH_
 
 #include <cstddef>
 #include <cstdint>
 
-#include "engine/cuda/cluster/cluster_sizes.h"
 #include "engine/cuda/kernels/async_copy.cuh"
 #include "engine/cuda/kernels/barriers.cuh"
 
@@ -84,14 +83,14 @@ __device__ __forceinline__ void CopyBulk(uint32_t to, const std::byte* from, int
       : "memory");
 }
 
-// The same to the same place of every block of the cluster, each of which is told by its barrier.
-// Of devices' own features (90a).
-__device__ __forceinline__ void CopyToAll(uint32_t to, const std::byte* from, int bytes,
+// The same to the same place of each of the cluster's blocks, up to 16, which are told by their
+// barriers. Of devices' own features (90a).
+__device__ __forceinline__ void CopyToAll(int blocks, uint32_t to, const std::byte* from, int bytes,
                                           uint32_t barrier) {
   asm volatile(
       "cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes.multicast::cluster [%0], "
       "[%1], %2, [%3], %4;" ::"r"(to),
-      "l"(from), "r"(bytes), "r"(barrier), "h"(static_cast<uint16_t>((1 << kBlocks) - 1))
+      "l"(from), "r"(bytes), "r"(barrier), "h"(static_cast<uint16_t>((1 << blocks) - 1))
       : "memory");
 }
 
@@ -130,4 +129,4 @@ __device__ __forceinline__ void Store(uint32_t address, float4 value) {
 
 }  // namespace strided::cuda::cluster
 
-#endif  // STRIDED_ENGINE_CUDA_CLUSTER_CLUSTER_EXCHANGE_CUH_
+#endif  // STRIDED_ENGINE_CUDA_KERNELS_CLUSTER_EXCHANGE_CUH_
