@@ -18,9 +18,9 @@ using ::testing::IsEmpty;
 using ::testing::SizeIs;
 
 TEST(BesideTest, WhatACallBringsIsPushedWhileTheNextOneRuns) {
+  std::vector<bool> beside;  // outlives the bench, whose end pushes the rest
   SchedulerBench bench;
   RecordingSink& sink = bench.NewSink();
-  std::vector<bool> beside;
   sink.on_push = [&] { beside.push_back(bench.executor.works_beside); };
   bench.Submit(GenerateJob(0, 3), sink);
   bench.scheduler->RunOneStepAhead();
