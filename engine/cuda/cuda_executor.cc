@@ -10,10 +10,10 @@
 #include "absl/strings/str_cat.h"
 #include "engine/base/status_macros.h"
 #include "engine/cache/cache_bytes.h"
-#include "engine/cuda/cluster/cluster_choice.h"
 #include "engine/cuda/cluster_step.h"
 #include "engine/cuda/decode_path.h"
 #include "engine/cuda/decode_step.h"
+#include "engine/cuda/executor_choices.h"
 #include "engine/cuda/kernels/current_device.h"
 #include "engine/cuda/network_loader.h"
 #include "engine/cuda/plan_parts.h"
@@ -21,7 +21,6 @@
 #include "engine/cuda/sequence_store.h"
 #include "engine/cuda/stream.h"
 #include "engine/cuda/stream_timer.h"
-#include "engine/option_check.h"
 #include "engine/plan_check.h"
 #include "engine/sequence_check.h"
 
@@ -34,7 +33,6 @@ using cuda::DecodePath;
 using cuda::DecodeStep;
 using cuda::LoadedNetwork;
 using cuda::MostStepsFirst;
-using cuda::OperandOf;
 using cuda::Outputs;
 using cuda::PlanParts;
 using cuda::Prefill;
@@ -42,105 +40,13 @@ using cuda::PrefillStep;
 using cuda::RowGroup;
 using cuda::SequenceStore;
 using cuda::StreamTimer;
-
-// Raised by a change that changes the bits of a result.
-constexpr int kKernelGeneration = 4;
-
-absl::Status UseDevice(int device) {
-  return CudaError(cudaSetDevice(device), absl::StrCat("using CUDA device ", device));
-}
+using cuda::UseDevice;
 
 absl::StatusOr<int64_t> FreeBytes() {
   size_t free = 0;
   size_t total = 0;
   RETURN_IF_ERROR(CudaError(cudaMemGetInfo(&free, &total), "asking for free memory"));
   return static_cast<int64_t>(free);
-}
-
-absl::StatusOr<int> Attribute(cudaDeviceAttr attribute, int device) {
-  int value = 0;
-  RETURN_IF_ERROR(
-      CudaError(cudaDeviceGetAttribute(&value, attribute, device), "asking what the device is"));
-  return value;
-}
-
-// E.g. 9.0. Tensor cores of other generations may round their sums otherwise.
-struct Capability {
-  int major = 0;
-  int minor = 0;
-  std::string Name() const { return absl::StrCat(major, ".", minor); }
-};
-
-absl::StatusOr<Capability> CapabilityOf(int device) {
-  Capability capability;
-  ASSIGN_OR_RETURN(capability.major, Attribute(cudaDevAttrComputeCapabilityMajor, device));
-  ASSIGN_OR_RETURN(capability.minor, Attribute(cudaDevAttrComputeCapabilityMinor, device));
-  return capability;
-}
-
-// Shared memory that one block can ask for.
-absl::StatusOr<int64_t> SharedBytes(int device) {
-  return Attribute(cudaDevAttrMaxSharedMemoryPerBlockOptin, device);
-}
-
-// The kernel's shape; nothing where tokens go by graphs. InvalidArgument where the options insist
-// on a kernel that there is not.
-absl::StatusOr<std::optional<cuda::cluster::Shape>> ClusterShapeOf(const ModelConfig& config,
-                                                                   const CudaOptions& options,
-                                                                   const Capability& capability) {
-  if (options.decode_path == CudaDecodePath::kGraph) return std::nullopt;
-  if (options.cache_format == CacheFormat::kInt8) {
-    if (options.decode_path == CudaDecodePath::kAuto) return std::nullopt;
-    return absl::InvalidArgumentError(
-        "decode_path is cluster and cache_format int8; one of them must be auto");
-  }
-  const absl::StatusOr<cuda::cluster::Shape> shape =
-      cuda::cluster::ChooseShape(config, options.weight_format, capability.major);
-  const bool insists = options.decode_path == CudaDecodePath::kCluster;
-  if (shape.ok() && (insists || cuda::cluster::IsFasterThanGraphs(*shape))) return *shape;
-  if (!insists) return std::nullopt;
-  return absl::InvalidArgumentError(
-      absl::StrCat("decode_path is cluster: ", shape.status().message()));
-}
-
-// ExecutorInfo::cache_format.
-std::string CacheFormatOf(const CudaOptions& options) {
-  if (options.cache_format == CacheFormat::kInt8) return "int8";
-  switch (OperandOf(options.weight_format)) {
-    case cuda::Operand::kFloat32:
-      return "float32";
-    case cuda::Operand::kFloat16:
-      return "float16";
-    case cuda::Operand::kBfloat16:
-      return "bfloat16";
-  }
-  return "";
-}
-
-// The device is the current one.
-absl::StatusOr<std::string> NumericsOf(const CudaOptions& options, const Capability& capability,
-                                       bool by_clusters) {
-  ASSIGN_OR_RETURN(const cuda::CurrentDevice device, cuda::CurrentDevice::Find());
-  return absl::StrCat("cuda-", kKernelGeneration,
-                      " weights=", WeightFormatName(options.weight_format),
-                      " cache=", CacheFormatOf(options),
-                      " prefill=", device.has_warpgroups ? "warpgroups" : "warps",
-                      " decode=", by_clusters ? "cluster" : "graph", " device=", capability.Name());
-}
-
-ExecutorInfo InfoOf(const CudaOptions& options, std::string numerics, bool by_clusters,
-                    int64_t parameter_count) {
-  ExecutorInfo info;
-  info.device = absl::StrCat("cuda:", options.device);
-  info.weight_format = std::string(WeightFormatName(options.weight_format));
-  info.cache_format = CacheFormatOf(options);
-  info.numerics = std::move(numerics);
-  info.max_rows = options.max_rows;
-  info.max_steps = options.max_steps;
-  // Graphs want every multiprocessor for a moment at a time, clusters some for as long as they run.
-  info.prompts_beside_steps = by_clusters;
-  info.parameter_count = parameter_count;
-  return info;
 }
 
 // The alternatives of every result of a call: device results are overwritten within it.
@@ -152,8 +58,11 @@ struct TopStore {
 class DeviceExecutor final : public CudaExecutor {
  public:
   DeviceExecutor(const ModelConfig& config, const CudaOptions& options,
-                 const std::optional<cuda::cluster::Shape>& cluster_shape, ExecutorInfo info)
-      : config_(config), options_(options), cluster_shape_(cluster_shape), info_(std::move(info)) {}
+                 cuda::ExecutorChoices choices)
+      : config_(config),
+        options_(options),
+        cluster_shape_(choices.cluster_shape),
+        info_(std::move(choices.info)) {}
   ~DeviceExecutor() override { cudaSetDevice(options_.device); }
 
   // To be called once, before anything else.
@@ -233,8 +142,8 @@ class DeviceExecutor final : public CudaExecutor {
 
 absl::Status DeviceExecutor::Load(const Weights& weights) {
   RETURN_IF_ERROR(UseDevice(options_.device));
-  ASSIGN_OR_RETURN(const int64_t shared_bytes, SharedBytes(options_.device));
-  RETURN_IF_ERROR(cuda::CheckProductInputs(config_, options_.weight_format, shared_bytes));
+  ASSIGN_OR_RETURN(const cuda::CurrentDevice device, cuda::CurrentDevice::Find());
+  RETURN_IF_ERROR(cuda::CheckProductInputs(config_, options_.weight_format, device.shared_bytes));
   ASSIGN_OR_RETURN(const int64_t free_at_start, FreeBytes());
   RETURN_IF_ERROR(CreateStreams());
   ASSIGN_OR_RETURN(LoadedNetwork network,
@@ -452,22 +361,6 @@ void DeviceExecutor::TakeResult(const StepPlan& plan, size_t plan_row, const Out
   result.top_values = values;
 }
 
-absl::Status CheckOptions(const CudaOptions& options) {
-  const int devices = CudaDeviceCount();
-  if (options.device < 0 || options.device >= devices) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("CUDA device ", options.device, " does not exist; there are ", devices));
-  }
-  if (!(options.memory_fraction > 0 && options.memory_fraction <= 1)) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("memory_fraction is ", options.memory_fraction, "; it must be above 0, to 1"));
-  }
-  RETURN_IF_ERROR(CheckAtLeast("max_rows", options.max_rows, 1));
-  RETURN_IF_ERROR(CheckAtLeast("max_slots", options.max_slots, 1));
-  RETURN_IF_ERROR(CheckAtLeast("max_steps", options.max_steps, 1));
-  return CheckAtLeast("cache_capacity_bytes", options.cache_capacity_bytes, 0);
-}
-
 }  // namespace
 
 int CudaDeviceCount() {
@@ -482,17 +375,9 @@ bool CudaIsBuiltIn() { return true; }
 absl::StatusOr<std::unique_ptr<CudaExecutor>> CreateCudaExecutor(const ModelConfig& config,
                                                                  const Weights& weights,
                                                                  const CudaOptions& options) {
-  RETURN_IF_ERROR(CheckOptions(options));
-  RETURN_IF_ERROR(CheckCacheFormat(options.cache_format, config, options.weight_format));
-  ASSIGN_OR_RETURN(const Capability capability, CapabilityOf(options.device));
-  ASSIGN_OR_RETURN(const std::optional<cuda::cluster::Shape> cluster_shape,
-                   ClusterShapeOf(config, options, capability));
-  RETURN_IF_ERROR(UseDevice(options.device));
-  ASSIGN_OR_RETURN(std::string numerics,
-                   NumericsOf(options, capability, cluster_shape.has_value()));
-  auto executor = std::make_unique<DeviceExecutor>(
-      config, options, cluster_shape,
-      InfoOf(options, std::move(numerics), cluster_shape.has_value(), weights.parameter_count()));
+  ASSIGN_OR_RETURN(cuda::ExecutorChoices choices,
+                   cuda::ChooseExecutor(config, options, weights.parameter_count()));
+  auto executor = std::make_unique<DeviceExecutor>(config, options, std::move(choices));
   RETURN_IF_ERROR(executor->Load(weights));
   return executor;
 }

@@ -133,25 +133,24 @@ StepRow JobState::RowAt(const SequenceState& sample, int position) const {
   return row;
 }
 
+JobState::Delivery& JobState::Delivery::operator+=(const Delivery& other) {
+  generated += other.generated;
+  replayed += other.replayed;
+  wasted += other.wasted;
+  evenly_spaced += other.evenly_spaced;
+  return *this;
+}
+
 JobState::Delivery JobState::Deliver(SequenceState& sample, std::span<const StepRow> rows,
                                      std::span<const TokenResult> results, const CallTimes& times) {
   Delivery delivery;
   const int drawn_before = sample.drawn();
-  auto result = results.begin();
-  for (StepRow row : rows) {
-    const bool draws = row.output == RowOutput::kSample;
-    absl::Time drawn = times.start;
-    for (int step = 0; step < row.steps; ++step, ++row.position, ++result) {
-      drawn += times.step_time;
-      if (sample.ended()) {  // by a stop
-        delivery.wasted += draws ? 1 : 0;
-      } else if (failure_.ok()) {
-        delivery.replayed += TakeRow(sample, row, *result) ? 1 : 0;
-        if (draws && failure_.ok()) {
-          delivery.evenly_spaced += NoteDraw(sample, drawn, times.step_time) ? 1 : 0;
-        }
-      }
-    }
+  for (const StepRow& row : rows) {
+    const auto steps = static_cast<size_t>(row.steps);
+    const bool run = row.steps > 1 && !sample.has_stops();
+    delivery += run ? TakeRun(sample, row, results.first(steps), times)
+                    : TakeSteps(sample, row, results.first(steps), times);
+    results = results.subspan(steps);
   }
   delivery.generated = sample.drawn() - drawn_before;
   if (sample.has_pushed() && job().kind == JobKind::kGenerate) NoteFirstPush(times.end);
@@ -160,10 +159,50 @@ JobState::Delivery JobState::Deliver(SequenceState& sample, std::span<const Step
   return delivery;
 }
 
+JobState::Delivery JobState::TakeSteps(SequenceState& sample, StepRow row,
+                                       std::span<const TokenResult> results,
+                                       const CallTimes& times) {
+  Delivery delivery;
+  const bool draws = row.output == RowOutput::kSample;
+  absl::Time drawn = times.start;
+  for (const TokenResult& result : results) {
+    drawn += times.step_time;
+    if (sample.ended()) {  // by a stop
+      delivery.wasted += draws ? 1 : 0;
+    } else if (failure_.ok()) {
+      delivery.replayed += TakeRow(sample, row, result) ? 1 : 0;
+      if (draws && failure_.ok()) {
+        delivery.evenly_spaced += NoteDraw(sample, drawn, times.step_time) ? 1 : 0;
+      }
+    }
+    ++row.position;
+  }
+  return delivery;
+}
+
+JobState::Delivery JobState::TakeRun(SequenceState& sample, const StepRow& row,
+                                     std::span<const TokenResult> results, const CallTimes& times) {
+  Delivery delivery;
+  const auto bad = std::ranges::find_if(results, [](const TokenResult& r) { return !r.finite; });
+  const auto good = static_cast<int>(bad - results.begin());
+  if (good > 0) {
+    const bool even = NoteDraw(sample, times.start + times.step_time, times.step_time);
+    delivery.evenly_spaced = (even ? 1 : 0) + good - 1;
+    sample.ExchangeLastDraw(times.start + good * times.step_time);
+  }
+  sample.AcceptRun(results.first(static_cast<size_t>(good)), &outbox_);
+  if (bad != results.end()) FailNonFinite(row.position + good);
+  return delivery;
+}
+
+void JobState::FailNonFinite(int position) {
+  metrics_->NonFiniteLogits();
+  failure_ = NonFinite(position);
+}
+
 bool JobState::TakeRow(SequenceState& sample, const StepRow& row, const TokenResult& result) {
   if (row.output != RowOutput::kNone && !result.finite) {
-    metrics_->NonFiniteLogits();
-    failure_ = NonFinite(row.position);
+    FailNonFinite(row.position);
     return false;
   }
   const bool replayed = sample.Advance();

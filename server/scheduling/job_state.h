@@ -79,6 +79,8 @@ class JobState {
     int64_t replayed = 0;
     int64_t wasted = 0;         // drawn after the sample had ended
     int64_t evenly_spaced = 0;  // drawn one step's time after the token before
+
+    Delivery& operator+=(const Delivery& other);
   };
   // Takes in what a call computed for `sample`: tokens and ends, for SendMail. `results` are one
   // for each step of each row. An error in the results sets failure(), and the rest is left.
@@ -114,7 +116,14 @@ class JobState {
   bool HoldsPrompt(const SequenceState& sample) const;
   // Whether x(position) of the prompt is to be scored, and has not been.
   bool WantsScore(int position) const;
-  // Of a row of one step. True where the position had run before.
+  // Of a row, its steps one by one, or all at once: for several steps of a sample without stops.
+  // Neither counts the generated.
+  Delivery TakeSteps(SequenceState& sample, StepRow row, std::span<const TokenResult> results,
+                     const CallTimes& times);
+  Delivery TakeRun(SequenceState& sample, const StepRow& row, std::span<const TokenResult> results,
+                   const CallTimes& times);
+  void FailNonFinite(int position);
+  // Of one step. True where the position had run before.
   bool TakeRow(SequenceState& sample, const StepRow& row, const TokenResult& result);
   void TakePromptRow(SequenceState& sample, const StepRow& row, const TokenResult& result);
   // A token was drawn at `now`; true where that is `step_time` after the one before it.

@@ -105,6 +105,24 @@ void SequenceState::Accept(const TokenResult& result, Outbox* outbox) {
   }
 }
 
+void SequenceState::AcceptRun(std::span<const TokenResult> results, Outbox* outbox) {
+  if (results.empty()) return;
+  const int first = known_length();
+  const int count = static_cast<int>(results.size());
+  for (int i = 0; i < count; ++i) {
+    const TokenResult& result = results[static_cast<size_t>(i)];
+    tokens_.push_back(result.token);
+    sum_log_prob_ += result.log_prob;
+    outbox->Push(MakePush(first + i, result));
+  }
+  position_ += count;
+  drawn_ += count;
+  accepted_ += count;
+  released_ += count;
+  has_pushed_ = true;
+  if (accepted_ == job_->stop.max_new_tokens) End(job_->stop.full_length_reason, outbox);
+}
+
 void SequenceState::AcceptScore(int position, const TokenResult& result, Outbox* outbox) {
   Release(MakePush(position, result), outbox);
 }

@@ -16,6 +16,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "absl/time/time.h"
@@ -69,6 +70,10 @@ class SequenceState {
   // Takes in the next token past the prompt, drawn or resumed: pushes what no stop can claim any
   // more, and ends the sample where a stop or its length says so.
   void Accept(const TokenResult& result, Outbox* outbox);
+  // The same of consecutive drawn tokens, and their positions have run. Requires that there is no
+  // stop, and that no more are taken in than the sample may have.
+  void AcceptRun(std::span<const TokenResult> results, Outbox* outbox);
+  bool has_stops() const { return !stops_.none(); }
   // Takes in a scored position of a kScore job.
   void AcceptScore(int position, const TokenResult& result, Outbox* outbox);
 

@@ -43,6 +43,9 @@ class StopReader {
   StopReader(const StopConditions* stop, const StopAutomaton* automaton)
       : stop_(stop), none_(stop->sequences.empty() && stop->ids.empty()), matcher_(automaton) {}
 
+  // Whether there is no stop: every token goes out at once.
+  bool none() const { return none_; }
+
   // The next token; `armed` as for StopMatcher::Feed. Not to be called after a stop or a Flush.
   StopReading Feed(int32_t token, bool armed) {
     if (none_) return {.released = 1, .stop = std::nullopt, .text_before = {}};
