@@ -70,6 +70,10 @@ struct KnownSizes {
     __align__(16) float sums[kShares][kRows][kPitch];
     __align__(16) float norm_weight[kNormed ? kInputs : 4];
     __align__(16) float norm_bias[kNormed ? kInputs : 4];
+    // What ends need, out of the way of registers: of each output, and of each thread's two.
+    __align__(16) float scales[kOutputs];
+    __align__(16) float biases[kOutputs];
+    product::Target targets[kOutput == ProductOutput::kQueryKeyValue ? kThreads : 1];
     uint64_t barrier;  // for the rows
   };
 };
@@ -95,7 +99,7 @@ class KnownBlock {
     if constexpr (!S::kNormed) arrivals.Open(kRows * S::kRowBytes);
     FetchWeights();
     if constexpr (S::kNormed) FetchNorm();
-    FindResult();
+    FindResults();
     PrefetchNext();
     if constexpr (S::kNormed) {
       __syncthreads();
@@ -108,13 +112,13 @@ class KnownBlock {
       StageNormed();
     } else {
       StageOperand();
-      if (has_result_) residual_ = __ldcg(reinterpret_cast<const float2*>(p_.hidden + result_at_));
+      if (has_result()) residual_ = __ldcg(reinterpret_cast<const float2*>(p_.hidden + ResultAt()));
       arrivals.Wait();
     }
     if constexpr (S::kNormed) __syncthreads();
     Multiply();
     __syncthreads();
-    if (has_result_) Conclude();
+    if (has_result()) Conclude();
   }
 
  private:
@@ -159,23 +163,31 @@ class KnownBlock {
         __ldg(reinterpret_cast<const float4*>(p_.norm.bias + i));
   }
 
-  // Which two neighbouring outputs of which row are the thread's, and where they go.
-  __device__ __forceinline__ void FindResult() {
-    const int row = first_row_ + thread_ / S::kPairs;
-    has_result_ = thread_ < kRows * S::kPairs && row < p_.rows;
-    if (!has_result_) return;
-    const int output = first_tile_ * kTileOutputs + thread_ % S::kPairs * 2;
-    result_at_ = static_cast<int64_t>(row) * p_.matrix.outputs + output;
-    if (p_.matrix.scales != nullptr) {
-      scale_ = __ldg(reinterpret_cast<const float2*>(p_.matrix.scales + output));
-    }
-    if (p_.matrix.bias != nullptr) {
-      bias_ = __ldg(reinterpret_cast<const float2*>(p_.matrix.bias + output));
+  // The thread's two neighbouring outputs of one row: the first of them, among the block's, and the
+  // row.
+  __device__ __forceinline__ int output() const { return thread_ % S::kPairs * 2; }
+  __device__ __forceinline__ int row() const { return first_row_ + thread_ / S::kPairs; }
+  __device__ __forceinline__ bool has_result() const {
+    return thread_ < kRows * S::kPairs && row() < p_.rows;
+  }
+  __device__ __forceinline__ int64_t ResultAt() const {
+    return static_cast<int64_t>(row()) * p_.matrix.outputs + first_tile_ * kTileOutputs + output();
+  }
+
+  // What results need beside the sums, but for the residual stream.
+  __device__ __forceinline__ void FindResults() {
+    const int first = first_tile_ * kTileOutputs;
+    if (thread_ < S::kOutputs) {
+      const int at = first + thread_;
+      memory_.scales[thread_] = p_.matrix.scales != nullptr ? __ldg(p_.matrix.scales + at) : 1.0f;
+      memory_.biases[thread_] = p_.matrix.bias != nullptr ? __ldg(p_.matrix.bias + at) : 0.0f;
     }
     if constexpr (S::kOutput == ProductOutput::kQueryKeyValue) {
-      const product::HeadOutput of_head = product::HeadOutputOf(p_, output);
-      const product::Place place = product::PlaceOf<S::kOperand>(p_, row, of_head.head);
-      target_ = product::TargetOf<S::kOperand>(p_, of_head, p_.heads[of_head.head], place, row);
+      if (!has_result()) return;
+      const product::HeadOutput of_head = product::HeadOutputOf(p_, first + output());
+      const product::Place place = product::PlaceOf<S::kOperand>(p_, row(), of_head.head);
+      memory_.targets[thread_] =
+          product::TargetOf<S::kOperand>(p_, of_head, p_.heads[of_head.head], place, row());
     }
   }
 
@@ -251,12 +263,13 @@ class KnownBlock {
 
   // Adds the warps' sums in their order, and stores what comes of them.
   __device__ __forceinline__ void Conclude() const {
-    const int row = thread_ / S::kPairs;
-    const int output = thread_ % S::kPairs * 2;
+    const auto two = [&](const float* of_output) {
+      return *reinterpret_cast<const float2*>(of_output + output());
+    };
     float2 of_warp[S::kShares];  // read together
 #pragma unroll
     for (int w = 0; w < S::kShares; ++w) {
-      of_warp[w] = *reinterpret_cast<const float2*>(&memory_.sums[w][row][output]);
+      of_warp[w] = two(memory_.sums[w][thread_ / S::kPairs]);
     }
     float2 sum = make_float2(0, 0);
 #pragma unroll
@@ -264,24 +277,27 @@ class KnownBlock {
       sum.x += part.x;
       sum.y += part.y;
     }
-    Store(fmaf(sum.x, scale_.x, bias_.x), fmaf(sum.y, scale_.y, bias_.y));
+    const float2 scale = two(memory_.scales);
+    const float2 bias = two(memory_.biases);
+    Store(fmaf(sum.x, scale.x, bias.x), fmaf(sum.y, scale.y, bias.y));
   }
 
   __device__ __forceinline__ void Store(float first, float second) const {
     using Traits = typename S::Traits;
     if constexpr (S::kOutput == ProductOutput::kResidual) {
-      *reinterpret_cast<float2*>(p_.hidden + result_at_) =
+      *reinterpret_cast<float2*>(p_.hidden + ResultAt()) =
           make_float2(residual_.x + first, residual_.y + second);
     } else if constexpr (S::kOutput == ProductOutput::kActivated) {
-      *reinterpret_cast<uint32_t*>(p_.out + result_at_ * sizeof(Type)) =
+      *reinterpret_cast<uint32_t*>(p_.out + ResultAt() * sizeof(Type)) =
           Traits::Pack(Activate(p_.activation, first), Activate(p_.activation, second));
     } else {
-      if (target_.query != nullptr) {
-        *reinterpret_cast<float2*>(target_.query) = make_float2(first, second);
+      const product::Target target = memory_.targets[thread_];
+      if (target.query != nullptr) {
+        *reinterpret_cast<float2*>(target.query) = make_float2(first, second);
       }
       const uint32_t pair = Traits::Pack(first, second);
-      if (target_.first != nullptr) *reinterpret_cast<uint32_t*>(target_.first) = pair;
-      if (target_.second != nullptr) *reinterpret_cast<uint32_t*>(target_.second) = pair;
+      if (target.first != nullptr) *reinterpret_cast<uint32_t*>(target.first) = pair;
+      if (target.second != nullptr) *reinterpret_cast<uint32_t*>(target.second) = pair;
     }
   }
 
@@ -294,12 +310,7 @@ class KnownBlock {
   const int first_row_;
   const int first_tile_;
   Weights weights_[S::kRounds][S::kSetTiles];
-  bool has_result_ = false;
-  int64_t result_at_ = 0;  // in [rows][outputs]
-  float2 scale_ = {1, 1};
-  float2 bias_ = {0, 0};
   float2 residual_ = {0, 0};
-  product::Target target_;
 };
 
 // Grid: (outputs / kOutputs, 16s of rows); of rows that are not normed in clusters of `sharing`.
