@@ -53,6 +53,12 @@ struct VectorQuery {
     }
     Set(a, low, high);
   }
+  // Of query `index` of all rows', by the lane that has vector `vector`.
+  __device__ __forceinline__ VectorQuery(const DecodeAttention& a, int64_t index, int vector) {
+    const auto* const from =
+        reinterpret_cast<const float4*>(a.queries + index * a.d_key + vector * kVector);
+    Set(a, __ldcg(from), __ldcg(from + 1));
+  }
   // Of a query in shared memory.
   __device__ __forceinline__ VectorQuery(const DecodeAttention& a, const float* query) {
     const auto* const from = reinterpret_cast<const float4*>(query) + threadIdx.x % kLanes * 2;
@@ -86,6 +92,7 @@ template <Operand kOperand, class Turns, int kCount, typename Read>
 __device__ __forceinline__ void Score(int first_turn, int keys,
                                       const VectorQuery<Turns::kLanes>& query, float* scores,
                                       Read&& read) {
+  const int thread = static_cast<int>(threadIdx.x) % Turns::kThreads;
 #pragma unroll
   for (int i = 0; i < kCount; ++i) {
     float key[kVector];
@@ -97,8 +104,8 @@ __device__ __forceinline__ void Score(int first_turn, int keys,
     for (int distance = Turns::kLanes / 2; distance > 0; distance /= 2) {
       product += __shfl_xor_sync(0xFFFFFFFFu, product, distance);
     }
-    const int at = (first_turn + i) * Turns::kGroups + threadIdx.x / Turns::kLanes;
-    if (threadIdx.x % Turns::kLanes == 0 && at < keys) scores[at] = product;
+    const int at = (first_turn + i) * Turns::kGroups + thread / Turns::kLanes;
+    if (thread % Turns::kLanes == 0 && at < keys) scores[at] = product;
   }
 }
 
@@ -112,9 +119,10 @@ struct VectorSums {
 template <Operand kOperand, class Turns, int kCount, typename Read>
 __device__ __forceinline__ VectorSums Weigh(VectorSums sums, int first_turn, int keys,
                                             const float* scores, float largest, Read&& read) {
+  const int thread = static_cast<int>(threadIdx.x) % Turns::kThreads;
 #pragma unroll
   for (int i = 0; i < kCount; ++i) {
-    const int at = (first_turn + i) * Turns::kGroups + threadIdx.x / Turns::kLanes;
+    const int at = (first_turn + i) * Turns::kGroups + thread / Turns::kLanes;
     if (at >= keys) continue;
     const float weight = Exp2(scores[at] - largest);
     float value[kVector];

@@ -94,6 +94,11 @@ __device__ __forceinline__ void CopyToAll(int blocks, uint32_t to, const std::by
       : "memory");
 }
 
+// Asks the second-level cache for `bytes` from `from` on, both multiples of 16.
+__device__ __forceinline__ void PrefetchBulk(const std::byte* from, int bytes) {
+  asm volatile("cp.async.bulk.prefetch.L2.global [%0], %1;" ::"l"(from), "r"(bytes) : "memory");
+}
+
 // The block's own shared memory.
 __device__ __forceinline__ uint4 Load16(uint32_t address) { return ReadShared(address); }
 __device__ __forceinline__ float4 LoadFloats(uint32_t address) {

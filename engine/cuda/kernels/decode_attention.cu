@@ -3,9 +3,11 @@
 
 #include "engine/base/status_macros.h"
 #include "engine/cuda/kernels/attention_chunk.cuh"
+#include "engine/cuda/kernels/attention_copied.cuh"
 #include "engine/cuda/kernels/attention_early.cuh"
 #include "engine/cuda/kernels/attention_stream.cuh"
 #include "engine/cuda/kernels/byte_attention.cuh"
+#include "engine/cuda/kernels/cluster_launch.h"
 #include "engine/cuda/kernels/current_device.h"
 #include "engine/cuda/kernels/decode_attention.h"
 #include "engine/cuda/kernels/launch.h"
@@ -80,11 +82,35 @@ LaunchShape ShapeOf(const DecodeAttention& a, int blocks, int warps, size_t shar
   return shape;
 }
 
+template <Operand kOperand, int kKeyLanes, int kValueLanes, int kTeams>
+absl::Status LaunchCopied(const DecodeAttention& a, cudaStream_t stream) {
+  constexpr int kTeamWarps = kAttentionChunk / 32;
+  using Head = CopiedHead<kOperand, kTeamWarps, kKeyLanes, kValueLanes>;
+  using Copied = CopiedAttention<Head, kTeams>;
+  LaunchShape shape = ShapeOf(a, 1, kTeams * kTeamWarps, sizeof(typename Copied::Memory));
+  shape.grid.y /= kTeams;
+  return Launch("decode attention", CopiedAttentionKernel<Copied>, shape, stream, a);
+}
+
+// Heads of a block of copied keys; 0: the attention is computed in another way.
+template <int kWarps, int kKeyLanes, int kValueLanes>
+absl::StatusOr<int> CopiedHeads(const DecodeAttention& a, const CurrentDevice& device) {
+  const bool fills_lanes = a.d_key == kKeyLanes * kVector && a.d_value == kValueLanes * kVector;
+  if (kWarps * 32 != kAttentionChunk || !fills_lanes || a.chunks > 1 || a.blocks > 0) return 0;
+  ASSIGN_OR_RETURN(const bool has_clusters, HasClusters());
+  return has_clusters ? ChooseCopiedHeads(a.rows, a.n_head, device.multiprocessors) : 0;
+}
+
 template <Operand kOperand, int kWarps, int kKeyLanes, int kValueLanes>
 absl::Status LaunchVectors(const DecodeAttention& a, const CurrentDevice& device,
                            cudaStream_t stream) {
   using Early = EarlyAttention<kOperand, kWarps, kKeyLanes, kValueLanes>;
   using Stream = AttentionStream<kOperand, kWarps, kKeyLanes, kValueLanes>;
+  ASSIGN_OR_RETURN(const int heads, (CopiedHeads<kWarps, kKeyLanes, kValueLanes>(a, device)));
+  if constexpr (kWarps * 32 == kAttentionChunk) {
+    if (heads == 2) return LaunchCopied<kOperand, kKeyLanes, kValueLanes, 2>(a, stream);
+    if (heads == 1) return LaunchCopied<kOperand, kKeyLanes, kValueLanes, 1>(a, stream);
+  }
   const int blocks =
       a.blocks > 0 ? a.blocks
                    : ChooseAttentionBlocks(a.rows * a.n_head, a.chunks, device.multiprocessors);
@@ -175,6 +201,12 @@ int ChooseAttentionBlocks(int queries, int chunks, int multiprocessors) {
   const int enough = kBlocksOfMultiprocessor * multiprocessors;
   const int blocks = std::clamp((enough + queries - 1) / queries, 1, chunks);
   return blocks == 1 && chunks > kMostKeptShares ? 2 : blocks;
+}
+
+int ChooseCopiedHeads(int rows, int n_head, int multiprocessors) {
+  const int queries = rows * n_head;  // at one and a half, at three to a multiprocessor
+  if (2 * queries < 3 * multiprocessors) return 0;
+  return queries >= 3 * multiprocessors && n_head % 2 == 0 ? 2 : 1;
 }
 
 ByteAttentionShape ChooseByteAttention(int queries, int chunks, int most_warps,

@@ -74,6 +74,11 @@ ByteAttentionShape ChooseByteAttention(int queries, int chunks, int most_warps,
 // at many as few as keep all multiprocessors busy to the end. Pure.
 int ChooseAttentionBlocks(int queries, int chunks, int multiprocessors);
 
+// Queries of one chunk whose keys are copied to shared memory: the heads of a row that a block
+// takes, 1 or 2; 0: too few queries, a block to each that holds its keys in registers is as fast.
+// Pure.
+int ChooseCopiedHeads(int rows, int n_head, int multiprocessors);
+
 // One kernel, dependent on the one before it in `stream`.
 absl::Status LaunchDecodeAttention(const DecodeAttention& attention, cudaStream_t stream);
 

@@ -3,6 +3,7 @@
 
 #include "engine/base/status_macros.h"
 #include "engine/cuda/kernels/decode_product_float32.h"
+#include "engine/cuda/kernels/decode_product_known.h"
 #include "engine/cuda/kernels/decode_product_split.h"
 #include "engine/cuda/kernels/decode_product_tile.h"
 #include "engine/cuda/kernels/launch.h"
@@ -243,6 +244,8 @@ int ProductWarps(int inputs) { return std::min(kMaxWarps, PackedSteps(inputs) / 
 
 absl::Status LaunchDecodeProduct(const DecodeProduct& product, int multiprocessors,
                                  cudaStream_t stream) {
+  ASSIGN_OR_RETURN(const bool takes_known, TakesKnown(product));
+  if (takes_known) return LaunchProductKnown(product, multiprocessors, stream);
   if (TakesTiles(product)) return LaunchProductTiles(product, multiprocessors, stream);
   ASSIGN_OR_RETURN(const bool takes_split, TakesSplit(product));
   if (takes_split) return LaunchProductSplit(product, stream);

@@ -13,28 +13,22 @@ constexpr int kFewestRows = 16;  // below, a block of few columns reads as littl
 
 int CeilDivide(int a, int b) { return (a + b - 1) / b; }
 
-// Groups of inputs to each block.
-int RoundsOf(const DecodeProduct& p) { return p.matrix.inputs / (kGroupInputs * kBlocks); }
-
-// visit(kernel, bytes of its shared memory) for the product's sizes and format.
+// visit(kernel, bytes of its shared memory) for the product's format.
 template <typename Visit>
 auto VisitKernel(const DecodeProduct& p, Visit&& visit) {
-  const auto rounds = [&]<WeightFormat kFormat, Operand kOperand>() {
-    const auto sizes = [&]<int kRounds>() {
-      using Sizes = SplitSizes<kFormat, kOperand, kRounds>;
-      return visit(ProductSplitKernel<Sizes>, sizeof(typename Sizes::Memory));
-    };
-    return RoundsOf(p) == 1 ? sizes.template operator()<1>() : sizes.template operator()<2>();
+  const auto sizes = [&]<WeightFormat kFormat, Operand kOperand>() {
+    using Sizes = SplitSizes<kFormat, kOperand>;
+    return visit(ProductSplitKernel<Sizes>, sizeof(typename Sizes::Memory));
   };
   switch (p.format) {
     case WeightFormat::kFloat16:
-      return rounds.template operator()<WeightFormat::kFloat16, Operand::kFloat16>();
+      return sizes.template operator()<WeightFormat::kFloat16, Operand::kFloat16>();
     case WeightFormat::kInt8:
-      return rounds.template operator()<WeightFormat::kInt8, Operand::kBfloat16>();
+      return sizes.template operator()<WeightFormat::kInt8, Operand::kBfloat16>();
     case WeightFormat::kFloat8:
-      return rounds.template operator()<WeightFormat::kFloat8, Operand::kBfloat16>();
+      return sizes.template operator()<WeightFormat::kFloat8, Operand::kBfloat16>();
     default:
-      return rounds.template operator()<WeightFormat::kBfloat16, Operand::kBfloat16>();
+      return sizes.template operator()<WeightFormat::kBfloat16, Operand::kBfloat16>();
   }
 }
 
@@ -49,9 +43,8 @@ ClusterShape ShapeOf(const DecodeProduct& p, size_t shared_bytes) {
 }
 
 bool HasSizes(const DecodeProduct& p) {
-  const int inputs = p.matrix.inputs;
-  const bool whole = inputs % (kGroupInputs * kBlocks) == 0 && p.matrix.outputs % kOutputs == 0;
-  return whole && (RoundsOf(p) == 1 || RoundsOf(p) == 2) && p.rows >= kFewestRows;
+  return p.matrix.inputs == kGroupInputs * kBlocks && p.matrix.outputs % kOutputs == 0 &&
+         p.rows >= kFewestRows;
 }
 
 }  // namespace

@@ -1,7 +1,7 @@
 // The kernel of decode_product_split.h: a cluster of blocks for 64 outputs of 64 rows.
 //
-// Block b has the groups of 64 inputs that warp b of 16 takes in decode_product.cu: b, b + 16. So
-// it reads a 16th of the weights and of the rows, each once for 64 of the others. It sends its sums
+// Block b has the group of 64 inputs that warp b of 16 takes in decode_product.cu. So it reads a
+// 16th of the weights and of the rows, each once for 64 of the others. It sends its sums
 // to the blocks that own the rows, which add up what all have sent in the order of the blocks: the
 // sums of decode_product.h.
 
@@ -33,13 +33,12 @@ inline constexpr int kBlocks = product::kMaxWarps;              // of a cluster
 inline constexpr int kOwned = kColumns / kBlocks;               // columns of a block
 static_assert(kOwned * kOutputs == kThreads, "a result to each thread");
 
-template <WeightFormat kFormatOf, Operand kOperandOf, int kRoundsOf>
+template <WeightFormat kFormatOf, Operand kOperandOf>
 struct SplitSizes {
   static constexpr WeightFormat kFormat = kFormatOf;
   static constexpr Operand kOperand = kOperandOf;
-  static constexpr int kRounds = kRoundsOf;  // groups of a block
   using Type = typename OperandTraits<kOperand>::Type;
-  static constexpr int kStride = kRounds * kGroupInputs + product::kRowPadding;
+  static constexpr int kStride = kGroupInputs + product::kRowPadding;
 
   struct Memory {
     __align__(16) Type staged[kColumns][kStride];
@@ -102,28 +101,23 @@ class SplitBlock {
   __device__ __forceinline__ void FetchWeights() {
     const int steps = PackedSteps(p_.matrix.inputs);
     const int tile = blockIdx.y * kTiles + warp_ % kTiles;
-#pragma unroll
-    for (int r = 0; r < S::kRounds; ++r) {
-      weights_[r].Fetch(p_.matrix, tile, rank_ + r * kBlocks, steps, lane_);
-    }
+    weights_.Fetch(p_.matrix, tile, rank_, steps, lane_);
     scale_ = p_.matrix.scales != nullptr ? __ldg(p_.matrix.scales + Output()) : 1.0f;
     bias_ = p_.matrix.bias != nullptr ? __ldg(p_.matrix.bias + Output()) : 0.0f;
     if (p_.next_weights == nullptr || blockIdx.z > 0) return;
-    const int64_t bytes =
-        int64_t{kOutputs} * S::kRounds * kGroupInputs * WeightTraits<S::kFormat>::kBytes;
+    const int64_t bytes = int64_t{kOutputs} * kGroupInputs * WeightTraits<S::kFormat>::kBytes;
     product::Prefetch(p_.next_weights + (blockIdx.y * kBlocks + rank_) * bytes, bytes);
   }
 
-  // The block's groups of all columns.
+  // The block's group of all columns.
   __device__ __forceinline__ void Stage() {
     constexpr int kParts = kGroupInputs / 8;  // of 16 bytes
     const auto* const in = reinterpret_cast<const typename S::Type*>(p_.in);
 #pragma unroll 1
-    for (int i = thread_; i < columns_ * kParts * S::kRounds; i += kThreads) {
-      const int column = i / (kParts * S::kRounds);
-      const int within = i % (kParts * S::kRounds) * 8;
-      const int input =
-          (rank_ + within / kGroupInputs * kBlocks) * kGroupInputs + within % kGroupInputs;
+    for (int i = thread_; i < columns_ * kParts; i += kThreads) {
+      const int column = i / kParts;
+      const int within = i % kParts * 8;
+      const int input = rank_ * kGroupInputs + within;
       CopyAsync(SharedAddress(&memory_.staged[column][within]),
                 in + static_cast<int64_t>(first_row_ + column) * p_.matrix.inputs + input,
                 /*valid=*/true);
@@ -136,12 +130,8 @@ class SplitBlock {
     const int first = warp_ / kTiles * kWarpColumns;
     if (first >= columns_) return;
     float sums[kTilesOfColumns][4] = {};
-#pragma unroll
-    for (int r = 0; r < S::kRounds; ++r) {
-      const product::GroupColumns<kTilesOfColumns> inputs(memory_.staged[first] + r * kGroupInputs,
-                                                          S::kStride, lane_);
-      product::MultiplyGroup<S::kFormat, S::kOperand>(weights_[r], inputs, sums);
-    }
+    const product::GroupColumns<kTilesOfColumns> inputs(memory_.staged[first], S::kStride, lane_);
+    product::MultiplyGroup<S::kFormat, S::kOperand>(weights_, inputs, sums);
 #pragma unroll
     for (int n = 0; n < kTilesOfColumns; ++n) {
 #pragma unroll
@@ -187,7 +177,7 @@ class SplitBlock {
   const int rank_;  // of the block in its cluster
   const int first_row_;
   const int columns_;
-  Weights weights_[S::kRounds];
+  Weights weights_;
   float scale_ = 1;
   float bias_ = 0;
 };

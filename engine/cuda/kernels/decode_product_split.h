@@ -12,8 +12,8 @@
 
 namespace strided::cuda {
 
-// Whether the product is computed so on the current device: of many inputs, in whole rounds of
-// ProductWarps(inputs) groups. Internal where CUDA does not answer.
+// Whether the product is computed so on the current device: of 1024 inputs, a group to each block.
+// Internal where CUDA does not answer.
 absl::StatusOr<bool> TakesSplit(const DecodeProduct& product);
 
 // One kernel, dependent on the one before it in `stream`. Requires TakesSplit(product).

@@ -1,4 +1,4 @@
-// How decode attention over int8 caches is cut into blocks and warps.
+// How decode attention is cut into blocks: over int8 caches, and of queries of one chunk.
 
 #include <gtest/gtest.h>
 
@@ -35,6 +35,21 @@ TEST(ByteAttentionChoiceTest, ABlockHasNoMoreWarpsThanRoom) {
 // Whose shares would not fit into the shared memory of one.
 TEST(ByteAttentionChoiceTest, AQueryOfVeryManyChunksIsSharedByBlocks) {
   EXPECT_GT(Choose(100000, 512).blocks, 1);
+}
+
+TEST(CopiedHeadsChoiceTest, FewQueriesKeepTheirKeysInRegisters) {
+  EXPECT_EQ(ChooseCopiedHeads(1, 16, kMultiprocessors), 0);
+  EXPECT_EQ(ChooseCopiedHeads(8, 16, kMultiprocessors), 0);
+}
+
+TEST(CopiedHeadsChoiceTest, ABlockTakesTwoHeadsWhereThatLeavesEveryMultiprocessorSome) {
+  EXPECT_EQ(ChooseCopiedHeads(16, 16, kMultiprocessors), 1);
+  EXPECT_EQ(ChooseCopiedHeads(32, 16, kMultiprocessors), 2);
+  EXPECT_EQ(ChooseCopiedHeads(128, 16, kMultiprocessors), 2);
+}
+
+TEST(CopiedHeadsChoiceTest, AnOddNumberOfHeadsIsNotShared) {
+  EXPECT_EQ(ChooseCopiedHeads(128, 5, kMultiprocessors), 1);
 }
 
 }  // namespace

@@ -246,6 +246,44 @@ TEST_F(DecodeAttentionTest, BitsDoNotDependOnHowManyBlocksShareAQuery) {
   }
 }
 
+// Many rows at the positions whose queries have one chunk, some of them idle.
+std::vector<int> ManyPositionsOfOneChunk(const AttentionCase& one, size_t rows) {
+  std::vector<int> all;
+  for (int position = 0; position < one.shape().length; ++position) {
+    if (ChunksOf(one, {position}) == 1) all.push_back(position);
+  }
+  std::vector<int> positions;
+  for (size_t r = 0; r < rows; ++r) positions.push_back(r % 9 == 5 ? kIdle : all[r % all.size()]);
+  return positions;
+}
+
+// Of many queries of one chunk the hardware copies the keys; with `blocks` given no kernel does.
+void ExpectTheSameBitsOfCopiedKeys(const AttentionShape& shape) {
+  const AttentionCase one(shape, 1);
+  constexpr size_t kQueries = 400;  // enough for any device to choose two heads to a block
+  const std::vector<int> positions = ManyPositionsOfOneChunk(one, kQueries / shape.heads.size());
+  ExpectSameBits(Attend(one, positions, 1), Attend(one, positions, 1, /*blocks=*/1), 1);
+}
+
+TEST_F(DecodeAttentionTest, CopiedKeysOfEveryPatternGiveTheSameBits) {
+  for (const AttentionPattern& pattern : PatternsOfEveryKind({7, 64, 100})) {
+    for (const int heads : {1, 2}) {
+      SCOPED_TRACE(absl::StrCat(Describe(pattern, {Operand::kBfloat16}), ", heads ", heads));
+      ExpectTheSameBitsOfCopiedKeys(
+          {std::vector<AttentionPattern>(static_cast<size_t>(heads), pattern), 32, 32, 140, 150});
+    }
+  }
+}
+
+TEST_F(DecodeAttentionTest, CopiedKeysOfEveryWidthGiveTheSameBits) {
+  for (const Operand operand : {Operand::kFloat16, Operand::kBfloat16}) {
+    for (const int width : {16, 32, 64}) {
+      SCOPED_TRACE(absl::StrCat("width ", width, ", ", Describe({operand})));
+      ExpectTheSameBitsOfCopiedKeys({MixedHeads(), width, width, 140, 150, operand});
+    }
+  }
+}
+
 TEST_F(DecodeAttentionTest, AQueryThatReadsNothingGivesZeros) {
   const std::vector<AttentionPattern> heads = {
       PatternOf({.kind = PatternKind::kPreviousBlock, .stride = 50}),

@@ -275,7 +275,7 @@ TEST_F(DecodeProductTest, ManyRowsGiveTheBitsOfOne) {
 
 // What is added to the residual stream is shared by clusters of blocks from 16 rows on.
 TEST_F(DecodeProductTest, ClustersGiveTheBitsOfOne) {
-  for (const Shape& shape : {Shape{128, 1024}, Shape{64, 2048}, Shape{512, 2048}}) {
+  for (const Shape& shape : {Shape{128, 1024}, Shape{512, 1024}}) {
     for (const WeightFormat format : kWeightFormats) {
       const ProductCase product(shape, format, Source::kOperand);
       for (const int rows : {16, 17, 64, 70, 150}) {
@@ -291,6 +291,42 @@ TEST_F(DecodeProductTest, ClustersGiveTheBitsOfOne) {
               << "row " << row;
         }
       }
+    }
+  }
+}
+
+// Sizes that have kernels of their own (decode_product_known.h), and ends of their rows.
+TEST_F(DecodeProductTest, KnownSizesGiveTheBitsOfOne) {
+  for (const WeightFormat format : kWeightFormats) {
+    for (const Shape& shape : {Shape{192, 512}, Shape{64, 2048}}) {
+      for (const Source source : {Source::kNormed, Source::kOperand}) {
+        const ProductCase product(shape, format, source);
+        const ProductOutput output = OutputsOf(source).front();
+        for (const int rows : {9, 16, 17, 64, 100, 191}) {
+          SCOPED_TRACE(absl::StrCat(WeightFormatName(format), ", source ", static_cast<int>(source),
+                                    ": ", shape.outputs, " x ", shape.inputs, ", rows ", rows));
+          const std::vector<float> all = product.Run(output, 0, rows);
+          ExpectNear(all, product.Expected(output, rows),
+                     LimitOf(OperandOf(format), output, source));
+          for (const int row : {0, 7, 8, rows - 1}) {
+            const auto begin = all.begin() + row * shape.outputs;
+            EXPECT_EQ(product.Run(output, row, 1), std::vector<float>(begin, begin + shape.outputs))
+                << "row " << row;
+          }
+        }
+      }
+    }
+  }
+}
+
+TEST_F(DecodeProductTest, TilesOfKnownSizesGiveTheSameBits) {
+  constexpr int kRows = 64;
+  for (const WeightFormat format : kWeightFormats) {
+    const ProductCase product({192, 512}, format, Source::kNormed);
+    const std::vector<float> expected = product.Run(ProductOutput::kActivated, 0, kRows, 1000);
+    for (const int multiprocessors : {1, 30}) {
+      EXPECT_EQ(product.Run(ProductOutput::kActivated, 0, kRows, multiprocessors), expected)
+          << WeightFormatName(format) << ", tiles for " << multiprocessors << " multiprocessors";
     }
   }
 }

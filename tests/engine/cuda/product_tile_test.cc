@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "engine/cuda/kernels/decode_product.h"
+#include "engine/cuda/kernels/decode_product_known.h"
 
 namespace strided::cuda {
 namespace {
@@ -112,6 +113,16 @@ TEST(ProductTileTest, MoreNormedRowsTakeMoreOutputsToAWarp) {
   EXPECT_EQ(choose(16), (ProductTile{0, 2, 1}));
   EXPECT_EQ(choose(32), (ProductTile{1, 2, 2}));
   EXPECT_EQ(choose(64), (ProductTile{2, 2, 4}));
+}
+
+// As few tiles to a block as leave a multiprocessor one.
+TEST(KnownTilesTest, GrowWithTheRowsUpToFour) {
+  EXPECT_EQ(ChooseKnownTiles(1536, 16, kMultiprocessors), 1);
+  EXPECT_EQ(ChooseKnownTiles(1536, 32, kMultiprocessors), 2);
+  EXPECT_EQ(ChooseKnownTiles(1536, 64, kMultiprocessors), 4);
+  EXPECT_EQ(ChooseKnownTiles(1536, 191, kMultiprocessors), 4);
+  EXPECT_EQ(ChooseKnownTiles(2048, 16, kMultiprocessors), 1);
+  EXPECT_EQ(ChooseKnownTiles(2048, 17, kMultiprocessors), 2);
 }
 
 }  // namespace

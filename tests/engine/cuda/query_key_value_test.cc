@@ -34,18 +34,38 @@ struct Row {
   int position = 0;
 };
 
+// What enters the product.
+struct Inputs {
+  int count = 72;       // of a row
+  bool normed = false;  // by a norm that leaves them as they are: half ones, half minus ones
+};
+
+std::vector<float> RandomInputs(size_t rows, const Inputs& inputs) {
+  const size_t count = static_cast<size_t>(inputs.count);
+  std::vector<float> values = RandomFloats(rows * count, 2);
+  if (!inputs.normed) return values;
+  for (size_t r = 0; r < rows; ++r) {
+    const auto row = std::span(values).subspan(r * count, count);
+    std::vector<float> sorted(row.begin(), row.end());
+    std::ranges::sort(sorted);
+    for (float& value : row) value = value < sorted[count / 2] ? -1.0F : 1.0F;
+  }
+  return values;
+}
+
 // A layer of one head per pattern. Row r is the sequence in slot `slots - 1 - r`.
 class ScatterCase {
  public:
-  ScatterCase(WeightFormat format, const Widths& widths, std::vector<Row> rows, int inputs = 72)
+  ScatterCase(WeightFormat format, const Widths& widths, std::vector<Row> rows,
+              const Inputs& inputs = {})
       : inputs_(inputs),
         format_(format),
         operand_(OperandOf(format)),
         widths_(widths),
         rows_(std::move(rows)),
         patterns_(PatternsOfEveryKind({1, 7, 64})),
-        matrix_(static_cast<int>(patterns_.size()) * HeadWidth(), inputs, format, 1),
-        input_(Rounded(RandomFloats(rows_.size() * static_cast<size_t>(inputs), 2), operand_)) {
+        matrix_(static_cast<int>(patterns_.size()) * HeadWidth(), inputs.count, format, 1),
+        input_(Rounded(RandomInputs(rows_.size(), inputs), operand_)) {
     std::vector<HeadRows> heads;
     for (const AttentionPattern& pattern : patterns_) heads.push_back(HeadRows::Of(pattern));
     heads_ = ToDevice(heads);
@@ -76,6 +96,9 @@ class ScatterCase {
     product.matrix = matrix_.view();
     product.rows = static_cast<int>(slots);
     product.normed = true;  // without a norm: rows as they are
+    const auto ones = ToDevice(std::vector<float>(static_cast<size_t>(inputs_.count), 1));
+    const auto zeros = ToDevice(std::vector<float>(static_cast<size_t>(inputs_.count), 0));
+    if (inputs_.normed) product.norm = {ones.data(), zeros.data(), /*epsilon=*/0};
     product.hidden = hidden.data();
     const auto normed = ToDevice(std::vector<std::byte>(input_.size() * sizeof(float)));
     product.normed_rows = normed.data();
@@ -110,7 +133,7 @@ class ScatterCase {
  private:
   int HeadWidth() const { return 2 * widths_.d_key + widths_.d_value; }
   std::span<const float> InputOf(size_t row) const {
-    const auto inputs = static_cast<size_t>(inputs_);
+    const auto inputs = static_cast<size_t>(inputs_.count);
     return std::span(input_).subspan(row * inputs, inputs);
   }
   size_t QueryWidth() const { return patterns_.size() * static_cast<size_t>(widths_.d_key); }
@@ -170,14 +193,14 @@ class ScatterCase {
     }
   }
 
-  int inputs_;
+  Inputs inputs_;
   WeightFormat format_;
   Operand operand_;
   Widths widths_;
   std::vector<Row> rows_;
   std::vector<AttentionPattern> patterns_;
   PackedMatrix matrix_;
-  std::vector<float> input_;  // [rows][inputs_]
+  std::vector<float> input_;  // [rows][inputs_.count]
   DeviceBuffer<HeadRows> heads_;
   std::vector<DeviceBuffer<int64_t>> offsets_;   // of the rows that are not idle
   std::vector<DeviceBuffer<std::byte>> caches_;  // beside offsets_
@@ -211,7 +234,18 @@ TEST_F(QueryKeyValueTest, KeysAndValuesOfManyRowsComeToTheirHomesToo) {
   }
   for (const WeightFormat format : kWeightFormats) {
     for (const Widths& widths : {Widths{16, 8}, Widths{8, 32}}) {
-      ScatterCase scatter(format, widths, rows, /*inputs=*/128);
+      ScatterCase scatter(format, widths, rows, {.count = 128});
+      scatter.Run();
+      scatter.ExpectEverythingInItsPlace();
+    }
+  }
+}
+
+// In blocks of 16 rows, of the width that has a kernel of its own (decode_product_known.h).
+TEST_F(QueryKeyValueTest, KeysAndValuesOfAKnownWidthComeToTheirHomesToo) {
+  for (const WeightFormat format : kWeightFormats) {
+    for (const Widths& widths : {Widths{16, 32}, Widths{8, 48}}) {
+      ScatterCase scatter(format, widths, SomeRows(), {.count = 512, .normed = true});
       scatter.Run();
       scatter.ExpectEverythingInItsPlace();
     }
