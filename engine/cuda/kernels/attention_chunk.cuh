@@ -39,11 +39,9 @@ struct Query {
   }
 };
 
-// The query of blockIdx.y and z; false where its row is idle.
-__device__ __forceinline__ bool FindQuery(const DecodeAttention& a, int element_bytes,
-                                          Query& query) {
-  query.head = blockIdx.y;
-  query.row = blockIdx.z;
+// The query of `query.row` and `query.head`; false where its row is idle.
+__device__ __forceinline__ bool FindKeys(const DecodeAttention& a, int element_bytes,
+                                         Query& query) {
   const DecodeRow& state = a.row_states[query.row];
   if (state.slot < 0) return false;
   const DeviceSequence& sequence = a.sequences[state.slot];
@@ -56,6 +54,14 @@ __device__ __forceinline__ bool FindQuery(const DecodeAttention& a, int element_
   query.values_at = query.keys_at +
                     static_cast<int64_t>(query.layout.Rows(query.length)) * a.d_key * element_bytes;
   return true;
+}
+
+// The query of blockIdx.y and z; false where its row is idle.
+__device__ __forceinline__ bool FindQuery(const DecodeAttention& a, int element_bytes,
+                                          Query& query) {
+  query.head = blockIdx.y;
+  query.row = blockIdx.z;
+  return FindKeys(a, element_bytes, query);
 }
 
 // The rows of a chunk's keys, one per thread: a block has at least kAttentionChunk threads.
