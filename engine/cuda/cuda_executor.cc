@@ -189,6 +189,7 @@ absl::Status DeviceExecutor::CreateDecodePath(const Weights& weights) {
   options.max_rows = options_.max_slots;
   options.max_steps = options_.max_steps;
   options.int8_caches = options_.cache_format == CacheFormat::kInt8;
+  options.use_grid = options_.use_grid;
   options.use_graphs = options_.use_graphs;
   ASSIGN_OR_RETURN(decode_, DecodeStep::Create(config_, network_->view(), sequences_->table(),
                                                options, stream_.get()));

@@ -40,6 +40,7 @@ struct CudaOptions {
   double memory_fraction = 0.9;  // (0, 1]; of what is free at load, for weights and caches together
   int64_t cache_capacity_bytes = 0;  // of all slots together; 0: what memory_fraction leaves
   CudaDecodePath decode_path = CudaDecodePath::kAuto;
+  bool use_grid = true;    // false: a kernel or more for each layer, with the same results
   bool use_graphs = true;  // false: kernels are launched one by one, with the same results
 };
 

@@ -84,7 +84,14 @@ absl::Status DecodeStep::Allocate() {
   RETURN_IF_ERROR(hidden_.Fill(std::byte{0}, stream_));
   RETURN_IF_ERROR(queries_.Fill(std::byte{0}, stream_));
   RETURN_IF_ERROR(mixed_.Fill(std::byte{0}, stream_));
-  return arrivals_.Fill(std::byte{0}, stream_);
+  RETURN_IF_ERROR(arrivals_.Fill(std::byte{0}, stream_));
+  if (options_.int8_caches || !options_.use_grid) return absl::OkStatus();
+  ASSIGN_OR_RETURN(
+      grid_, GridStep::Create(
+                 config_, network_,
+                 {.sequences = sequences_, .states = outputs_->rows(), .hidden = hidden_.data()},
+                 stream_));
+  return absl::OkStatus();
 }
 
 absl::Status DecodeStep::ReserveTop(int top_logprobs) {
@@ -119,6 +126,12 @@ absl::Status DecodeStep::Start(std::span<const DecodeRow> rows, bool /*beside_pr
   return absl::OkStatus();
 }
 
+absl::Status DecodeStep::Finish(absl::FunctionRef<void()> work) {
+  if (grid_ != nullptr) RETURN_IF_ERROR(grid_->EnqueueCheck());
+  RETURN_IF_ERROR(outputs_->Fetch(steps_, work));
+  return grid_ != nullptr ? grid_->Check() : absl::OkStatus();
+}
+
 absl::Status DecodeStep::LaunchOnce(int rows, const std::vector<int>& chunks) {
   if (!options_.use_graphs) return Enqueue(rows, chunks);
   Graph& graph = graphs_[{rows, chunks}];
@@ -131,10 +144,16 @@ absl::Status DecodeStep::LaunchOnce(int rows, const std::vector<int>& chunks) {
 absl::Status DecodeStep::Enqueue(int rows, const std::vector<int>& chunks) {
   RETURN_IF_ERROR(LaunchEmbed(network_.tables, outputs_->rows(), sequences_, rows, config_.d_model,
                               hidden_.data(), stream_));
+  RETURN_IF_ERROR(EnqueueLayers(rows, chunks));
+  return EnqueueHead(rows);
+}
+
+absl::Status DecodeStep::EnqueueLayers(int rows, const std::vector<int>& chunks) {
+  if (grid_ != nullptr && grid_->Takes(rows, chunks)) return grid_->Enqueue(rows, chunks);
   for (int layer = 0; layer < config_.n_layer; ++layer) {
     RETURN_IF_ERROR(EnqueueLayer(layer, rows, chunks[static_cast<size_t>(layer)]));
   }
-  return EnqueueHead(rows);
+  return absl::OkStatus();
 }
 
 absl::Status DecodeStep::EnqueueLayer(int index, int rows, int chunks) {
@@ -286,7 +305,8 @@ absl::Status DecodeStep::EnqueueHead(int rows) {
 
 int64_t DecodeStep::workspace_bytes() const {
   return outputs_->bytes() + hidden_.bytes() + normed_.bytes() + queries_.bytes() + fresh_.bytes() +
-         mixed_.bytes() + expanded_.bytes() + partials_.bytes() + arrivals_.bytes();
+         mixed_.bytes() + expanded_.bytes() + partials_.bytes() + arrivals_.bytes() +
+         (grid_ != nullptr ? grid_->workspace_bytes() : 0);
 }
 
 }  // namespace strided::cuda

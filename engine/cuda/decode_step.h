@@ -3,8 +3,8 @@
 //   embed -> per layer: norm + QKV + caches -> attention -> output + residual
 //                       -> norm + up + f -> down + residual -> norm + head -> sample
 //
-// At few rows a line of these is one kernel where sizes allow (kernels/decode_attend.h,
-// kernels/decode_mlp.h).
+// At few rows all layers are one kernel where sizes allow (grid_step.h), or a line of these is
+// (kernels/decode_attend.h, kernels/decode_mlp.h).
 //
 // Every kernel is launched dependent on the one before it, so that its launch and its reading of
 // weights and older keys overlap that one's work. The kernels of a step are captured as a graph per
@@ -29,6 +29,7 @@
 #include "engine/cuda/decode_path.h"
 #include "engine/cuda/device_buffer.h"
 #include "engine/cuda/device_network.h"
+#include "engine/cuda/grid_step.h"
 #include "engine/cuda/kernels/decode_attend.h"
 #include "engine/cuda/kernels/decode_attention.h"
 #include "engine/cuda/kernels/decode_mlp.h"
@@ -56,6 +57,7 @@ class DecodeStep final : public DecodePath {
     int max_rows = 256;        // of a step
     int max_steps = 32;        // of a call
     bool int8_caches = false;  // else in the operand's type
+    bool use_grid = true;      // false: a kernel or more for each layer; for tests
     bool use_graphs = true;    // false: every kernel is launched by itself; for tests
   };
 
@@ -77,9 +79,7 @@ class DecodeStep final : public DecodePath {
 
   absl::Status ReserveTop(int top_logprobs) override;
   absl::Status Start(std::span<const DecodeRow> rows, bool beside_prompts) override;
-  absl::Status Finish(absl::FunctionRef<void()> work) override {
-    return outputs_->Fetch(steps_, work);
-  }
+  absl::Status Finish(absl::FunctionRef<void()> work) override;
   const Outputs& outputs() const override { return *outputs_; }
   int64_t workspace_bytes() const override;
 
@@ -89,6 +89,7 @@ class DecodeStep final : public DecodePath {
   // Chunks of each layer's attention for queries up to `position`.
   std::vector<int> ChunksOf(int position) const;
   absl::Status Enqueue(int rows, const std::vector<int>& chunks);
+  absl::Status EnqueueLayers(int rows, const std::vector<int>& chunks);
   absl::Status EnqueueLayer(int index, int rows, int chunks);
   absl::Status EnqueueAttend(const DecodeAttend& attend);
   absl::Status EnqueueMlp(int index, int rows);
@@ -120,6 +121,8 @@ class DecodeStep final : public DecodePath {
   DeviceBuffer<std::byte> expanded_;  // [max_rows][d_ff] operand
   DeviceBuffer<float> partials_;      // attention's, for queries of several chunks
   DeviceBuffer<int32_t> arrivals_;    // [max_rows][n_head]
+
+  std::unique_ptr<GridStep> grid_;  // null: no such kernel
 
   // By rows and chunks of each layer.
   std::map<std::pair<int, std::vector<int>>, Graph> graphs_;

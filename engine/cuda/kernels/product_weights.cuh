@@ -37,6 +37,7 @@ template <int kColumnTiles>
 struct GroupColumns {
   uint32_t b[kGroupSteps][kColumnTiles][2];
 
+  GroupColumns() = default;
   template <typename Type>
   __device__ __forceinline__ GroupColumns(const Type* staged, int stride, int lane) {
     if constexpr (kColumnTiles == 1) {

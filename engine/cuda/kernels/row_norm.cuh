@@ -31,25 +31,16 @@ __host__ __device__ constexpr bool IsHeld(int width) {
 }
 
 // Calls store(r, i, y) with the four elements y[i..i+3] of row r, for r < count and begin <= i <
-// end, multiples of 4. Each row of up to 128 * kVectors floats is read once and held in registers;
-// kRows rows are worked on together, so that their latencies overlap. Row r starts at rows + r *
-// stride. Requires 1 <= count <= kRows; `norm.weight` and `norm.bias` may lie in shared memory.
+// end, multiples of 4. x[r][v]: the lane's four elements of row r from (v * 32 + lane) * 4 on,
+// zeros beyond `width`, up to 128 * kVectors; kRows rows are worked on together, so that their
+// latencies overlap. Requires 1 <= count <= kRows; `norm.weight` and `norm.bias` may lie in shared
+// memory.
 template <int kVectors, int kRows, typename Store>
-__device__ __forceinline__ void NormaliseHeld(const float* rows, int64_t stride, int count,
-                                              int width, const DeviceNorm& norm, int begin, int end,
-                                              Store&& store) {
+__device__ __forceinline__ void NormaliseVectors(const float4 (&x)[kRows][kVectors], int count,
+                                                 int width, const DeviceNorm& norm, int begin,
+                                                 int end, Store&& store) {
   const int lane = threadIdx.x % 32;
   const auto vector_of = [&](int v) { return (v * 32 + lane) * 4; };
-  float4 x[kRows][kVectors];
-#pragma unroll
-  for (int r = 0; r < kRows; ++r) {
-#pragma unroll
-    for (int v = 0; v < kVectors; ++v) {
-      const bool inside = r < count && vector_of(v) < width;
-      x[r][v] = inside ? __ldcg(reinterpret_cast<const float4*>(rows + r * stride + vector_of(v)))
-                       : make_float4(0, 0, 0, 0);
-    }
-  }
   const float inverse_width = 1.0f / static_cast<float>(width);
   float mean[kRows];
 #pragma unroll
@@ -88,6 +79,27 @@ __device__ __forceinline__ void NormaliseHeld(const float* rows, int64_t stride,
                         fmaf((x[r][v].w - mean[r]) * factor[r], weight.w, bias.w)));
     }
   }
+}
+
+// The same for rows in memory, each read once and held in registers. Row r starts at rows + r *
+// stride.
+template <int kVectors, int kRows, typename Store>
+__device__ __forceinline__ void NormaliseHeld(const float* rows, int64_t stride, int count,
+                                              int width, const DeviceNorm& norm, int begin, int end,
+                                              Store&& store) {
+  const int lane = threadIdx.x % 32;
+  const auto vector_of = [&](int v) { return (v * 32 + lane) * 4; };
+  float4 x[kRows][kVectors];
+#pragma unroll
+  for (int r = 0; r < kRows; ++r) {
+#pragma unroll
+    for (int v = 0; v < kVectors; ++v) {
+      const bool inside = r < count && vector_of(v) < width;
+      x[r][v] = inside ? __ldcg(reinterpret_cast<const float4*>(rows + r * stride + vector_of(v)))
+                       : make_float4(0, 0, 0, 0);
+    }
+  }
+  NormaliseVectors<kVectors, kRows>(x, count, width, norm, begin, end, store);
 }
 
 // Calls store(i, y[i]) for begin <= i < end of one row of any width, which is read three times.

@@ -1,5 +1,7 @@
 #include "engine/cuda/cluster/bounded_wait.cuh"
 #include "engine/cuda/cluster/step_arguments.h"
+#include "engine/cuda/grid/cells.cuh"
+#include "engine/cuda/grid/grid_arguments.h"
 #include "engine/cuda/kernels/cuda_status.h"
 #include "tests/engine/cuda/vain_wait_kernel.h"
 
@@ -26,3 +28,22 @@ absl::Status LaunchVainWaits(int warps, int waits, int32_t* error, cudaStream_t 
 }
 
 }  // namespace strided::cuda::cluster
+
+namespace strided::cuda::grid {
+namespace {
+
+__global__ void VainLookKernel(int waits, int32_t* error) {
+  WaitOf<10'000> wait(error, ErrorWordOf(0, static_cast<int>(threadIdx.x) / 32));
+  for (int i = 0; i < waits; ++i) {
+    wait.Until([&] { return *static_cast<volatile int32_t*>(error) < 0; });
+  }
+}
+
+}  // namespace
+
+absl::Status LaunchVainLooks(int warps, int waits, int32_t* error, cudaStream_t stream) {
+  VainLookKernel<<<1, 32 * warps, 0, stream>>>(waits, error);
+  return CudaError(cudaGetLastError(), "launching vain looks");
+}
+
+}  // namespace strided::cuda::grid

@@ -1,4 +1,4 @@
-// A kernel whose warps wait for what never comes (cluster/bounded_wait.cuh).
+// Kernels whose warps wait for what never comes (cluster/bounded_wait.cuh, grid/cells.cuh).
 
 #ifndef STRIDED_TESTS_ENGINE_CUDA_VAIN_WAIT_KERNEL_H_
 #define STRIDED_TESTS_ENGINE_CUDA_VAIN_WAIT_KERNEL_H_
@@ -16,5 +16,12 @@ namespace strided::cuda::cluster {
 absl::Status LaunchVainWaits(int warps, int waits, int32_t* error, cudaStream_t stream);
 
 }  // namespace strided::cuda::cluster
+
+namespace strided::cuda::grid {
+
+// The same for cells of the grid kernel: `waits` times some ten thousand looks at most.
+absl::Status LaunchVainLooks(int warps, int waits, int32_t* error, cudaStream_t stream);
+
+}  // namespace strided::cuda::grid
 
 #endif  // STRIDED_TESTS_ENGINE_CUDA_VAIN_WAIT_KERNEL_H_

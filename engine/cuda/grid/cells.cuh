@@ -1,0 +1,160 @@
+// Cells in global memory: how blocks of the grid tell each other things.
+//
+// Who waits reads a cell again and again until its tag is the layer's. Every kind of cell lies
+// twice and layers take turns, so a cell is written again two layers later. By then it has been
+// read: what a block sends in layer l + 2 depends on all that layer l + 1 computed, all of that on
+// the residual stream after layer l, and that on every cell of layer l that anybody waits for. A
+// reader waits for all its cells of a layer before it sends anything of it.
+
+#ifndef STRIDED_ENGINE_CUDA_GRID_CELLS_CUH_
+#define STRIDED_ENGINE_CUDA_GRID_CELLS_CUH_
+
+#include <cstdint>
+
+#include "engine/cuda/grid/grid_arguments.h"
+#include "engine/cuda/kernels/fragments.cuh"
+
+namespace strided::cuda::grid {
+
+// The waits of a thread, which end whatever goes wrong: a fault must be an error of the call, never
+// a hang. Once one of them has looked kMost times, some two seconds of ways through the
+// second-level cache, or sees that another thread's has, it waits no more: the kernel runs to its
+// end, with results that mean nothing and an error word that says so.
+template <int kMost>
+class WaitOf {
+ public:
+  // `error`: a word of global memory, 0; set to `who` by the first that gives up.
+  __device__ __forceinline__ WaitOf(int32_t* error, int32_t who) : error_(error), who_(who) {}
+
+  template <typename Ended>
+  __device__ __forceinline__ void Until(Ended&& ended) {
+    for (int looks = 1; !gave_up_ && !ended(); ++looks) {
+      if (looks % kLooksPerCheck != 0) continue;
+      if (looks >= kMost) atomicCAS(error_, 0, who_);
+      gave_up_ = *static_cast<volatile int32_t*>(error_) != 0;
+    }
+  }
+
+ private:
+  static constexpr int kLooksPerCheck = 1024;
+
+  int32_t* error_;
+  int32_t who_;
+  bool gave_up_ = false;
+};
+
+using Wait = WaitOf<1 << 22>;
+
+// Two neighbouring cells, each whole.
+struct CellPair {
+  uint32_t first;
+  uint32_t first_tag;
+  uint32_t second;
+  uint32_t second_tag;
+
+  __device__ __forceinline__ bool Has(uint32_t tag) const {
+    return first_tag == tag && second_tag == tag;
+  }
+};
+
+__device__ __forceinline__ void Send(Cell* to, uint32_t content, uint32_t tag) {
+  const uint64_t both = static_cast<uint64_t>(tag) << 32 | content;
+  asm volatile("st.relaxed.gpu.global.u64 [%0], %1;" ::"l"(to), "l"(both) : "memory");
+}
+__device__ __forceinline__ void Send(Cell* to, float content, uint32_t tag) {
+  Send(to, __float_as_uint(content), tag);
+}
+
+__device__ __forceinline__ Cell Look(const Cell* at) {
+  uint64_t both;
+  asm volatile("ld.relaxed.gpu.global.u64 %0, [%1];" : "=l"(both) : "l"(at) : "memory");
+  return {static_cast<uint32_t>(both), static_cast<uint32_t>(both >> 32)};
+}
+__device__ __forceinline__ CellPair LookAtPair(const Cell* at) {
+  uint64_t low;
+  uint64_t high;
+  asm volatile("ld.relaxed.gpu.global.v2.u64 {%0, %1}, [%2];"
+               : "=l"(low), "=l"(high)
+               : "l"(at)
+               : "memory");
+  return {static_cast<uint32_t>(low), static_cast<uint32_t>(low >> 32), static_cast<uint32_t>(high),
+          static_cast<uint32_t>(high >> 32)};
+}
+
+// Waits for one cell.
+__device__ __forceinline__ uint32_t Await(const Cell* at, uint32_t tag, Wait& wait) {
+  Cell cell;
+  wait.Until([&] {
+    cell = Look(at);
+    return cell.tag == tag;
+  });
+  return cell.content;
+}
+
+// Waits until a cell has the layer's tag or a later one, by one lane of a warp: before a wait for
+// many cells that come after this one, so that they are not looked at in vain all the while.
+__device__ __forceinline__ void AwaitSign(const Cell* at, uint32_t tag, Wait& wait) {
+  if (threadIdx.x % 32 == 0) {
+    wait.Until([&] { return static_cast<int32_t>(Look(at).tag - tag) >= 0; });
+  }
+  __syncwarp();
+}
+
+// Waits for kCount pairs at once; pair i is at `at(i)`, the thread takes part where `has(i)`.
+template <int kCount, typename At, typename Has>
+__device__ __forceinline__ void AwaitPairs(CellPair (&pairs)[kCount], At&& at, Has&& has,
+                                           uint32_t tag, Wait& wait) {
+  wait.Until([&] {
+#pragma unroll
+    for (int i = 0; i < kCount; ++i) {
+      if (has(i)) pairs[i] = LookAtPair(at(i));
+    }
+    bool all = true;
+#pragma unroll
+    for (int i = 0; i < kCount; ++i) all = all && (!has(i) || pairs[i].Has(tag));
+    return all;
+  });
+}
+
+// -- Where a kind's cells of one row lie among themselves.
+
+// Operands, as B fragments of mma.m16n8k16 (fragments.cuh): cells of two elements; of a step's
+// four lanes each has two.
+__host__ __device__ constexpr int OperandCell(int element) {
+  const int pair = element % 16 / 2;
+  return (element / 16 * 4 + pair % 4) * 2 + pair / 4;
+}
+
+// -- All cells of a layer.
+
+template <class S>
+struct LayerCells {
+  static constexpr CellCounts kCounts = CountsOf(S());
+  Cell* first;  // of the layer's turn
+
+  __device__ __forceinline__ LayerCells(const GridArguments& a, int layer)
+      : first(a.cells + (layer % 2) * (kMostRows * kCounts.row())) {}
+
+  __device__ __forceinline__ Cell* Qkv(int row) const { return first + row * kCounts.qkv; }
+  // After attention, and after the layer.
+  __device__ __forceinline__ Cell* Attended(int row) const {
+    return first + kMostRows * kCounts.qkv + row * kCounts.model;
+  }
+  __device__ __forceinline__ Cell* Done(int row) const {
+    return Attended(0) + kMostRows * kCounts.model + row * kCounts.model;
+  }
+  __device__ __forceinline__ Cell* Mixed(int row) const {
+    return Done(0) + kMostRows * kCounts.model + row * kCounts.mixed;
+  }
+  __device__ __forceinline__ Cell* Expanded(int row) const {
+    return Mixed(0) + kMostRows * kCounts.mixed + row * kCounts.expanded;
+  }
+  __device__ __forceinline__ Cell* Share(int row, int head, int chunk) const {
+    return Expanded(0) + kMostRows * kCounts.expanded + row * kCounts.shares +
+           (head * kMostChunks + chunk) * (S::kValue + 2);
+  }
+};
+
+}  // namespace strided::cuda::grid
+
+#endif  // STRIDED_ENGINE_CUDA_GRID_CELLS_CUH_

@@ -1,0 +1,70 @@
+// What the grid kernel is given.
+
+#ifndef STRIDED_ENGINE_CUDA_GRID_GRID_ARGUMENTS_H_
+#define STRIDED_ENGINE_CUDA_GRID_GRID_ARGUMENTS_H_
+
+#include <cstdint>
+
+#include "engine/cuda/grid/grid_sizes.h"
+#include "engine/cuda/kernels/device_types.h"
+#include "engine/model/config.h"
+
+namespace strided::cuda::grid {
+
+// Four bytes and what says that they have come, written at once: no fence, no flag.
+struct Cell {
+  uint32_t content = 0;
+  uint32_t tag = 0;  // the layer's, never the same within 2^32 layers
+};
+
+// What blocks tell each other of a layer, for kMostRows rows.
+struct CellCounts {
+  int qkv = 0;       // of a row: float32 of queries, operands of keys and values
+  int model = 0;     // the residual stream, float32
+  int mixed = 0;     // two operands a cell
+  int expanded = 0;  // two operands a cell
+  int shares = 0;    // of chunks: [head][chunk][d_value + 2] float32
+
+  constexpr int row() const { return qkv + 2 * model + mixed + expanded + shares; }
+};
+
+template <class S>
+constexpr CellCounts CountsOf(S /*sizes*/) {
+  constexpr int kHeads = S::kModel / S::kValue;
+  CellCounts counts;
+  counts.qkv = kHeads * S::kHead;
+  counts.model = S::kModel;
+  counts.mixed = S::kModel / 2;
+  counts.expanded = S::kHidden / 2;
+  counts.shares = kHeads * kMostChunks * (S::kValue + 2);
+  return counts;
+}
+
+// One decode step's layers. Pointers are into device memory.
+struct GridArguments {
+  const DeviceLayer* layers = nullptr;  // [n_layer]
+  const HeadRows* heads = nullptr;      // [n_layer][n_head]
+  const DeviceSequence* sequences = nullptr;
+  const DecodeRow* row_states = nullptr;  // [rows]
+  float* hidden = nullptr;                // [rows][d_model]: before the first layer, after the last
+  int n_layer = 0;
+  int n_head = 0;
+  int rows = 0;            // up to kMostRows
+  int chunks = 1;          // at least those of every query of every layer, up to kMostChunks
+  float scale = 1;         // of the products of queries and keys
+  float norm_epsilon = 0;  // of the layers' norms, as in DeviceNorm
+  float norm_mean_share = 1;
+  Activation activation = Activation::kQuickGelu;
+  BlockRoles roles;
+  Cell* cells = nullptr;     // [2][kMostRows][CellCounts::row()], each kind by itself
+  uint32_t* tags = nullptr;  // [blocks] of the last layer so far; alike
+  int32_t* error = nullptr;  // set to ErrorWordOf where a wait has been given up
+};
+
+// Which warp of which block gave up; never 0.
+inline constexpr int kErrorWarps = 32;
+constexpr int32_t ErrorWordOf(int block, int warp) { return 1 + block * kErrorWarps + warp; }
+
+}  // namespace strided::cuda::grid
+
+#endif  // STRIDED_ENGINE_CUDA_GRID_GRID_ARGUMENTS_H_

@@ -1,0 +1,46 @@
+#include "engine/cuda/grid/grid_choice.h"
+
+#include <algorithm>
+#include <cstdint>
+
+#include "engine/cuda/grid/grid_arguments.h"
+
+namespace strided::cuda::grid {
+
+Widths WidthsOf(const ModelConfig& config) {
+  return {config.d_model, config.d_ff, config.d_key, config.d_value};
+}
+
+bool HasGridKernel(const ModelConfig& config, WeightFormat format,
+                   std::span<const DeviceLayer> layers, int multiprocessors) {
+  if (format == WeightFormat::kFloat32) return false;
+  if (config.n_head * config.d_value != config.d_model) return false;
+  const bool has_norms = std::all_of(layers.begin(), layers.end(), [](const DeviceLayer& layer) {
+    return layer.attn_norm.weight != nullptr && layer.mlp_norm.weight != nullptr;
+  });
+  return has_norms && VisitSizes([&](auto sizes) {
+           return decltype(sizes)::kWidths == WidthsOf(config) &&
+                  RolesOf(sizes).blocks() <= multiprocessors;
+         });
+}
+
+bool TakesGrid(const GridStepShape& step, int multiprocessors) {
+  constexpr int kRowsOfHalves = 4;
+  constexpr int kMostChunksOfFourBlocks = 7;
+  if (step.rows > kMostRows || step.chunks > kMostChunks) return false;
+  const bool has_halves = step.widths.d_key == 32 && step.chunks == 1 && step.rows <= kRowsOfHalves;
+  const int queries = step.rows * (step.widths.d_model / step.widths.d_value);
+  return !has_halves && 4 * queries * step.chunks <= kMostChunksOfFourBlocks * multiprocessors;
+}
+
+int64_t CellsOf(const Widths& widths) {
+  int64_t cells = 0;
+  VisitSizes([&](auto sizes) {
+    if (decltype(sizes)::kWidths != widths) return false;
+    cells = int64_t{2} * kMostRows * CountsOf(sizes).row();
+    return true;
+  });
+  return cells;
+}
+
+}  // namespace strided::cuda::grid
