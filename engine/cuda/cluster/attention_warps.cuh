@@ -86,6 +86,7 @@ class AttentionWarp {
       if constexpr (kCopies) {
         if (unit % kFencedUnits == 0 && warp_ == kKeepingWarp) FenceAsyncGlobal();
       }
+      if constexpr (kPrefetches) Prefetch(plans_[(unit + kPrefetchedUnits) % kPlannedPairs]);
       FillAhead(unit + 2);
     }
   }
@@ -97,6 +98,13 @@ class AttentionWarp {
   // Where keys come by loads and another query may be there already, they are more urgent than the
   // output before.
   static constexpr bool kLoadsEarly = !kCopies && kGroups > 1;
+  // Other shapes lost by it: what they ask for is more than the second-level cache has room for, or
+  // comes in time without.
+  static constexpr bool kPrefetches = S::kPrefetches && !kCopies && kGroups > 1;
+  static constexpr int kPrefetchedUnits = 4;  // ahead
+  static_assert(kPrefetchedUnits <= kPlanBatch, "has been planned");
+  // With more groups the more loads of it are worse than conflicts.
+  static constexpr bool kReadsQuarters = kGroups <= 3;
   // Rows are written to the caches a step before they are copied, and fenced in between: unit u's
   // copies begin during unit u - 2, after those of u - 1 have been read.
   static constexpr int kFencedUnits = 4;
@@ -127,7 +135,8 @@ class AttentionWarp {
     if (warp_ < pair.Tiles()) {
       if (is_copied && warp_ < Block::kAheadTiles) {
         const int first = warp_ * kKeyTile;
-        tile.Load(ahead_.Keys(first), ahead_.Values(first), CountOf(pair, warp_), lane_);
+        tile.template Load<kReadsQuarters>(ahead_.Keys(first), ahead_.Values(first),
+                                           CountOf(pair, warp_), lane_);
       } else {
         tile.Fetch(pair, warp_, lane_);
       }
@@ -143,6 +152,14 @@ class AttentionWarp {
     if (!kCopies || !copies_ || warp_ != kKeepingWarp) return;
     const PlannedPair pair = plans_[unit % kPlannedPairs];
     if (IsCopied(pair)) ahead_.Fill(pair, wait_);
+  }
+
+  // By the keeping warp: a later unit's keys and values to the second-level cache.
+  __device__ __forceinline__ void Prefetch(const PlannedPair& pair) const {
+    if (warp_ != kKeepingWarp || lane_ >= CachePart::kCount) return;
+    if (pair.keys == 0 || !pair.rows.straight) return;
+    const CachePart part = CachePart::Of<S>(pair, pair.keys, lane_);
+    if (part.bytes > 0) PrefetchBulk(part.from, part.bytes);
   }
 
   __device__ __forceinline__ uint32_t AreaOf(int index) const {

@@ -77,6 +77,8 @@ class KeyTile {
 
   // The same from copies in shared memory, row after row from the tile's first on. `count`: of its
   // keys. The query's own and keys past the last are anything; values past the last are zeros.
+  // kByQuarters: long values by loads of 8 bytes, without bank conflicts.
+  template <bool kByQuarters>
   __device__ __forceinline__ void Load(uint32_t keys, uint32_t values, int count, int lane) {
 #pragma unroll
     for (int half = 0; half < 2; ++half) {
@@ -86,7 +88,12 @@ class KeyTile {
 #pragma unroll
     for (int i = 0; i < 4; ++i) {
       const int key = KeyOf(i, lane);
-      LoadValue(values + key * (S::kValue * 2) + lane / 4 * kOwnBytes, lane % 2 != 0, values_[i]);
+      const uint32_t from = values + key * (S::kValue * 2) + lane / 4 * kOwnBytes;
+      if constexpr (kByQuarters && kValueVectors == 2) {
+        LoadQuarters(from, lane % 4, values_[i]);
+      } else {
+        LoadValue(from, lane % 2 != 0, values_[i]);
+      }
       if (key < count) continue;
 #pragma unroll
       for (int v = 0; v < kValueVectors; ++v) values_[i][v] = make_uint4(0, 0, 0, 0);
@@ -184,6 +191,24 @@ class KeyTile {
       const uint2 half = Load8(from);
       value[0] = make_uint4(half.x, half.y, 0, 0);
     }
+  }
+  // Quarter `first` first: the parts of the lanes of four rows lie in the same banks.
+  static __device__ __forceinline__ void LoadQuarters(uint32_t from, int first, uint4 (&value)[2]) {
+    uint2 read[4];
+#pragma unroll
+    for (int i = 0; i < 4; ++i) read[i] = Load8(from + (first + i) % 4 * 8);
+    uint2 turned[4];  // by one, for an odd `first`
+#pragma unroll
+    for (int i = 0; i < 4; ++i) turned[i] = Choose(first % 2 != 0, read[(i + 3) % 4], read[i]);
+#pragma unroll
+    for (int i = 0; i < 2; ++i) {
+      const uint2 low = Choose(first / 2 != 0, turned[2 - 2 * i], turned[2 * i]);
+      const uint2 high = Choose(first / 2 != 0, turned[3 - 2 * i], turned[2 * i + 1]);
+      value[i] = make_uint4(low.x, low.y, high.x, high.y);
+    }
+  }
+  static __device__ __forceinline__ uint2 Choose(bool first, const uint2& a, const uint2& b) {
+    return make_uint2(first ? a.x : b.x, first ? a.y : b.y);
   }
   static __device__ __forceinline__ uint4 Choose(bool first, const uint4& a, const uint4& b) {
     return make_uint4(first ? a.x : b.x, first ? a.y : b.y, first ? a.z : b.z, first ? a.w : b.w);

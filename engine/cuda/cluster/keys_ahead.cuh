@@ -48,20 +48,14 @@ class KeysAhead {
     if (is_used_) empty_.Wait(wait);
     is_used_ = true;
     const int keys = min(pair.keys, kKeys);
-    const int split = min(pair.rows.split, keys);
     const int lane = static_cast<int>(threadIdx.x) % 32;
     if (lane == 0) Expect(full_.barrier, keys * (Copy::kKeyBytes + Copy::kValueBytes));
     __syncwarp();
-    // Two stretches of keys, and of values.
-    const int first = lane % 2 == 0 ? 0 : split;
-    const int count = lane % 2 == 0 ? split : keys - split;
-    if (lane >= 4 || count == 0) return;
-    const bool are_keys = lane < 2;
-    const int row_bytes = are_keys ? Copy::kKeyBytes : Copy::kValueBytes;
-    CopyBulk(are_keys ? Keys(first) : Values(first),
-             (are_keys ? pair.keys_at : pair.values_at) +
-                 static_cast<int64_t>(pair.rows.RowOf(first)) * row_bytes,
-             count * row_bytes, full_.barrier);
+    if (lane >= CachePart::kCount) return;
+    const CachePart part = CachePart::Of<S>(pair, keys, lane);
+    if (part.bytes == 0) return;
+    CopyBulk(lane < 2 ? Keys(part.first) : Values(part.first), part.from, part.bytes,
+             full_.barrier);
   }
 
  private:

@@ -35,6 +35,30 @@ struct alignas(16) PlannedPair {
   }
 };
 
+// What lies together in a pair's cache, of its first keys.
+struct CachePart {
+  static constexpr int kCount = 4;  // two stretches of keys, two of values
+
+  const std::byte* from = nullptr;
+  int first = 0;  // key
+  int bytes = 0;  // 0: there is none
+
+  // Number `part` of the pair's first `keys` keys, whose rows are straight.
+  template <class S>
+  static __device__ __forceinline__ CachePart Of(const PlannedPair& pair, int keys, int part) {
+    const int split = min(pair.rows.split, keys);
+    const bool is_second = part % 2 != 0;
+    const bool are_keys = part < 2;
+    const int row_bytes = are_keys ? S::kKey * 2 : S::kValue * 2;
+    CachePart result;
+    result.first = is_second ? split : 0;
+    result.bytes = (is_second ? keys - split : split) * row_bytes;
+    result.from = (are_keys ? pair.keys_at : pair.values_at) +
+                  static_cast<int64_t>(pair.rows.RowOf(result.first)) * row_bytes;
+    return result;
+  }
+};
+
 // Of the block's pair `pair` of a group.
 template <class S>
 __device__ __forceinline__ PlannedPair PlannedPairOf(const Group<S>& group, int pair,
