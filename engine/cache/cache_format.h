@@ -16,7 +16,7 @@ namespace strided {
 enum class CacheFormat {
   kAuto,  // float32 beside float32 weights, float16 beside float16 on a GPU, else bfloat16
   // Elements of one byte, and for each key and each value a float32 scale: x = scale * element, the
-  // largest of them +-127. Half of the memory, and of what a step reads; on a GPU, by graphs.
+  // largest of them +-127. Half of the memory, and of what a step reads.
   kInt8,
 };
 

@@ -33,10 +33,10 @@ std::optional<CudaDecodePath> CudaDecodePathFromName(absl::string_view name);
 struct CudaOptions {
   int device = 0;  // the CUDA ordinal
   WeightFormat weight_format = WeightFormat::kBfloat16;
-  CacheFormat cache_format = CacheFormat::kAuto;  // kInt8: decode_path kAuto is kGraph
-  int max_rows = 2304;                            // of one plan
-  int max_slots = 256;                            // also the most rows of one decode step
-  int max_steps = 32;                             // consecutive steps of a row in one call
+  CacheFormat cache_format = CacheFormat::kAuto;
+  int max_rows = 2304;           // of one plan
+  int max_slots = 256;           // also the most rows of one decode step
+  int max_steps = 32;            // consecutive steps of a row in one call
   double memory_fraction = 0.9;  // (0, 1]; of what is free at load, for weights and caches together
   int64_t cache_capacity_bytes = 0;  // of all slots together; 0: what memory_fraction leaves
   CudaDecodePath decode_path = CudaDecodePath::kAuto;

@@ -47,13 +47,8 @@ absl::StatusOr<std::optional<cluster::Shape>> ClusterShapeOf(const ModelConfig& 
                                                              const CudaOptions& options,
                                                              const Capability& capability) {
   if (options.decode_path == CudaDecodePath::kGraph) return std::nullopt;
-  if (options.cache_format == CacheFormat::kInt8) {
-    if (options.decode_path == CudaDecodePath::kAuto) return std::nullopt;
-    return absl::InvalidArgumentError(
-        "decode_path is cluster and cache_format int8; one of them must be auto");
-  }
   const absl::StatusOr<cluster::Shape> shape =
-      cluster::ChooseShape(config, options.weight_format, capability.major);
+      cluster::ChooseShape(config, options.weight_format, options.cache_format, capability.major);
   const bool insists = options.decode_path == CudaDecodePath::kCluster;
   if (shape.ok() && (insists || cluster::IsFasterThanGraphs(*shape))) return *shape;
   if (!insists) return std::nullopt;

@@ -50,7 +50,8 @@ struct AttendedPair {
     keys = layout.KeyCount(query);
     own = layout.OwnKey(query);
     keys_at = state.cache + state.head_offsets[index];
-    values_at = keys_at + static_cast<int64_t>(layout.Rows(length)) * (S::kKey * 2);
+    values_at =
+        keys_at + static_cast<int64_t>(layout.Rows(length)) * (S::kKey * S::kCacheElementBytes);
   }
 
   __device__ __forceinline__ int RowOf(int k) const { return layout.KeyRow(query, k, length); }

@@ -11,12 +11,15 @@
 #define STRIDED_ENGINE_CUDA_CLUSTER_ATTENTION_WARPS_CUH_
 
 #include <cstdint>
+#include <type_traits>
 
 #include "engine/cuda/cluster/attended_pair.cuh"
 #include "engine/cuda/cluster/bounded_wait.cuh"
+#include "engine/cuda/cluster/byte_tile.cuh"
 #include "engine/cuda/cluster/group.cuh"
 #include "engine/cuda/cluster/key_tile.cuh"
 #include "engine/cuda/cluster/keys_ahead.cuh"
+#include "engine/cuda/cluster/own_bytes.cuh"
 #include "engine/cuda/cluster/planned_pair.cuh"
 #include "engine/cuda/cluster/soft_maximum.cuh"
 #include "engine/cuda/cluster/to_all_blocks.cuh"
@@ -53,7 +56,7 @@ class AttentionWarp {
     const int units = a_.n_layer * __popc(pairs);
     copies_ = kCopies && units >= kLeastUnits;
     uint32_t rest = pairs;
-    KeyTile<S> tile;
+    Tile tile;
     PlannedPair pair = plans_[0];
     FillAhead(0);
     Fetch(pair, tile);
@@ -86,17 +89,26 @@ class AttentionWarp {
       if constexpr (kCopies) {
         if (unit % kFencedUnits == 0 && warp_ == kKeepingWarp) FenceAsyncGlobal();
       }
+      if constexpr (kPrefetches) Prefetch(plans_[(unit + kPrefetchedUnits) % kPlannedPairs]);
       FillAhead(unit + 2);
     }
   }
 
  private:
   using ToAll = ToAllBlocks<kGroups>;
+  using Tile = std::conditional_t<S::kInt8Caches, ByteTile<S>, KeyTile<S>>;
   static constexpr int kKeepingWarp = kAttentionWarps - 1;  // has the fewest tiles
   static constexpr bool kCopies = Block::kAheadTiles > 0;
   // Where keys come by loads and another query may be there already, they are more urgent than the
   // output before.
   static constexpr bool kLoadsEarly = !kCopies && kGroups > 1;
+  // Other shapes lost by it: what they ask for is more than the second-level cache has room for, or
+  // comes in time without.
+  static constexpr bool kPrefetches = S::kPrefetches && kGroups > 1;
+  static constexpr int kPrefetchedUnits = 4;  // ahead
+  static_assert(kPrefetchedUnits <= kPlanBatch, "has been planned");
+  // With more groups the more loads of it are worse than conflicts.
+  static constexpr bool kReadsQuarters = kGroups <= 3;
   // Rows are written to the caches a step before they are copied, and fenced in between: unit u's
   // copies begin during unit u - 2, after those of u - 1 have been read.
   static constexpr int kFencedUnits = 4;
@@ -121,13 +133,12 @@ class AttentionWarp {
 
   __device__ __forceinline__ void Sync() const { SyncThreads(kBarrier, 32 * kAttentionWarps); }
   // The warp's first keys.
-  __device__ __forceinline__ void Fetch(const PlannedPair& pair, KeyTile<S>& tile) {
+  __device__ __forceinline__ void Fetch(const PlannedPair& pair, Tile& tile) {
     const bool is_copied = IsCopied(pair);
     if (is_copied) ahead_.Wait(wait_);
     if (warp_ < pair.Tiles()) {
       if (is_copied && warp_ < Block::kAheadTiles) {
-        const int first = warp_ * kKeyTile;
-        tile.Load(ahead_.Keys(first), ahead_.Values(first), CountOf(pair, warp_), lane_);
+        tile.template Load<kReadsQuarters>(ahead_, pair, warp_, CountOf(pair, warp_), lane_);
       } else {
         tile.Fetch(pair, warp_, lane_);
       }
@@ -145,6 +156,15 @@ class AttentionWarp {
     if (IsCopied(pair)) ahead_.Fill(pair, wait_);
   }
 
+  // By the keeping warp: a later unit's keys and values to the second-level cache, where they are
+  // more than will be copied.
+  __device__ __forceinline__ void Prefetch(const PlannedPair& pair) const {
+    if (warp_ != kKeepingWarp || lane_ >= CachePart::kCount<S>) return;
+    if (pair.keys <= Block::kAheadTiles * kKeyTile || !pair.rows.straight) return;
+    const CachePart part = CachePart::Of<S>(pair, pair.keys, lane_);
+    if (part.bytes > 0) PrefetchBulk(part.from, part.bytes);
+  }
+
   __device__ __forceinline__ uint32_t AreaOf(int index) const {
     return shared_ + Block::kGroupAreas + index / S::kPairs * Memory::kBytes;
   }
@@ -154,7 +174,7 @@ class AttentionWarp {
 
   // Waits for the query; leaves the warp's share of its attention, and returns where. The query's
   // own key and value go to the cache.
-  __device__ __forceinline__ uint32_t Attend(int index, const PlannedPair& pair, KeyTile<S>& tile) {
+  __device__ __forceinline__ uint32_t Attend(int index, const PlannedPair& pair, Tile& tile) {
     const uint32_t area = AreaOf(index);
     const int of_group = index % S::kPairs;
     const uint32_t arrived = area + Memory::kQueries + of_group * Memory::kPairBytes;
@@ -167,10 +187,7 @@ class AttentionWarp {
     } else {
       LeaveNothing(outputs);
     }
-    if (warp_ == kKeepingWarp) {
-      KeepRow(pair, pair.homes.first, arrived);
-      KeepRow(pair, pair.homes.second, arrived);
-    }
+    if (warp_ == kKeepingWarp) Keep(pair, arrived, outputs);
     return outputs;
   }
 
@@ -180,10 +197,10 @@ class AttentionWarp {
   }
 
   // The warp's tiles; the first has been fetched.
-  __device__ __forceinline__ void Sum(const PlannedPair& pair, KeyTile<S>& tile, uint32_t arrived,
+  __device__ __forceinline__ void Sum(const PlannedPair& pair, Tile& tile, uint32_t arrived,
                                       uint32_t outputs) {
-    const QueryColumns<S> query(arrived, lane_);
-    SoftMaximum<S> sums;
+    const typename Tile::Query query(arrived, lane_);
+    SoftMaximum<Tile> sums;
     sums.Start(tile, ScoresOf(pair, warp_, query, arrived, tile), CountOf(pair, warp_), lane_);
 #pragma unroll 1
     for (int index = warp_ + kAttentionWarps; index < pair.Tiles(); index += kAttentionWarps) {
@@ -194,14 +211,19 @@ class AttentionWarp {
   }
   // In units of log2. Puts the query's own key into the tile, where it belongs there.
   __device__ __forceinline__ float2 ScoresOf(const PlannedPair& pair, int index,
-                                             const QueryColumns<S>& query, uint32_t arrived,
-                                             KeyTile<S>& tile) const {
+                                             const typename Tile::Query& query, uint32_t arrived,
+                                             Tile& tile) const {
     const int own = pair.own - index * kKeyTile;
-    if (own >= 0 && own < kKeyTile) {
-      tile.PutOwn(own, arrived + Memory::kKeyAt, arrived + Memory::kValueAt, lane_);
+    if constexpr (!S::kInt8Caches) {
+      if (own >= 0 && own < kKeyTile) tile.PutOwn(own, arrived + Memory::kKeyAt, lane_);
     }
-    const float2 scores = tile.Scores(query);
-    return make_float2(scores.x * a_.score_scale, scores.y * a_.score_scale);
+    float2 scores = tile.Scores(query);
+    scores = make_float2(scores.x * a_.score_scale, scores.y * a_.score_scale);
+    if constexpr (S::kInt8Caches) {  // the keeping warp attends to it
+      if (own == lane_ / 4) scores.x = -INFINITY;
+      if (own == lane_ / 4 + 8) scores.y = -INFINITY;
+    }
+    return scores;
   }
   static __device__ __forceinline__ int CountOf(const PlannedPair& pair, int index) {
     return min(pair.keys - index * kKeyTile, kKeyTile);
@@ -219,7 +241,23 @@ class AttentionWarp {
     Store(outputs + (warp_ * S::kValue + lane_ * 4) * 4, make_float4(0, 0, 0, 0));
   }
 
-  // The new key and value to a row of the cache.
+  // The new key and value to the cache; int8 ones are attended to here too.
+  __device__ __forceinline__ void Keep(const PlannedPair& pair, uint32_t arrived,
+                                       uint32_t outputs) const {
+    if constexpr (S::kInt8Caches) {
+      const OwnBytes<S> own(arrived + Memory::kKeyAt, lane_);
+      if (pair.own >= 0) {
+        own.Attend(arrived, a_.score_scale, outputs + warp_ * S::kValue * 4,
+                   States(outputs) + warp_ * 8);
+      }
+      if (pair.homes.first >= 0) own.Keep(pair, pair.homes.first);
+      if (pair.homes.second >= 0) own.Keep(pair, pair.homes.second);
+    } else {
+      KeepRow(pair, pair.homes.first, arrived);
+      KeepRow(pair, pair.homes.second, arrived);
+    }
+  }
+  // To a row.
   __device__ __forceinline__ void KeepRow(const PlannedPair& pair, int row,
                                           uint32_t arrived) const {
     constexpr int kKeyVectors = S::kKey / 8;

@@ -8,7 +8,8 @@
 namespace strided::cuda::cluster {
 namespace {
 
-constexpr int kMeasuredFaster = 256;   // the width of the networks that were: README.md
+constexpr int kMeasuredFaster = 256;  // the width of the networks that were: README.md
+constexpr Shape kSlower = {256, 4, 64, 64, 4, /*int8_caches=*/true};  // but this one, at 256 rows
 constexpr int kLeastComputeMajor = 9;  // clusters, and stores that complete on a barrier
 
 int CeilDivide(int a, int b) { return (a + b - 1) / b; }
@@ -25,7 +26,7 @@ absl::Status TooMuch(absl::string_view what, int value, int most) {
 }  // namespace
 
 absl::StatusOr<Shape> ChooseShape(const ModelConfig& config, WeightFormat format,
-                                  int compute_major) {
+                                  CacheFormat caches, int compute_major) {
   if (compute_major < kLeastComputeMajor) {
     return absl::UnimplementedError(absl::StrCat("a device of compute capability ", compute_major,
                                                  ".x has no clusters; they come with 9.0"));
@@ -43,15 +44,23 @@ absl::StatusOr<Shape> ChooseShape(const ModelConfig& config, WeightFormat format
   if (config.vocab_size > kMaxVocab) return TooMuch("vocabularies", config.vocab_size, kMaxVocab);
   const int axes = static_cast<int>(config.position_axes.size());
   if (axes > kMaxAxes) return TooMuch("position axes", axes, kMaxAxes);
-  const Shape shape = {config.d_model, config.n_head, config.d_key, config.d_value,
-                       CeilDivide(config.d_ff, kBlocks * kTile)};
+  const bool int8_caches = caches == CacheFormat::kInt8;
+  const Shape shape = {config.d_model,
+                       config.n_head,
+                       config.d_key,
+                       config.d_value,
+                       CeilDivide(config.d_ff, kBlocks * kTile),
+                       int8_caches};
   if (VisitSizes([&](auto sizes) { return ShapeOf(sizes) == shape; })) return shape;
-  return absl::UnimplementedError(absl::StrCat(
-      "there is no cluster kernel for d_model ", config.d_model, ", ", config.n_head,
-      " heads of d_key ", config.d_key, " and d_value ", config.d_value, ", d_ff ", config.d_ff));
+  return absl::UnimplementedError(
+      absl::StrCat("there is no cluster kernel for d_model ", config.d_model, ", ", config.n_head,
+                   " heads of d_key ", config.d_key, " and d_value ", config.d_value, ", d_ff ",
+                   config.d_ff, int8_caches ? ", int8 caches" : ""));
 }
 
-bool IsFasterThanGraphs(const Shape& shape) { return shape.width == kMeasuredFaster; }
+bool IsFasterThanGraphs(const Shape& shape) {
+  return shape.width == kMeasuredFaster && shape != kSlower;
+}
 
 int MostGroups(const Shape& shape) {
   int most = 0;

@@ -10,6 +10,7 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "engine/cache/cache_format.h"
 #include "engine/cuda/cluster/cluster_sizes.h"
 #include "engine/model/config.h"
 #include "engine/model/weight_format.h"
@@ -19,7 +20,7 @@ namespace strided::cuda::cluster {
 // The kernel's shape for the network. Unimplemented, with the reason, where there is none: the
 // graph path takes every network. `compute_major`: of the device's compute capability.
 absl::StatusOr<Shape> ChooseShape(const ModelConfig& config, WeightFormat format,
-                                  int compute_major);
+                                  CacheFormat caches, int compute_major);
 
 // Whether the shape's kernel has been measured to be faster than graphs, from 1 row to 256
 // (README.md): what a choice that is left to us takes.

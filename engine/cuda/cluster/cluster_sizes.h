@@ -90,15 +90,21 @@ struct Shape {
   int d_key = 0;
   int d_value = 0;
   int ff_tiles = 0;  // of a block: d_ff is padded to 256 ff_tiles
+  bool int8_caches = false;
 
   constexpr bool operator==(const Shape&) const = default;
 };
 
 // `copy_groups`: kernels of up to so many groups have keys and values copied ahead
-// (keys_ahead.cuh): as far as that was measured to be faster.
-template <int width, int heads, int d_key, int d_value, int ff_tiles, int copy_groups>
+// (keys_ahead.cuh). `prefetches`: kernels of several groups ask for what they do not copy to
+// come to the second-level cache. Both as far as that was measured to be faster.
+template <int width, int heads, int d_key, int d_value, int ff_tiles, int copy_groups,
+          bool prefetches = false>
 struct Sizes {
   static constexpr int kCopyGroups = copy_groups;
+  static constexpr bool kPrefetches = prefetches;
+  static constexpr bool kInt8Caches = false;
+  static constexpr int kCacheElementBytes = 2;
   static constexpr int kWidth = width;
   static constexpr int kWidthTiles =
       width / (kBlocks * kTile);  // of the residual stream, a block's
@@ -171,20 +177,32 @@ struct Sizes {
   static_assert(kColumns * heads % kBlocks == 0, "pairs are dealt evenly");
 };
 
+// The same network over int8 caches (engine/cache/cache_format.h).
+template <class S, int copy_groups, bool prefetches>
+struct WithInt8Caches : S {
+  static constexpr int kCopyGroups = copy_groups;
+  static constexpr bool kPrefetches = prefetches;
+  static constexpr bool kInt8Caches = true;
+  static constexpr int kCacheElementBytes = 1;
+};
+
 // Calls visit(Sizes<...>()) for each shape that there is a kernel for, until one returns true;
 // returns whether one did.
 template <typename Visit>
 constexpr bool VisitSizes(Visit&& visit) {
-  return visit(Sizes<256, 2, 64, 128, 2, 5>()) ||  // the CIFAR-10 networks
-         visit(Sizes<256, 4, 32, 64, 2, 1>()) ||   // the bundled image and audio models
-         visit(Sizes<256, 4, 64, 64, 4, 0>()) ||   // the bundled text model
-         visit(Sizes<512, 16, 32, 32, 8, 2>()) ||  // the ImageNet-64 and music networks
-         visit(Sizes<512, 8, 64, 64, 8, 0>());     // the enwik8 networks
+  return visit(Sizes<256, 2, 64, 128, 2, 5>()) ||       // the CIFAR-10 networks
+         visit(Sizes<256, 4, 32, 64, 2, 1, true>()) ||  // the bundled image and audio models
+         visit(Sizes<256, 4, 64, 64, 4, 0>()) ||        // the bundled text model
+         visit(Sizes<512, 16, 32, 32, 8, 2>()) ||       // the ImageNet-64 and music networks
+         visit(Sizes<512, 8, 64, 64, 8, 0>()) ||        // the enwik8 networks
+         visit(WithInt8Caches<Sizes<256, 2, 64, 128, 2, 5>, 5, false>()) ||
+         visit(WithInt8Caches<Sizes<256, 4, 32, 64, 2, 1, true>, 5, true>()) ||
+         visit(WithInt8Caches<Sizes<256, 4, 64, 64, 4, 0>, 5, true>());
 }
 
 template <class S>
 constexpr Shape ShapeOf(S) {
-  return {S::kWidth, S::kHeads, S::kKey, S::kValue, S::kFfTiles};
+  return {S::kWidth, S::kHeads, S::kKey, S::kValue, S::kFfTiles, S::kInt8Caches};
 }
 
 }  // namespace strided::cuda::cluster

@@ -13,7 +13,7 @@
 
 #include <cstdint>
 
-#include "engine/cuda/cluster/attended_pair.cuh"
+#include "engine/cuda/cluster/planned_pair.cuh"
 #include "engine/cuda/cluster/product.cuh"
 #include "engine/cuda/kernels/cluster_exchange.cuh"
 
@@ -22,8 +22,50 @@ namespace strided::cuda::cluster {
 // What stands for a key that is not there.
 alignas(128) static __device__ const uint4 kZeroRow[16] = {};
 
-// The query as columns 0 and 1 of B: a bfloat16 vector and what it leaves of the float32 one.
-template <class S>
+// Row `at`; negative: one of zeros. So every load is unconditional: of one that is not, the
+// compiler waits for the value at once, to choose between it and zero.
+__device__ __forceinline__ const std::byte* RowAt(const std::byte* rows, int at, int row_bytes) {
+  return at >= 0 ? rows + static_cast<int64_t>(at) * row_bytes
+                 : reinterpret_cast<const std::byte*>(kZeroRow);
+}
+
+// 16 bytes through the second-level cache: the rows of earlier steps were written on this
+// multiprocessor, but past its own.
+__device__ __forceinline__ uint4 ReadCached(const std::byte* from) {
+  uint4 value;
+  asm volatile("ld.global.cg.v4.u32 {%0, %1, %2, %3}, [%4];"
+               : "=r"(value.x), "=r"(value.y), "=r"(value.z), "=r"(value.w)
+               : "l"(from)
+               : "memory");
+  return value;
+}
+
+// Of a tile, the key that is the lane's i-th input of the values' product.
+__device__ __forceinline__ int KeyOfInput(int i, int lane) {
+  return lane % 4 * 2 + i % 2 + i / 2 * 8;
+}
+
+// Four weights of a column of the values' product.
+struct WeightColumn {
+  uint2 rounded;
+  uint2 rest;  // what that leaves
+
+  static __device__ __forceinline__ WeightColumn Of(float4 weights) {
+    WeightColumn column;
+    column.rounded =
+        make_uint2(Bfloat16::Pack(weights.x, weights.y), Bfloat16::Pack(weights.z, weights.w));
+    const float2 low = Bfloat16::Unpack(column.rounded.x);
+    const float2 high = Bfloat16::Unpack(column.rounded.y);
+    column.rest = make_uint2(Bfloat16::Pack(weights.x - low.x, weights.y - low.y),
+                             Bfloat16::Pack(weights.z - high.x, weights.w - high.y));
+    return column;
+  }
+  __device__ __forceinline__ uint2 Part(bool of_rest) const { return of_rest ? rest : rounded; }
+};
+
+// The query as columns 0 and 1 of B: a bfloat16 vector and what it leaves of the float32 one. A
+// lane's eight elements are kLaneBytes further on than its neighbour's, its next kStepBytes.
+template <class S, int kLaneBytes, int kStepBytes>
 struct QueryColumns {
   static constexpr int kVectors = S::kKey / 32;
   uint4 vectors[kVectors];
@@ -34,7 +76,7 @@ struct QueryColumns {
     for (int v = 0; v < kVectors; ++v) {
       vectors[v] = make_uint4(0, 0, 0, 0);
       if (column < 2) {
-        vectors[v] = Load16(pair + column * (S::kKey * 2) + v * 64 + lane % 4 * 16);
+        vectors[v] = Load16(pair + column * (S::kKey * 2) + lane % 4 * kLaneBytes + v * kStepBytes);
       }
     }
   }
@@ -43,6 +85,9 @@ struct QueryColumns {
 template <class S>
 class KeyTile {
  public:
+  using Query = QueryColumns<S, 16, 64>;
+  static constexpr bool kMayBeEmpty = false;
+  static constexpr int kTotalLane = 0;  // whose product of ones has the weights' sum
   static constexpr int kKeyVectors = S::kKey / 32;
   // A lane's vectors of a value: of 8 elements, or 4 where a value is too short for that.
   static constexpr int kValueWords = S::kValue % 64 == 0 ? 4 : 2;
@@ -51,10 +96,8 @@ class KeyTile {
   static constexpr int kOutputTiles = S::kValue / 16;
   static_assert(sizeof(kZeroRow) >= 2 * S::kKey && sizeof(kZeroRow) >= 2 * S::kValue);
 
-  // Keys 16 `tile` and on; the query's own is left out, those past the last are zeros. `pair`: an
-  // AttendedPair or a PlannedPair.
-  template <class Pair>
-  __device__ __forceinline__ void Fetch(const Pair& pair, int tile, int lane) {
+  // Keys 16 `tile` and on; the query's own is left out, those past the last are zeros.
+  __device__ __forceinline__ void Fetch(const PlannedPair& pair, int tile, int lane) {
     const int first = tile * kKeyTile;
     const int k = first + lane % kKeyTile;
     const bool is_past = k < pair.keys && k != pair.own;
@@ -64,20 +107,25 @@ class KeyTile {
       const int at = __shfl_sync(kAll, row, lane / 4 + 8 * half);
       const std::byte* const from = RowAt(pair.keys_at, at, S::kKey * 2) + lane % 4 * 16;
 #pragma unroll
-      for (int v = 0; v < kKeyVectors; ++v) keys_[half][v] = Read(from + v * 64);
+      for (int v = 0; v < kKeyVectors; ++v) keys_[half][v] = ReadCached(from + v * 64);
     }
 #pragma unroll
     for (int i = 0; i < 4; ++i) {
-      const int at = __shfl_sync(kAll, row, KeyOf(i, lane));
+      const int at = __shfl_sync(kAll, row, KeyOfInput(i, lane));
       const std::byte* const from = RowAt(pair.values_at, at, S::kValue * 2) + lane / 4 * kOwnBytes;
 #pragma unroll
       for (int v = 0; v < kValueVectors; ++v) values_[i][v] = ReadValue(from + v * kValueBytes);
     }
   }
 
-  // The same from copies in shared memory, row after row from the tile's first on. `count`: of its
-  // keys. The query's own and keys past the last are anything; values past the last are zeros.
-  __device__ __forceinline__ void Load(uint32_t keys, uint32_t values, int count, int lane) {
+  // The same from copies in shared memory, `ahead`'s. `count`: of the tile's keys. The query's own
+  // and keys past the last are anything; values past the last are zeros.
+  // kByQuarters: long values by loads of 8 bytes, without bank conflicts.
+  template <bool kByQuarters, class Ahead>
+  __device__ __forceinline__ void Load(const Ahead& ahead, const PlannedPair&, int tile, int count,
+                                       int lane) {
+    const uint32_t keys = ahead.Keys(tile * kKeyTile);
+    const uint32_t values = ahead.Values(tile * kKeyTile);
 #pragma unroll
     for (int half = 0; half < 2; ++half) {
       const int key = lane / 4 + 8 * half;
@@ -85,17 +133,23 @@ class KeyTile {
     }
 #pragma unroll
     for (int i = 0; i < 4; ++i) {
-      const int key = KeyOf(i, lane);
-      LoadValue(values + key * (S::kValue * 2) + lane / 4 * kOwnBytes, lane % 2 != 0, values_[i]);
+      const int key = KeyOfInput(i, lane);
+      const uint32_t from = values + key * (S::kValue * 2) + lane / 4 * kOwnBytes;
+      if constexpr (kByQuarters && kValueVectors == 2) {
+        LoadQuarters(from, lane % 4, values_[i]);
+      } else {
+        LoadValue(from, lane % 2 != 0, values_[i]);
+      }
       if (key < count) continue;
 #pragma unroll
       for (int v = 0; v < kValueVectors; ++v) values_[i][v] = make_uint4(0, 0, 0, 0);
     }
   }
 
-  // Puts the query's own key and value, which are in shared memory, into their place `own` of the
-  // tile's sixteen.
-  __device__ __forceinline__ void PutOwn(int own, uint32_t key, uint32_t value, int lane) {
+  // Puts the query's own key and value, which are in shared memory one after the other, into their
+  // place `own` of the tile's sixteen.
+  __device__ __forceinline__ void PutOwn(int own, uint32_t key, int lane) {
+    const uint32_t value = key + S::kKey * 2;
 #pragma unroll
     for (int half = 0; half < 2; ++half) {
       if (own != lane / 4 + 8 * half) continue;
@@ -106,13 +160,13 @@ class KeyTile {
     }
 #pragma unroll
     for (int i = 0; i < 4; ++i) {
-      if (own != KeyOf(i, lane)) continue;
+      if (own != KeyOfInput(i, lane)) continue;
       LoadValue(value + lane / 4 * kOwnBytes, false, values_[i]);
     }
   }
 
   // Products of the query with key g (first) and key g + 8, in the lanes (g, 0).
-  __device__ __forceinline__ float2 Scores(const QueryColumns<S>& query) const {
+  __device__ __forceinline__ float2 Scores(const Query& query) const {
     float sums[2][4] = {};
 #pragma unroll
     for (int v = 0; v < kKeyVectors; ++v) {
@@ -125,6 +179,13 @@ class KeyTile {
     // Columns 0 and 1 are the query's two parts.
     return make_float2((sums[0][0] + sums[1][0]) + (sums[0][1] + sums[1][1]),
                        (sums[0][2] + sums[1][2]) + (sums[0][3] + sums[1][3]));
+  }
+
+  // Columns 0 and 1 of the values' product are the weights, a rounded number and what it leaves.
+  // `weights`: of keys KeyOfInput(0 to 3).
+  __device__ __forceinline__ uint2 Columns(float4 weights, int lane) const {
+    const WeightColumn parts = WeightColumn::Of(weights);
+    return lane / 4 < 2 ? parts.Part(lane / 4 == 1) : make_uint2(0, 0);
   }
 
   // output += V' p, for p as the lane's B operand; two output elements of a row of A each.
@@ -150,10 +211,6 @@ class KeyTile {
   static constexpr int kValueBytes = 4 * kValueWords;            // of a vector
   static constexpr int kOwnBytes = kValueVectors * kValueBytes;  // a lane's of a value
 
-  // The key that is the lane's i-th input of the values' product.
-  static __device__ __forceinline__ int KeyOf(int i, int lane) {
-    return lane % 4 * 2 + i % 2 + i / 2 * 8;
-  }
   // A lane's parts of a row lie in the banks of its neighbours' of other rows: half of the lanes
   // read theirs in another order.
   static __device__ __forceinline__ void LoadKey(uint32_t from, bool swaps,
@@ -185,29 +242,30 @@ class KeyTile {
       value[0] = make_uint4(half.x, half.y, 0, 0);
     }
   }
+  // Quarter `first` first: the parts of the lanes of four rows lie in the same banks.
+  static __device__ __forceinline__ void LoadQuarters(uint32_t from, int first, uint4 (&value)[2]) {
+    uint2 read[4];
+#pragma unroll
+    for (int i = 0; i < 4; ++i) read[i] = Load8(from + (first + i) % 4 * 8);
+    uint2 turned[4];  // by one, for an odd `first`
+#pragma unroll
+    for (int i = 0; i < 4; ++i) turned[i] = Choose(first % 2 != 0, read[(i + 3) % 4], read[i]);
+#pragma unroll
+    for (int i = 0; i < 2; ++i) {
+      const uint2 low = Choose(first / 2 != 0, turned[2 - 2 * i], turned[2 * i]);
+      const uint2 high = Choose(first / 2 != 0, turned[3 - 2 * i], turned[2 * i + 1]);
+      value[i] = make_uint4(low.x, low.y, high.x, high.y);
+    }
+  }
+  static __device__ __forceinline__ uint2 Choose(bool first, const uint2& a, const uint2& b) {
+    return make_uint2(first ? a.x : b.x, first ? a.y : b.y);
+  }
   static __device__ __forceinline__ uint4 Choose(bool first, const uint4& a, const uint4& b) {
     return make_uint4(first ? a.x : b.x, first ? a.y : b.y, first ? a.z : b.z, first ? a.w : b.w);
   }
-  // Row `at`; negative: one of zeros. So every load is unconditional: of one that is not, the
-  // compiler waits for the value at once, to choose between it and zero.
-  static __device__ __forceinline__ const std::byte* RowAt(const std::byte* rows, int at,
-                                                           int row_bytes) {
-    return at >= 0 ? rows + static_cast<int64_t>(at) * row_bytes
-                   : reinterpret_cast<const std::byte*>(kZeroRow);
-  }
-  // Through the second-level cache: the rows of earlier steps were written on this multiprocessor,
-  // but past its own.
-  static __device__ __forceinline__ uint4 Read(const std::byte* from) {
-    uint4 value;
-    asm volatile("ld.global.cg.v4.u32 {%0, %1, %2, %3}, [%4];"
-                 : "=r"(value.x), "=r"(value.y), "=r"(value.z), "=r"(value.w)
-                 : "l"(from)
-                 : "memory");
-    return value;
-  }
   // A vector of a value; of a short one, words 2 and 3 are not for use.
   static __device__ __forceinline__ uint4 ReadValue(const std::byte* from) {
-    if constexpr (kValueWords == 4) return Read(from);
+    if constexpr (kValueWords == 4) return ReadCached(from);
     uint4 value = {};
     asm volatile("ld.global.cg.v2.u32 {%0, %1}, [%2];"
                  : "=r"(value.x), "=r"(value.y)

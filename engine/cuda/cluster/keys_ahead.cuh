@@ -35,6 +35,26 @@ class KeysAhead {
   __device__ __forceinline__ uint32_t Values(int key) const {
     return Keys(kKeys) + key * Copy::kValueBytes;
   }
+  // Of int8 caches: where the scales of a key and its value lie.
+  class ScalePlaces {
+   public:
+    __device__ __forceinline__ ScalePlaces(uint32_t scales, const KeyStretches& rows)
+        : split_(rows.split),
+          first_(scales + rows.RowOf(0) % 2 * kRowScaleBytes),
+          second_(scales + kTiles * Copy::kStretchScaleBytes +
+                  (rows.RowOf(rows.split) % 2 - rows.split) * kRowScaleBytes) {}
+    __device__ __forceinline__ uint32_t Of(int key) const {
+      return (key < split_ ? first_ : second_) + key * kRowScaleBytes;
+    }
+
+   private:
+    const int split_;
+    const uint32_t first_;
+    const uint32_t second_;
+  };
+  __device__ __forceinline__ ScalePlaces Scales(const PlannedPair& pair) const {
+    return ScalePlaces(Values(kKeys), pair.rows);
+  }
   // By each warp, when it has read the unit. A load may still wait for its turn: not past the
   // fence.
   __device__ __forceinline__ void Release() const {
@@ -48,24 +68,25 @@ class KeysAhead {
     if (is_used_) empty_.Wait(wait);
     is_used_ = true;
     const int keys = min(pair.keys, kKeys);
-    const int split = min(pair.rows.split, keys);
     const int lane = static_cast<int>(threadIdx.x) % 32;
-    if (lane == 0) Expect(full_.barrier, keys * (Copy::kKeyBytes + Copy::kValueBytes));
+    CachePart part;
+    if (lane < CachePart::kCount<S>) part = CachePart::Of<S>(pair, keys, lane);
+    int bytes = keys * (Copy::kKeyBytes + Copy::kValueBytes);
+    if constexpr (S::kInt8Caches) bytes = __reduce_add_sync(0xFFFFFFFFu, part.bytes);
+    if (lane == 0) Expect(full_.barrier, bytes);
     __syncwarp();
-    // Two stretches of keys, and of values.
-    const int first = lane % 2 == 0 ? 0 : split;
-    const int count = lane % 2 == 0 ? split : keys - split;
-    if (lane >= 4 || count == 0) return;
-    const bool are_keys = lane < 2;
-    const int row_bytes = are_keys ? Copy::kKeyBytes : Copy::kValueBytes;
-    CopyBulk(are_keys ? Keys(first) : Values(first),
-             (are_keys ? pair.keys_at : pair.values_at) +
-                 static_cast<int64_t>(pair.rows.RowOf(first)) * row_bytes,
-             count * row_bytes, full_.barrier);
+    if (part.bytes > 0) CopyBulk(Place(lane, part.first), part.from, part.bytes, full_.barrier);
   }
 
  private:
   static constexpr int kKeys = kTiles * kKeyTile;
+
+  // Of a CachePart's copy.
+  __device__ __forceinline__ uint32_t Place(int part, int first) const {
+    if (part < 2) return Keys(first);
+    if (part < 4) return Values(first);
+    return Values(kKeys) + (part - 4) * (kTiles * Copy::kStretchScaleBytes);
+  }
 
   const uint32_t place_;
   Exchange full_;

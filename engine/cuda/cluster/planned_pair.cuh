@@ -29,9 +29,46 @@ struct alignas(16) PlannedPair {
   int output = 0;  // where its output goes, from the operand's start
   const HeadRows* layout = nullptr;
 
+  // Of int8 caches: [row] of the key's scale and the value's. S: Sizes.
+  template <class S>
+  __device__ __forceinline__ std::byte* ScalesAt() const {
+    static_assert(S::kValue % S::kKey == 0);
+    return values_at + (values_at - keys_at) * (S::kValue / S::kKey);
+  }
   __device__ __forceinline__ int Tiles() const { return (keys + kKeyTile - 1) / kKeyTile; }
   __device__ __forceinline__ int RowOf(int k) const {
     return rows.straight ? rows.RowOf(k) : layout->KeyRow(query, k, length);
+  }
+};
+
+// What lies together in a pair's cache, of its first keys.
+struct CachePart {
+  // Two stretches of keys, two of values, two of scales.
+  template <class S>
+  static constexpr int kCount = S::kInt8Caches ? 6 : 4;
+
+  const std::byte* from = nullptr;
+  int first = 0;  // key
+  int bytes = 0;  // 0: there is none
+
+  // Number `part` of the pair's first `keys` keys, whose rows are straight.
+  template <class S>
+  static __device__ __forceinline__ CachePart Of(const PlannedPair& pair, int keys, int part) {
+    const int split = min(pair.rows.split, keys);
+    const bool is_second = part % 2 != 0;
+    const int first = is_second ? split : 0;
+    const int count = is_second ? keys - split : split;
+    const int row = pair.rows.RowOf(first);
+    if (S::kInt8Caches && part >= 4) {
+      // From an even row to an odd one; behind the last one's are bytes that nobody has.
+      const int pairs = count > 0 ? (row % 2 + count + 1) / 2 : 0;
+      return {pair.ScalesAt<S>() + static_cast<int64_t>(row / 2) * (2 * kRowScaleBytes), first,
+              pairs * 2 * kRowScaleBytes};
+    }
+    const bool are_keys = part < 2;
+    const int row_bytes = (are_keys ? S::kKey : S::kValue) * S::kCacheElementBytes;
+    return {(are_keys ? pair.keys_at : pair.values_at) + static_cast<int64_t>(row) * row_bytes,
+            first, count * row_bytes};
   }
 };
 

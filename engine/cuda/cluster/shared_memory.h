@@ -26,6 +26,7 @@ inline constexpr int kBarrierBytes = 8;
 inline constexpr int kPassBarriers = 8;   // passes of weights that are under way at most
 inline constexpr int kPlannedPairs = 64;  // units that the attention warps know ahead
 inline constexpr int kPlannedPairBytes = 64;
+inline constexpr int kRowScaleBytes = 8;      // of a key and its value in int8 caches
 inline constexpr int kScratchBytes = 17'984;  // of a sampler
 
 constexpr int RoundUp(int bytes, int to) { return (bytes + to - 1) / to * to; }
@@ -76,12 +77,16 @@ struct GroupMemory {
   static constexpr int kBytes = RoundUp(kBarriers + kBarrierCount * kBarrierBytes, 128);
 };
 
-// Where copies of a unit's first keys lie, row after row as in a cache, and after them the values.
+// Where copies of a unit's first keys lie, row after row as in a cache, after them the values, then
+// the scales of int8 ones, of two stretches of rows: from an even row to an odd one, since copies
+// are of 16 bytes.
 template <class S>
 struct KeyCopyMemory {
-  static constexpr int kKeyBytes = S::kKey * 2;
-  static constexpr int kValueBytes = S::kValue * 2;
-  static constexpr int kTileBytes = kKeyTile * (kKeyBytes + kValueBytes);
+  static constexpr int kKeyBytes = S::kKey * S::kCacheElementBytes;
+  static constexpr int kValueBytes = S::kValue * S::kCacheElementBytes;
+  static constexpr int kStretchScaleBytes = (kKeyTile + 2) * kRowScaleBytes;  // of a tile
+  static constexpr int kTileBytes =
+      kKeyTile * (kKeyBytes + kValueBytes) + (S::kInt8Caches ? 2 * kStretchScaleBytes : 0);
 };
 
 // kGroups: that there is room for.

@@ -23,28 +23,40 @@ ModelConfig CifarConfig(absl::string_view more = "") {
 }
 
 TEST(ChooseShapeTest, TheCifarNetworksHaveAKernel) {
-  ASSERT_OK_AND_ASSIGN(const Shape shape,
-                       ChooseShape(CifarConfig(), WeightFormat::kBfloat16, kHopper));
+  ASSERT_OK_AND_ASSIGN(const Shape shape, ChooseShape(CifarConfig(), WeightFormat::kBfloat16,
+                                                      CacheFormat::kAuto, kHopper));
   EXPECT_EQ(shape, (Shape{256, 2, 64, 128, 2}));
 }
 
 TEST(ChooseShapeTest, AHiddenLayerIsPaddedToWholeTilesOfEveryBlock) {
   const ModelConfig text =
       SmallConfig(R"({"d_model": 256, "n_head": 4, "d_key": 64, "d_value": 64, "d_ff": 960})");
-  ASSERT_OK_AND_ASSIGN(const Shape shape, ChooseShape(text, WeightFormat::kInt8, kHopper));
+  ASSERT_OK_AND_ASSIGN(const Shape shape,
+                       ChooseShape(text, WeightFormat::kInt8, CacheFormat::kAuto, kHopper));
   EXPECT_EQ(shape.ff_tiles, 4);
 }
 
 TEST(ChooseShapeTest, NetworksOfWidth512HaveAKernel) {
   const ModelConfig image =
       SmallConfig(R"({"d_model": 512, "n_head": 16, "d_key": 32, "d_value": 32, "d_ff": 2048})");
-  ASSERT_OK_AND_ASSIGN(const Shape shape, ChooseShape(image, WeightFormat::kBfloat16, kHopper));
+  ASSERT_OK_AND_ASSIGN(const Shape shape,
+                       ChooseShape(image, WeightFormat::kBfloat16, CacheFormat::kAuto, kHopper));
   EXPECT_EQ(shape, (Shape{512, 16, 32, 32, 8}));
+}
+
+TEST(ChooseShapeTest, Int8CachesHaveKernelsOfTheirOwnForWidth256) {
+  ASSERT_OK_AND_ASSIGN(const Shape shape, ChooseShape(CifarConfig(), WeightFormat::kBfloat16,
+                                                      CacheFormat::kInt8, kHopper));
+  EXPECT_EQ(shape, (Shape{256, 2, 64, 128, 2, /*int8_caches=*/true}));
+  const ModelConfig wide =
+      SmallConfig(R"({"d_model": 512, "n_head": 16, "d_key": 32, "d_value": 32, "d_ff": 2048})");
+  EXPECT_THAT(ChooseShape(wide, WeightFormat::kBfloat16, CacheFormat::kInt8, kHopper),
+              StatusIs(absl::StatusCode::kUnimplemented, HasSubstr("d_ff 2048, int8 caches")));
 }
 
 TEST(ChooseShapeTest, WhatHasNoKernelIsRefusedWithTheReason) {
   const auto reason = [](const ModelConfig& config, WeightFormat format, int major) {
-    return std::string(ChooseShape(config, format, major).status().message());
+    return std::string(ChooseShape(config, format, CacheFormat::kAuto, major).status().message());
   };
   EXPECT_THAT(reason(CifarConfig(), WeightFormat::kBfloat16, 8), HasSubstr("capability 8.x"));
   EXPECT_THAT(reason(CifarConfig(), WeightFormat::kFloat16, kHopper), HasSubstr("float16"));
@@ -64,12 +76,15 @@ TEST(ChooseShapeTest, WhatHasNoKernelIsRefusedWithTheReason) {
 TEST(ChooseShapeTest, OnlyWhatWasMeasuredFasterIsTakenUnasked) {
   EXPECT_TRUE(IsFasterThanGraphs(Shape{256, 2, 64, 128, 2}));
   EXPECT_TRUE(IsFasterThanGraphs(Shape{256, 4, 64, 64, 4}));
+  EXPECT_TRUE(IsFasterThanGraphs(Shape{256, 2, 64, 128, 2, /*int8_caches=*/true}));
+  EXPECT_FALSE(IsFasterThanGraphs(Shape{256, 4, 64, 64, 4, /*int8_caches=*/true}));
   EXPECT_FALSE(IsFasterThanGraphs(Shape{512, 16, 32, 32, 8}));
 }
 
 TEST(MostGroupsTest, IsWhatFitsBesideTwoPassesOfWeights) {
   EXPECT_EQ(MostGroups(Shape{256, 2, 64, 128, 2}), 5);
   EXPECT_EQ(MostGroups(Shape{256, 4, 64, 64, 4}), 3);
+  EXPECT_EQ(MostGroups(Shape{256, 4, 64, 64, 4, /*int8_caches=*/true}), 3);
   EXPECT_EQ(MostGroups(Shape{512, 16, 32, 32, 8}), 2);
   EXPECT_EQ(MostGroups(Shape{512, 8, 64, 64, 8}), 2);
 }

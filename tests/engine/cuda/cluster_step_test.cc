@@ -33,18 +33,26 @@ constexpr int kLength = 150;  // more keys than the attention warps have at a ti
 struct Network {
   std::string name;
   std::string sizes;  // fields of the configuration
-  int heads = 0;
+  CacheFormat caches = CacheFormat::kAuto;
   friend void PrintTo(const Network& network, std::ostream* out) { *out << network.name; }
 };
 
 const std::vector<Network>& Networks() {
   static const std::vector<Network> networks = {
-      {"cifar", R"("d_model": 256, "n_head": 2, "d_key": 64, "d_value": 128, "d_ff": 512)", 2},
-      {"image", R"("d_model": 256, "n_head": 4, "d_key": 32, "d_value": 64, "d_ff": 512)", 4},
-      {"text", R"("d_model": 256, "n_head": 4, "d_key": 64, "d_value": 64, "d_ff": 960)", 4},
-      {"wide_image", R"("d_model": 512, "n_head": 16, "d_key": 32, "d_value": 32, "d_ff": 2048)",
-       16},
-      {"wide_text", R"("d_model": 512, "n_head": 8, "d_key": 64, "d_value": 64, "d_ff": 2000)", 8}};
+      {"cifar", R"("d_model": 256, "n_head": 2, "d_key": 64, "d_value": 128, "d_ff": 512)"},
+      {"image", R"("d_model": 256, "n_head": 4, "d_key": 32, "d_value": 64, "d_ff": 512)"},
+      {"text", R"("d_model": 256, "n_head": 4, "d_key": 64, "d_value": 64, "d_ff": 960)"},
+      {"wide_image", R"("d_model": 512, "n_head": 16, "d_key": 32, "d_value": 32, "d_ff": 2048)"},
+      {"wide_text", R"("d_model": 512, "n_head": 8, "d_key": 64, "d_value": 64, "d_ff": 2000)"},
+      {"cifar_int8_caches",
+       R"("d_model": 256, "n_head": 2, "d_key": 64, "d_value": 128, "d_ff": 512)",
+       CacheFormat::kInt8},
+      {"image_int8_caches",
+       R"("d_model": 256, "n_head": 4, "d_key": 32, "d_value": 64, "d_ff": 512)",
+       CacheFormat::kInt8},
+      {"text_int8_caches",
+       R"("d_model": 256, "n_head": 4, "d_key": 64, "d_value": 64, "d_ff": 960)",
+       CacheFormat::kInt8}};
   return networks;
 }
 
@@ -54,8 +62,8 @@ ModelConfig ConfigOf(const Network& network, absl::string_view attention, absl::
                    network.sizes, more, R"(, "attention": [)", attention, "]}"));
 }
 
-CudaOptions ClusterOptions(WeightFormat format) {
-  CudaOptions options = TestOptions(format);
+CudaOptions ClusterOptions(const Network& network, WeightFormat format) {
+  CudaOptions options = TestOptions(format, network.caches);
   options.decode_path = CudaDecodePath::kCluster;
   options.cache_capacity_bytes = int64_t{256} << 20;  // 256 sequences of the widest network
   return options;
@@ -85,11 +93,19 @@ class ClusterStepTest : public CudaTest, public testing::WithParamInterface<Netw
     const RandomModel model = MakeRandomModel(config, 5, DType::kBfloat16);
     const std::vector<int32_t> tokens = SomeTokens();
     const LogProbs expected = ExactLogProbs(model, {});
-    const auto executor =
-        MakeCudaExecutor(model.config, model.weights, ClusterOptions(WeightFormat::kBfloat16));
+    const auto executor = MakeCudaExecutor(model.config, model.weights,
+                                           ClusterOptions(GetParam(), WeightFormat::kBfloat16));
     ASSERT_NE(executor, nullptr);
-    ExpectWithinBfloat16(AllLogProbs(*executor, tokens, {}, {}, 0), expected);
-    ExpectWithinBfloat16(AllLogProbs(*executor, tokens, {}, {}, kLength / 2), expected);
+    const LogProbs decoded = AllLogProbs(*executor, tokens, {}, {}, 0);
+    const LogProbs after_prompt = AllLogProbs(*executor, tokens, {}, {}, kLength / 2);
+    if (GetParam().caches == CacheFormat::kInt8) {
+      ExpectWithinInt8Caches(decoded, expected);
+      ExpectWithinInt8Caches(after_prompt, expected);
+      ExpectWithinInt8Caches(after_prompt, decoded);
+    } else {
+      ExpectWithinBfloat16(decoded, expected);
+      ExpectWithinBfloat16(after_prompt, expected);
+    }
   }
 
   // As far from the CPU in float32 as the roundings say, for networks that make more of a rounding
@@ -102,7 +118,7 @@ class ClusterStepTest : public CudaTest, public testing::WithParamInterface<Netw
   void ExpectParityOfPaths(const RandomModel& model, WeightFormat format,
                            const std::vector<int>& conditions = {}) {
     const LogProbs exact = ExactLogProbs(model, conditions);
-    CudaOptions options = ClusterOptions(format);
+    CudaOptions options = ClusterOptions(GetParam(), format);
     const auto rms = [&] {
       const auto executor = MakeCudaExecutor(model.config, model.weights, options);
       return std::sqrt(
@@ -137,10 +153,16 @@ TEST_P(ClusterStepTest, EachPatternAloneGivesTheCpusLogProbabilities) {
 }
 
 TEST_P(ClusterStepTest, LayersOfManyPatternsGiveTheCpusLogProbabilities) {
-  const absl::string_view attention = R"(
+  const absl::string_view three = R"(
       {"pattern": "strided", "stride": 12}, {"pattern": "local", "window": 96},
-      {"pattern": "fixed", "stride": 24, "cells": 4, "spread": 4}, {"pattern": "dense"})";
-  ExpectParity(ConfigOf(GetParam(), attention, R"(, "n_layer": 6)"));
+      {"pattern": "fixed", "stride": 24, "cells": 4, "spread": 4})";
+  // Roundings to bytes have been counted for three layers (log_prob_errors.h).
+  if (GetParam().caches == CacheFormat::kInt8) {
+    ExpectParity(ConfigOf(GetParam(), three, R"(, "n_layer": 3)"));
+  } else {
+    ExpectParity(ConfigOf(GetParam(), absl::StrCat(three, R"(, {"pattern": "dense"})"),
+                          R"(, "n_layer": 6)"));
+  }
 }
 
 TEST_P(ClusterStepTest, EveryPieceOfAConfigurationIsHeeded) {
@@ -172,8 +194,8 @@ TEST_P(ClusterStepTest, CompanyAndStepsACallDoNotChangeABit) {
                               {"pattern": "local", "window": 96}, {"pattern": "dense"})",
                                R"(, "n_layer": 4)"),
                       3);
-  const auto executor =
-      MakeCudaExecutor(model.config, model.weights, ClusterOptions(WeightFormat::kBfloat16));
+  const auto executor = MakeCudaExecutor(model.config, model.weights,
+                                         ClusterOptions(GetParam(), WeightFormat::kBfloat16));
   const int length = model.config.context_length;
   std::vector<Draws> alone;
   for (int index = 0; index < 6; ++index) {
@@ -211,7 +233,7 @@ TEST_P(ClusterStepTest, EachOfAFullBatchIsAsInASmallOne) {
                               {"pattern": "local", "window": 40})",
                                R"(, "n_layer": 64)"),
                       3);
-  CudaOptions options = ClusterOptions(WeightFormat::kBfloat16);
+  CudaOptions options = ClusterOptions(GetParam(), WeightFormat::kBfloat16);
   options.cache_capacity_bytes = int64_t{4} << 30;
   const auto executor = MakeCudaExecutor(model.config, model.weights, options);
   constexpr int kTokens = 128;
@@ -236,8 +258,8 @@ TEST_P(ClusterStepTest, EachOfAFullBatchIsAsInASmallOne) {
 TEST_P(ClusterStepTest, TokensAreThoseOfTheCpusSampler) {
   const RandomModel model =
       MakeRandomModel(ConfigOf(GetParam(), R"({"pattern": "dense"})", R"(, "n_layer": 1)"), 3);
-  const auto executor =
-      MakeCudaExecutor(model.config, model.weights, ClusterOptions(WeightFormat::kBfloat16));
+  const auto executor = MakeCudaExecutor(model.config, model.weights,
+                                         ClusterOptions(GetParam(), WeightFormat::kBfloat16));
   constexpr int kSteps = 16;
   constexpr int kVocab = 97;
   SamplingCases cases(9);
@@ -279,8 +301,8 @@ TEST_P(ClusterStepTest, AForkGoesOnAsItsParent) {
       ConfigOf(GetParam(), R"({"pattern": "local", "window": 30}, {"pattern": "dense"})",
                R"(, "n_layer": 2)"),
       3);
-  const auto executor =
-      MakeCudaExecutor(model.config, model.weights, ClusterOptions(WeightFormat::kBfloat16));
+  const auto executor = MakeCudaExecutor(model.config, model.weights,
+                                         ClusterOptions(GetParam(), WeightFormat::kBfloat16));
   SequenceSpec spec;
   spec.max_length = 60;
   ASSERT_OK_AND_ASSIGN(const Slot parent, executor->StartSequence(spec));

@@ -19,7 +19,13 @@ namespace strided {
 
 namespace {
 
-ExecutorUnderTest Cuda(CacheFormat caches) {
+// Heads of widths that int8 caches take; tokens go by graphs.
+constexpr absl::string_view kBytesWide = R"({"d_key": 8, "d_value": 16})";
+// Tokens go by clusters, where the device has some, for the formats of weights that they take.
+constexpr absl::string_view kClusterWide =
+    R"({"d_model": 256, "n_head": 4, "d_key": 32, "d_value": 64, "d_ff": 512})";
+
+ExecutorUnderTest Cuda(CacheFormat caches, absl::string_view small_model = "{}") {
   ExecutorUnderTest cuda{
       .formats = {WeightFormat::kFloat16, WeightFormat::kBfloat16, WeightFormat::kInt8,
                   WeightFormat::kFloat8},
@@ -33,18 +39,20 @@ ExecutorUnderTest Cuda(CacheFormat caches) {
         options.cache_capacity_bytes = from.cache_capacity_bytes;
         return CreateCudaExecutor(config, weights, options);
       },
-      .absent = cuda::HasCudaDevice() ? "" : "no CUDA device"};
-  if (caches == CacheFormat::kInt8) {
-    cuda.small_model = R"({"d_key": 8, "d_value": 16})";
-  } else {
-    cuda.formats.push_back(WeightFormat::kFloat32);
-  }
+      .absent = cuda::HasCudaDevice() ? "" : "no CUDA device",
+      .small_model = std::string(small_model)};
+  if (caches != CacheFormat::kInt8) cuda.formats.push_back(WeightFormat::kFloat32);
   return cuda;
 }
 
 INSTANTIATE_TEST_SUITE_P(Cuda, ExecutorSuite, testing::Values(Cuda(CacheFormat::kAuto)));
 INSTANTIATE_TEST_SUITE_P(Cuda, SequenceSuite, testing::Values(Cuda(CacheFormat::kAuto)));
-INSTANTIATE_TEST_SUITE_P(CudaInt8Caches, SequenceSuite, testing::Values(Cuda(CacheFormat::kInt8)));
+INSTANTIATE_TEST_SUITE_P(CudaInt8Caches, SequenceSuite,
+                         testing::Values(Cuda(CacheFormat::kInt8, kBytesWide)));
+INSTANTIATE_TEST_SUITE_P(CudaClusters, SequenceSuite,
+                         testing::Values(Cuda(CacheFormat::kAuto, kClusterWide)));
+INSTANTIATE_TEST_SUITE_P(CudaClustersInt8Caches, SequenceSuite,
+                         testing::Values(Cuda(CacheFormat::kInt8, kClusterWide)));
 
 }  // namespace
 

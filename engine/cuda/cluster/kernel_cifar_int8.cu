@@ -1,0 +1,9 @@
+// The CIFAR-10 networks over int8 caches.
+
+#include "engine/cuda/cluster/steps_kernel.cuh"
+
+namespace strided::cuda::cluster {
+
+template CompiledKernel KernelOf<WithInt8Caches<Sizes<256, 2, 64, 128, 2, 5>, 5, false>>(int);
+
+}  // namespace strided::cuda::cluster
