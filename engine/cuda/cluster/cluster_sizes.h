@@ -154,6 +154,18 @@ struct Sizes {
 
   static constexpr int kLayerChunks =
       kQueryKeyValue.all_chunks() + kOutput.all_chunks() + kUp.all_chunks() + kDown.all_chunks();
+  // Whether each stage is one pass: then a layer's weights have places of their own in shared
+  // memory (layer_weights.cuh).
+  static constexpr bool kWholeStages = kQueryKeyValue.passes() == 1 && kOutput.passes() == 1 &&
+                                       kUp.passes() == 1 && kDown.passes() == 1;
+  // Of a layer, those before the stage's.
+  static constexpr int ChunksBefore(Stage stage) {
+    int chunks = 0;
+    for (int before = 0; before < static_cast<int>(stage); ++before) {
+      chunks += SizeOf(static_cast<Stage>(before)).all_chunks();
+    }
+    return chunks;
+  }
   static constexpr int StepChunks(int n_layer) {
     return n_layer * kLayerChunks + kHead.all_chunks();
   }

@@ -4,7 +4,7 @@
 //   ahead     keys and values of the attention warps' next unit of work
 //   outputs   partial outputs of the attention warps, twice, in turns
 //   teams     what the product warps tell each other
-//   groups    an area each: operands, residual stream, queries, logits, tokens, barriers
+//   groups    an area each: operands, queries, logits, tokens, barriers
 //   plans     of the attention warps' next units of work
 //   pairs     what the attention warps keep of each of the block's pairs
 //   barriers  of the ring, and of what is ahead
@@ -56,9 +56,7 @@ struct GroupMemory {
   static constexpr int kMixedPitch = S::kMixedChunks * kChunkInputs * 2 + kColumnBytes;
   static constexpr int kExpanded = kMixed + kColumns * kMixedPitch;
   static constexpr int kOperandsEnd = kExpanded + S::kFfTiles * kChunkSteps * kOperandBytes;
-  // The block's own elements of the residual stream, [tile][column][16] float32.
-  static constexpr int kResidual = kOperandsEnd;
-  static constexpr int kQueries = kResidual + S::kWidthTiles * kColumns * kTile * 4;
+  static constexpr int kQueries = kOperandsEnd;
   static constexpr int kPairsEnd = kQueries + S::kPairs * kPairBytes;
   // A sampler's scratch lies over what is idle from a step's head until this block has sent its
   // token.
@@ -99,18 +97,23 @@ struct BlockMemory {
       kPlannedPairs * kPlannedPairBytes + (2 * kPassBarriers + 2) * kBarrierBytes;
   static constexpr int kMostPadding = 128;  // of the areas' beginnings
   static constexpr int kRoom = kSharedLimit - kFixedBytes - kMostPadding;
+  static constexpr int kLeastSlots = S::kWholeStages ? S::kLayerChunks : 2 * S::kMostPassChunks;
   // Tiles of a unit that are copied ahead, beside the fewest weights that work: one for each warp.
   static constexpr int kAheadTiles =
-      kGroups <= S::kCopyGroups ? std::clamp((kRoom - 2 * S::kMostPassChunks * kChunkBytes) /
-                                                 KeyCopyMemory<S>::kTileBytes,
-                                             0, kAttentionWarps)
-                                : 0;
-  // What there is room for, up to one and a half layers: copies further ahead took longer.
-  static constexpr int kSlots = std::min(
-      (kRoom - kAheadTiles * KeyCopyMemory<S>::kTileBytes) / kChunkBytes, S::kLayerChunks * 3 / 2);
-  // Whether two and a half passes of weights fit: one that is read, one that comes, and some of the
-  // next. With less the text model's four groups took longer than two groups twice.
-  static constexpr bool kFits = 2 * kSlots >= 5 * S::kMostPassChunks;
+      kGroups <= S::kCopyGroups
+          ? std::clamp((kRoom - kLeastSlots * kChunkBytes) / KeyCopyMemory<S>::kTileBytes, 0,
+                       kAttentionWarps)
+          : 0;
+  // A layer's, where its stages are whole; else what there is room for, up to one and a half
+  // layers: copies further ahead took longer.
+  static constexpr int kMostSlots =
+      (kRoom - kAheadTiles * KeyCopyMemory<S>::kTileBytes) / kChunkBytes;
+  static constexpr int kSlots =
+      std::min(kMostSlots, S::kWholeStages ? S::kLayerChunks : S::kLayerChunks * 3 / 2);
+  // Whether there is room for a layer, or for two and a half passes of weights: one that is read,
+  // one that comes, and some of the next.
+  static constexpr bool kFits =
+      S::kWholeStages ? kSlots == S::kLayerChunks : 2 * kSlots >= 5 * S::kMostPassChunks;
 
   static constexpr int kRing = 0;
   static constexpr int kAhead = RoundUp(kSlots * kChunkBytes, 128);
