@@ -5,9 +5,10 @@
 //   operand  B operand: the pass's inputs, in shared memory
 //   sums     [warp][column][pitch] float32: each warp's share of every output
 //
-// Of the 16 steps of a chunk, part p has steps 4 p to 4 p + 3; a sum is the sum over the parts, as
-// (0 + 1) + (2 + 3). A team's warps share the parts evenly: four warps, two or one. A lane that
-// finishes outputs has four in a row, of one column: own_outputs.cuh.
+// Of the 16 steps of a chunk, part p has steps 4 p to 4 p + 3 (of 8 or 4 steps 2 or 1 each); a sum
+// is the sum over the parts, as (0 + 1) + (2 + 3). A team's warps share the parts evenly: four
+// warps, two or one. A lane that finishes outputs has four in a row, of one column:
+// own_outputs.cuh.
 //
 // A layer norm goes before the product without being computed: with x the operand, W' the weights
 // times the norm's weight and b' = b + W (the norm's bias), both made when the model is loaded,
@@ -128,10 +129,14 @@ struct TileConstants {
   }
 };
 
-// kWarps: of a team. kMostHeld: fragments of weights, four registers each, that are read ahead.
-template <int kTiles, int kChunks, bool kNormed, int kWarps, int kMostHeld>
+// A pass of a stage of `kSize`. kWarps: of a team. kMostHeld: fragments of weights, four registers
+// each, that are read ahead.
+template <StageSize kSize, bool kNormed, int kWarps, int kMostHeld>
 class Product {
-  static constexpr int kOwnParts = kParts / kWarps;  // of a warp
+  static constexpr int kTiles = kSize.pass_tiles();
+  static constexpr int kChunks = kSize.pass_chunks();
+  static constexpr int kChunkPartSteps = kSize.steps / kParts;  // of a chunk, a part's
+  static constexpr int kOwnParts = kParts / kWarps;             // of a warp
   // Few tiles would wait for each other.
   static constexpr int kChains = kTiles <= 2 ? 2 : 1;
 
@@ -224,7 +229,7 @@ class Product {
   }
 
  private:
-  static constexpr int kPartSteps = kChunks * kChunkSteps / kParts;
+  static constexpr int kPartSteps = kChunks * kChunkPartSteps;
   static constexpr int kSteps = kOwnParts * kPartSteps;  // of a warp
   static constexpr int kHeld = kTiles * kSteps < kMostHeld ? kTiles * kSteps : kMostHeld;
 
@@ -253,9 +258,9 @@ class Product {
   }
   // Of a chunk, the warp's `step`-th step of all its parts'.
   static __device__ __forceinline__ int OfChunk(const LaneOf& at, int step) {
-    return (at.warp * kOwnParts + step / kPartSteps) * 4 + step % 4;
+    return (at.warp * kOwnParts + step / kPartSteps) * kChunkPartSteps + step % kChunkPartSteps;
   }
-  static constexpr int ChunkOf(int step) { return step % kPartSteps / 4; }
+  static constexpr int ChunkOf(int step) { return step % kPartSteps / kChunkPartSteps; }
   // The step of the operand that is the warp's `step`-th.
   static __device__ __forceinline__ int StepOf(const LaneOf& at, int step) {
     return ChunkOf(step) * kChunkSteps + OfChunk(at, step);

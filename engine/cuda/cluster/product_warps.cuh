@@ -114,8 +114,8 @@ class ProductWarp {
   static constexpr int kHeld = TeamsOf(kGroups) == 1 ? 8 : 4;
   // Whether there are registers for what is added to outputs, too.
   static constexpr bool kConstantsAhead = TeamsOf(kGroups) == 1;
-  template <int kTiles, int kChunks, bool kNormed>
-  using ProductOf = Product<kTiles, kChunks, kNormed, kWarps, kHeld>;
+  template <StageSize kSize, bool kNormed>
+  using ProductOf = Product<kSize, kNormed, kWarps, kHeld>;
 
   // A stage's passes, each once its weights are there. What of them is needed after the team's
   // barrier is read before: after the work their place is free.
@@ -183,7 +183,10 @@ class ProductWarp {
     }
   }
 
-  // The residual stream.
+  // The residual stream. Of a width below 256 the first blocks alone have elements.
+  __device__ __forceinline__ bool HasResidual(const OfResidual& own) const {
+    return own.Has(0) && (S::kWidth % (kBlocks * kTile) == 0 || rank_ < S::kWidth / kTile);
+  }
   __device__ __forceinline__ void SendResidual(const OfResidual& own) const {
     SendToAll(own, Memory::kHidden, rank_ * S::kWidthTiles + own.Tile(0), residual_,
               Signal::kHidden);
@@ -193,8 +196,8 @@ class ProductWarp {
   __device__ void Embed(int step) {
     const auto own = Of<OfResidual>();
     const DecodeRow& row = a_.rows[group_.first_row + (IsRow(own) ? own.column : 0)];
-    const RowEmbedding<S> embedding(a_.tables, row.position + step,
-                                    (rank_ * S::kWidthTiles + own.Tile(0)) * kTile + own.quad * 4);
+    const int first = (rank_ * S::kWidthTiles + own.Tile(0)) * kTile + own.quad * 4;
+    const RowEmbedding<S> embedding(a_.tables, row.position + step, HasResidual(own) ? first : 0);
     const float* const start = a_.sequences[row.slot].start;
     int32_t input = row.input;
     if (step > 0) {
@@ -202,7 +205,7 @@ class ProductWarp {
       input = static_cast<int32_t>(Load4(group_.area + Memory::kTokens + own.column * 4));
       EndStage(Signal::kTokens);
     }
-    if (!own.Has(0)) return;
+    if (!HasResidual(own)) return;
     residual_ = IsRow(own) ? embedding.With(input, start) : make_float4(0, 0, 0, 0);
     SendResidual(own);
   }
@@ -213,7 +216,7 @@ class ProductWarp {
   __device__ __forceinline__ uint32_t MultiplyNormed(int pass, const Own& own,
                                                      TileConstants (&constants)[Own::kCount]) {
     constexpr StageSize kSize = S::SizeOf(kStage);
-    ProductOf<kSize.pass_tiles(), kSize.pass_chunks(), true> product;
+    ProductOf<kSize, true> product;
     product.Fetch(weights_, at_);
     if constexpr (kConstantsAhead) ReadConstants<kSize>(own, constants);
     const uint32_t sums = NextSums();
@@ -266,13 +269,18 @@ class ProductWarp {
 #pragma unroll
       for (int i = 0; i < Own::kCount; ++i) {
         if (!own.Has(i)) continue;
-        SendToAttention((rank_ * kSize.tiles + pass * kTiles + own.Tile(i)) * kTile + own.quad * 4,
-                        x[i]);
+        const int first = (rank_ * kSize.tiles + pass * kTiles + own.Tile(i)) * kTile;
+        if (IsPadding(first)) continue;
+        SendToAttention(first + own.quad * 4, x[i]);
       }
     });
     EndStage(Signal::kHidden);
   }
 
+  // Whether a tile of queries, keys and values is nobody's.
+  static __device__ __forceinline__ bool IsPadding(int first) {
+    return S::kQkvOutputs % (kBlocks * kTile) != 0 && first >= S::kQkvOutputs;
+  }
   // Outputs `first` to `first` + 3 of [head][query | key | value].
   __device__ __forceinline__ void SendToAttention(int first, float4 x) const {
     const int head = first / S::kHeadOutputs;
@@ -307,7 +315,7 @@ class ProductWarp {
   template <Stage kStage, Signal kSignal>
   __device__ __forceinline__ void Accumulate(const OperandPlace& operand) {
     constexpr StageSize kSize = S::SizeOf(kStage);
-    using Pass = ProductOf<kSize.pass_tiles(), kSize.pass_chunks(), false>;
+    using Pass = ProductOf<kSize, false>;
     static_assert(kSize.tiles == kSize.pass_tiles(), "a pass has all tiles");
     static_assert(kSize.passes() == 1 || kWarps == kParts, "a share is of one part");
     const auto own = Of<OfResidual>();
@@ -327,7 +335,7 @@ class ProductWarp {
       const uint32_t sums = NextSums();
       share.Write(sums, Team::kPitch, at_);
       threads_.Sync();
-      if (own.Has(0)) AddToResidual(own, sums, bias);
+      if (HasResidual(own)) AddToResidual(own, sums, bias);
       Announce(kSignal, group_.InputBytes(kSignal));
     });
     EndStage(kSignal);

@@ -53,7 +53,7 @@ struct GroupMemory {
   static constexpr int kMixed = kHidden + S::kWidth / kTile * kOperandBytes;
   // Attention's outputs, by column: a pair's are a slice. 32 bytes more, so that the lanes of a
   // fragment read from different banks.
-  static constexpr int kMixedPitch = S::kMixedChunks * kChunkInputs * 2 + kColumnBytes;
+  static constexpr int kMixedPitch = S::kOutput.chunks * kChunkInputs * 2 + kColumnBytes;
   static constexpr int kExpanded = kMixed + kColumns * kMixedPitch;
   static constexpr int kOperandsEnd = kExpanded + S::kFfTiles * kChunkSteps * kOperandBytes;
   static constexpr int kQueries = kOperandsEnd;

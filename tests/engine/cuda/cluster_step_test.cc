@@ -42,6 +42,10 @@ const std::vector<Network>& Networks() {
       {"cifar", R"("d_model": 256, "n_head": 2, "d_key": 64, "d_value": 128, "d_ff": 512)", 2},
       {"image", R"("d_model": 256, "n_head": 4, "d_key": 32, "d_value": 64, "d_ff": 512)", 4},
       {"text", R"("d_model": 256, "n_head": 4, "d_key": 64, "d_value": 64, "d_ff": 960)", 4},
+      {"narrow", R"("d_model": 128, "n_head": 2, "d_key": 64, "d_value": 64, "d_ff": 512)", 2},
+      {"narrow_heads", R"("d_model": 128, "n_head": 4, "d_key": 32, "d_value": 32, "d_ff": 512)",
+       4},
+      {"narrowest", R"("d_model": 64, "n_head": 2, "d_key": 32, "d_value": 32, "d_ff": 256)", 2},
       {"wide_image", R"("d_model": 512, "n_head": 16, "d_key": 32, "d_value": 32, "d_ff": 2048)",
        16},
       {"wide_text", R"("d_model": 512, "n_head": 8, "d_key": 64, "d_value": 64, "d_ff": 2000)", 8}};
