@@ -57,9 +57,9 @@ inline constexpr int kLayerStages = 4;
 struct StageSize {
   static constexpr int kMostPassChunks = 4;
 
-  int tiles = 0;   // of outputs
-  int chunks = 0;  // of inputs, for each tile
-  int steps = 0;   // of a chunk: all, but where there are fewer inputs than a chunk has
+  int tiles = 0;            // of outputs
+  int chunks = 0;           // of inputs, for each tile
+  int steps = kChunkSteps;  // of a chunk: all, but where there are fewer inputs than a chunk has
 
   static constexpr StageSize Of(int tiles, int inputs) {
     return {tiles, (inputs + kChunkInputs - 1) / kChunkInputs,

@@ -53,12 +53,19 @@ class MomentSums {
     const bool odd = at.column % 2 != 0;
     const float squares = odd ? sums_[0][1] + sums_[1][1] : sums_[0][0] + sums_[1][0];
     const float sum = odd ? sums_[0][3] + sums_[1][3] : sums_[0][2] + sums_[1][2];
-    Store(moments + (part * kColumns + at.column) * 8, make_float2(sum, squares));
+    Store(moments + (at.column * kParts + part) * 8, make_float2(sum, squares));
   }
 
  private:
   float sums_[2][4] = {};
 };
+
+// As rsqrtf, but that what is below the normal numbers is 0: four instructions fewer.
+__device__ __forceinline__ float ReciprocalRoot(float x) {
+  float root;
+  asm("rsqrt.approx.ftz.f32 %0, %1;" : "=f"(root) : "f"(x));
+  return root;
+}
 
 // What a norm does to a column.
 struct Normaliser {
@@ -68,19 +75,16 @@ struct Normaliser {
   // Of an operand of `kWidth` inputs, whose moments MomentSums has written.
   template <int kWidth>
   static __device__ __forceinline__ Normaliser Of(uint32_t moments, int column, float epsilon) {
-    float2 share[kParts];
-#pragma unroll
-    for (int part = 0; part < kParts; ++part) {
-      const uint2 bits = Load8(moments + (part * kColumns + column) * 8);
-      share[part] = make_float2(__uint_as_float(bits.x), __uint_as_float(bits.y));
-    }
+    static_assert(kParts == 4);
+    const float4 low = LoadFloats(moments + column * (kParts * 8));  // of parts 0 and 1
+    const float4 high = LoadFloats(moments + column * (kParts * 8) + 16);
     constexpr float kInverseWidth = 1.0F / kWidth;
-    const float sum = (share[0].x + share[1].x) + (share[2].x + share[3].x);
-    const float squares = (share[0].y + share[1].y) + (share[2].y + share[3].y);
+    const float sum = (low.x + low.z) + (high.x + high.z);
+    const float squares = (low.y + low.w) + (high.y + high.w);
     Normaliser norm;
     norm.mean = sum * kInverseWidth;
     const float variance = fmaf(-norm.mean, norm.mean, squares * kInverseWidth);
-    norm.factor = rsqrtf(fmaxf(variance, 0.0F) + epsilon);
+    norm.factor = ReciprocalRoot(fmaxf(variance, 0.0F) + epsilon);
     return norm;
   }
   __device__ __forceinline__ float4 Apply(float4 x, float4 row_sums, float4 bias) const {

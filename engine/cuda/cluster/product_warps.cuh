@@ -101,7 +101,8 @@ class ProductWarp {
 
  private:
   using ToAll = ToAllBlocks<kGroups>;
-  using Reader = std::conditional_t<S::kWholeStages, LayerReader<S>, RingReader<S, Block::kSlots>>;
+  using Reader =
+      std::conditional_t<Block::kOwnPlaces, LayerReader<S>, RingReader<S, Block::kSlots>>;
   // What a lane finishes of outputs that go to one block each, or to all of them.
   template <int kTiles>
   using ForOne = TilesInTurn<kTiles, kWarps>;
@@ -111,7 +112,7 @@ class ProductWarp {
   using OfResidual = ForAll<S::kWidthTiles>;
   static_assert(OfResidual::kCount == 1, "a lane has four elements of the residual stream");
   // Fragments of weights that a warp holds through a stage: with several teams registers are few.
-  static constexpr int kHeld = TeamsOf(kGroups) == 1 ? 8 : 4;
+  static constexpr int kHeld = TeamsOf(kGroups) == 1 ? 12 : 4;
   // Whether there are registers for what is added to outputs, too.
   static constexpr bool kConstantsAhead = TeamsOf(kGroups) == 1;
   template <StageSize kSize, bool kNormed>

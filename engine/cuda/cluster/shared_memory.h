@@ -62,7 +62,7 @@ struct GroupMemory {
   // token.
   static constexpr int kScratch = kHidden;
   static constexpr int kLogits = RoundUp(kPairsEnd > kScratchBytes ? kPairsEnd : kScratchBytes, 16);
-  // Sums of the residual stream's elements and of their squares, [part][column], twice: stages take
+  // Sums of the residual stream's elements and of their squares, [column][part], twice: stages take
   // turns as a team's units do.
   static constexpr int kMoments = kLogits + kMaxVocab * 4;
   static constexpr int kMomentBytes = kParts * kColumns * 8;
@@ -97,7 +97,9 @@ struct BlockMemory {
       kPlannedPairs * kPlannedPairBytes + (2 * kPassBarriers + 2) * kBarrierBytes;
   static constexpr int kMostPadding = 128;  // of the areas' beginnings
   static constexpr int kRoom = kSharedLimit - kFixedBytes - kMostPadding;
-  static constexpr int kLeastSlots = S::kWholeStages ? S::kLayerChunks : 2 * S::kMostPassChunks;
+  // Whether each of a layer's stages has a place of its own for its weights.
+  static constexpr bool kOwnPlaces = S::kWholeStages;
+  static constexpr int kLeastSlots = kOwnPlaces ? S::kLayerChunks : 2 * S::kMostPassChunks;
   // Tiles of a unit that are copied ahead, beside the fewest weights that work: one for each warp.
   static constexpr int kAheadTiles =
       kGroups <= S::kCopyGroups
@@ -109,11 +111,11 @@ struct BlockMemory {
   static constexpr int kMostSlots =
       (kRoom - kAheadTiles * KeyCopyMemory<S>::kTileBytes) / kChunkBytes;
   static constexpr int kSlots =
-      std::min(kMostSlots, S::kWholeStages ? S::kLayerChunks : S::kLayerChunks * 3 / 2);
+      std::min(kMostSlots, kOwnPlaces ? S::kLayerChunks : S::kLayerChunks * 3 / 2);
   // Whether there is room for a layer, or for two and a half passes of weights: one that is read,
   // one that comes, and some of the next.
   static constexpr bool kFits =
-      S::kWholeStages ? kSlots == S::kLayerChunks : 2 * kSlots >= 5 * S::kMostPassChunks;
+      kOwnPlaces ? kSlots == S::kLayerChunks : 2 * kSlots >= 5 * S::kMostPassChunks;
 
   static constexpr int kRing = 0;
   static constexpr int kAhead = RoundUp(kSlots * kChunkBytes, 128);

@@ -55,7 +55,7 @@ __device__ __forceinline__ void FillWeights(const StepArguments& a, uint32_t sha
   const uint32_t ring = shared + Memory::kRing;
   const uint32_t full = shared + Memory::kFull;
   const uint32_t empty = shared + Memory::kEmpty;
-  if constexpr (S::kWholeStages) {
+  if constexpr (Memory::kOwnPlaces) {
     LayerFiller<S>(ring, full, empty, wait).Run(a);
   } else {
     FillRing<S, Memory::kSlots>(a, ring, full, empty, wait);
