@@ -46,8 +46,10 @@ struct TilesInTurn {
 // destinations.
 template <int kTiles, int kWarps>
 struct SharedTiles {
-  static_assert(8 % kTiles == 0, "a warp has whole columns");
+  static_assert(kColumns % kTiles == 0, "a warp has whole columns");
+  static_assert(kTiles <= kWarps, "there are lanes for every column");
   static constexpr int kCount = 1;
+  static constexpr int kPlaces = kColumns / kTiles;  // of a warp: four lanes for a tile and column
 
   int tile = 0;
   int column = 0;
@@ -57,7 +59,6 @@ struct SharedTiles {
 
   // 2^columns_log: columns that are used.
   __device__ __forceinline__ SharedTiles(const LaneOf& at, int columns_log) {
-    constexpr uint32_t kPlaces = 8 / kTiles;  // of a warp
     const uint32_t place = at.warp * kPlaces + at.column / kTiles;
     tile = at.column % kTiles;
     column = static_cast<int>(place & ((1U << columns_log) - 1));
@@ -66,7 +67,7 @@ struct SharedTiles {
     stride = kWarps * kPlaces >> columns_log;
   }
 
-  static constexpr __device__ bool Has(int /*i*/) { return true; }
+  __device__ __forceinline__ bool Has(int /*i*/) const { return block < kBlocks; }
   __device__ __forceinline__ int Tile(int /*i*/) const { return tile; }
 };
 
