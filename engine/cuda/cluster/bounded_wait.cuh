@@ -20,7 +20,7 @@ class BoundedWaitOf {
 
   __device__ __forceinline__ void For(uint32_t barrier, uint32_t parity) {
     uint64_t since = 0;
-    for (int tries = 1; !gave_up_ && !HasEnded(barrier, parity); ++tries) {
+    for (int tries = 1; !HasEnded(barrier, parity) && !gave_up_; ++tries) {
       if (tries % kTriesPerLook != 0) continue;
       since = Look(error_, who_, since);
       gave_up_ = since == kGaveUp;

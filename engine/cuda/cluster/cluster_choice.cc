@@ -8,7 +8,7 @@
 namespace strided::cuda::cluster {
 namespace {
 
-constexpr int kMeasuredFaster = 256;  // the width of the networks that were: README.md
+constexpr int kMeasuredFaster = 256;  // the widest of the networks that were: README.md
 constexpr Shape kSlower = {256, 4, 64, 64, 4, /*int8_caches=*/true};  // but this one, at 256 rows
 constexpr int kLeastComputeMajor = 9;  // clusters, and stores that complete on a barrier
 
@@ -59,7 +59,7 @@ absl::StatusOr<Shape> ChooseShape(const ModelConfig& config, WeightFormat format
 }
 
 bool IsFasterThanGraphs(const Shape& shape) {
-  return shape.width == kMeasuredFaster && shape != kSlower;
+  return shape.width <= kMeasuredFaster && shape != kSlower;
 }
 
 int MostGroups(const Shape& shape) {

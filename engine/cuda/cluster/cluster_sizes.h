@@ -57,8 +57,14 @@ inline constexpr int kLayerStages = 4;
 struct StageSize {
   static constexpr int kMostPassChunks = 4;
 
-  int tiles = 0;   // of outputs
-  int chunks = 0;  // of inputs, for each tile
+  int tiles = 0;            // of outputs
+  int chunks = 0;           // of inputs, for each tile
+  int steps = kChunkSteps;  // of a chunk: all, but where there are fewer inputs than a chunk has
+
+  static constexpr StageSize Of(int tiles, int inputs) {
+    return {tiles, (inputs + kChunkInputs - 1) / kChunkInputs,
+            std::min(inputs / kTile, kChunkSteps)};
+  }
 
   constexpr int pass_tiles() const {
     return tiles * chunks <= kMostPassChunks || chunks >= tiles ? tiles : kMostPassChunks / chunks;
@@ -101,35 +107,37 @@ struct Shape {
 template <int width, int heads, int d_key, int d_value, int ff_tiles, int copy_groups,
           bool prefetches = false>
 struct Sizes {
+  // Of so many outputs, a block's.
+  static constexpr int TilesOf(int outputs) {
+    return (outputs + kBlocks * kTile - 1) / (kBlocks * kTile);
+  }
   static constexpr int kCopyGroups = copy_groups;
   static constexpr bool kPrefetches = prefetches;
   static constexpr bool kInt8Caches = false;
   static constexpr int kCacheElementBytes = 2;
   static constexpr int kWidth = width;
-  static constexpr int kWidthTiles =
-      width / (kBlocks * kTile);  // of the residual stream, a block's
-  static constexpr int kWidthChunks = width / kChunkInputs;
+  // Of the residual stream, a block's; of a width below 256 the first blocks'.
+  static constexpr int kWidthTiles = TilesOf(width);
   static constexpr int kHeads = heads;
   static constexpr int kKey = d_key;
   static constexpr int kValue = d_value;
   static constexpr int kFfTiles = ff_tiles;
   static constexpr int kHeadOutputs = 2 * d_key + d_value;  // query, key, value of one head
-  static constexpr int kQkvTiles = heads * kHeadOutputs / (kBlocks * kTile);  // of a block
-  static constexpr int kMixedChunks = heads * d_value / kChunkInputs;
+  static constexpr int kQkvOutputs = heads * kHeadOutputs;
   static constexpr int kPairs = kColumns * heads / kBlocks;  // (sequence, head) of a block, at most
 
   static constexpr StageSize SizeOf(Stage stage) {
     switch (stage) {
       case Stage::kQueryKeyValue:
-        return {kQkvTiles, kWidthChunks};
+        return StageSize::Of(TilesOf(kQkvOutputs), width);
       case Stage::kOutput:
-        return {kWidthTiles, kMixedChunks};
+        return StageSize::Of(kWidthTiles, heads * d_value);
       case Stage::kUp:
-        return {kFfTiles, kWidthChunks};
+        return StageSize::Of(kFfTiles, width);
       case Stage::kDown:
-        return {kWidthTiles, kFfTiles};
+        return StageSize::Of(kWidthTiles, kFfTiles * kBlocks * kTile);
       case Stage::kHead:
-        return {1, kWidthChunks};
+        return StageSize::Of(1, width);
     }
     return {};
   }
@@ -160,6 +168,18 @@ struct Sizes {
 
   static constexpr int kLayerChunks =
       kQueryKeyValue.all_chunks() + kOutput.all_chunks() + kUp.all_chunks() + kDown.all_chunks();
+  // Whether each stage is one pass: then a layer's weights have places of their own in shared
+  // memory (layer_weights.cuh).
+  static constexpr bool kWholeStages = kQueryKeyValue.passes() == 1 && kOutput.passes() == 1 &&
+                                       kUp.passes() == 1 && kDown.passes() == 1;
+  // Of a layer, those before the stage's.
+  static constexpr int ChunksBefore(Stage stage) {
+    int chunks = 0;
+    for (int before = 0; before < static_cast<int>(stage); ++before) {
+      chunks += SizeOf(static_cast<Stage>(before)).all_chunks();
+    }
+    return chunks;
+  }
   static constexpr int StepChunks(int n_layer) {
     return n_layer * kLayerChunks + kHead.all_chunks();
   }
@@ -169,8 +189,12 @@ struct Sizes {
       std::max({kQueryKeyValue.chunks_a_pass(), kOutput.chunks_a_pass(), kUp.chunks_a_pass(),
                 kDown.chunks_a_pass(), kHead.chunks_a_pass()});
 
-  static_assert(width % kChunkInputs == 0 && heads * d_value % kChunkInputs == 0, "whole chunks");
-  static_assert(heads * kHeadOutputs % (kBlocks * kTile) == 0, "whole tiles for every block");
+  static constexpr bool DividesInputs(int inputs) {
+    return inputs % kChunkInputs == 0 || (inputs < kChunkInputs && inputs % (kParts * kTile) == 0);
+  }
+  static_assert(DividesInputs(width) && DividesInputs(heads * d_value),
+                "whole chunks, or one that the parts share evenly");
+  static_assert(kQkvOutputs % kTile == 0, "whole tiles");
   static_assert(kQueryKeyValue.divides() && kOutput.divides() && kUp.divides() && kDown.divides(),
                 "whole passes");
   static_assert(d_key % 32 == 0 && d_value % 32 == 0, "whole vectors of attention");
@@ -193,8 +217,10 @@ constexpr bool VisitSizes(Visit&& visit) {
   return visit(Sizes<256, 2, 64, 128, 2, 5>()) ||       // the CIFAR-10 networks
          visit(Sizes<256, 4, 32, 64, 2, 1, true>()) ||  // the bundled image and audio models
          visit(Sizes<256, 4, 64, 64, 4, 0>()) ||        // the bundled text model
-         visit(Sizes<512, 16, 32, 32, 8, 2>()) ||       // the ImageNet-64 and music networks
-         visit(Sizes<512, 8, 64, 64, 8, 0>()) ||        // the enwik8 networks
+         visit(Sizes<128, 2, 64, 64, 2, 0>()) ||        // narrow ones
+         visit(Sizes<128, 4, 32, 32, 2, 0>()) || visit(Sizes<64, 2, 32, 32, 1, 0>()) ||
+         visit(Sizes<512, 16, 32, 32, 8, 2>()) ||  // the ImageNet-64 and music networks
+         visit(Sizes<512, 8, 64, 64, 8, 0>()) ||   // the enwik8 networks
          visit(WithInt8Caches<Sizes<256, 2, 64, 128, 2, 5>, 5, false>()) ||
          visit(WithInt8Caches<Sizes<256, 4, 32, 64, 2, 1, true>, 5, true>()) ||
          visit(WithInt8Caches<Sizes<256, 4, 64, 64, 4, 0>, 5, true>());

@@ -1,13 +1,14 @@
 // A pass of one of a step's products, by the product warps of a group: outputs of this block for
 // the group's sequences.
 //
-//   weights  A operand: this block's tiles, from the ring
+//   weights  A operand: this block's tiles, as a RingReader or LayerReader has them
 //   operand  B operand: the pass's inputs, in shared memory
 //   sums     [warp][column][pitch] float32: each warp's share of every output
 //
-// Of the 16 steps of a chunk, part p has steps 4 p to 4 p + 3; a sum is the sum over the parts, as
-// (0 + 1) + (2 + 3). A team's warps share the parts evenly: four warps, two or one. A lane that
-// finishes outputs has four in a row, of one column: LaneOf.
+// Of the 16 steps of a chunk, part p has steps 4 p to 4 p + 3 (of 8 or 4 steps 2 or 1 each); a sum
+// is the sum over the parts, as (0 + 1) + (2 + 3). A team's warps share the parts evenly: four
+// warps, two or one. A lane that finishes outputs has four in a row, of one column:
+// own_outputs.cuh.
 //
 // A layer norm goes before the product without being computed: with x the operand, W' the weights
 // times the norm's weight and b' = b + W (the norm's bias), both made when the model is loaded,
@@ -20,6 +21,7 @@
 #include <cstdint>
 #include <type_traits>
 
+#include "engine/cuda/cluster/own_outputs.cuh"
 #include "engine/cuda/cluster/shared_memory.h"
 #include "engine/cuda/kernels/cluster_exchange.cuh"
 #include "engine/cuda/kernels/fragments.cuh"
@@ -27,17 +29,6 @@
 namespace strided::cuda::cluster {
 
 using Bfloat16 = OperandTraits<Operand::kBfloat16>;
-
-// A lane's place in its team.
-struct LaneOf {
-  int warp = 0;    // of the team
-  int lane = 0;    // of the warp
-  int column = 0;  // whose outputs the lane finishes,
-  int quad = 0;    // outputs 4 quad to 4 quad + 3 of a tile
-
-  __device__ explicit LaneOf(int thread)
-      : warp(thread / 32), lane(thread % 32), column(lane / 4), quad(lane % 4) {}
-};
 
 __device__ __forceinline__ float4 Sum(float4 a, float4 b) {
   return make_float4(a.x + b.x, a.y + b.y, a.z + b.z, a.w + b.w);
@@ -62,34 +53,38 @@ class MomentSums {
     const bool odd = at.column % 2 != 0;
     const float squares = odd ? sums_[0][1] + sums_[1][1] : sums_[0][0] + sums_[1][0];
     const float sum = odd ? sums_[0][3] + sums_[1][3] : sums_[0][2] + sums_[1][2];
-    Store(moments + (part * kColumns + at.column) * 8, make_float2(sum, squares));
+    Store(moments + (at.column * kParts + part) * 8, make_float2(sum, squares));
   }
 
  private:
   float sums_[2][4] = {};
 };
 
+// As rsqrtf, but that what is below the normal numbers is 0: four instructions fewer.
+__device__ __forceinline__ float ReciprocalRoot(float x) {
+  float root;
+  asm("rsqrt.approx.ftz.f32 %0, %1;" : "=f"(root) : "f"(x));
+  return root;
+}
+
 // What a norm does to a column.
 struct Normaliser {
   float mean = 0;
   float factor = 1;
 
-  // Of an operand of `kWidth` inputs.
+  // Of an operand of `kWidth` inputs, whose moments MomentSums has written.
   template <int kWidth>
   static __device__ __forceinline__ Normaliser Of(uint32_t moments, int column, float epsilon) {
-    float2 share[kParts];
-#pragma unroll
-    for (int part = 0; part < kParts; ++part) {
-      const uint2 bits = Load8(moments + (part * kColumns + column) * 8);
-      share[part] = make_float2(__uint_as_float(bits.x), __uint_as_float(bits.y));
-    }
+    static_assert(kParts == 4);
+    const float4 low = LoadFloats(moments + column * (kParts * 8));  // of parts 0 and 1
+    const float4 high = LoadFloats(moments + column * (kParts * 8) + 16);
     constexpr float kInverseWidth = 1.0F / kWidth;
-    const float sum = (share[0].x + share[1].x) + (share[2].x + share[3].x);
-    const float squares = (share[0].y + share[1].y) + (share[2].y + share[3].y);
+    const float sum = (low.x + low.z) + (high.x + high.z);
+    const float squares = (low.y + low.w) + (high.y + high.w);
     Normaliser norm;
     norm.mean = sum * kInverseWidth;
     const float variance = fmaf(-norm.mean, norm.mean, squares * kInverseWidth);
-    norm.factor = rsqrtf(fmaxf(variance, 0.0F) + epsilon);
+    norm.factor = ReciprocalRoot(fmaxf(variance, 0.0F) + epsilon);
     return norm;
   }
   __device__ __forceinline__ float4 Apply(float4 x, float4 row_sums, float4 bias) const {
@@ -125,24 +120,27 @@ struct TileConstants {
   float4 bias;
 
   // Of a tile whose chunks are the pass's `first` and on.
-  template <int kChunks, typename Ring>
-  static __device__ __forceinline__ TileConstants Of(const Ring& ring, int first,
-                                                     const LaneOf& at) {
-    TileConstants constants = {LoadFloats(ring.Chunk(first) + kRowSumsAt + at.quad * 16),
-                               LoadFloats(ring.Chunk(first) + kBiasAt + at.quad * 16)};
+  template <int kChunks, typename Reader>
+  static __device__ __forceinline__ TileConstants Of(const Reader& weights, int first, int quad) {
+    TileConstants constants = {LoadFloats(weights.Chunk(first) + kRowSumsAt + quad * 16),
+                               LoadFloats(weights.Chunk(first) + kBiasAt + quad * 16)};
 #pragma unroll
     for (int chunk = 1; chunk < kChunks; ++chunk) {
       constants.row_sums = Sum(constants.row_sums,
-                               LoadFloats(ring.Chunk(first + chunk) + kRowSumsAt + at.quad * 16));
+                               LoadFloats(weights.Chunk(first + chunk) + kRowSumsAt + quad * 16));
     }
     return constants;
   }
 };
 
-// kWarps: of a team. kMostHeld: fragments of weights, four registers each, that are read ahead.
-template <int kTiles, int kChunks, bool kNormed, int kWarps, int kMostHeld>
+// A pass of a stage of `kSize`. kWarps: of a team. kMostHeld: fragments of weights, four registers
+// each, that are read ahead.
+template <StageSize kSize, bool kNormed, int kWarps, int kMostHeld>
 class Product {
-  static constexpr int kOwnParts = kParts / kWarps;  // of a warp
+  static constexpr int kTiles = kSize.pass_tiles();
+  static constexpr int kChunks = kSize.pass_chunks();
+  static constexpr int kChunkPartSteps = kSize.steps / kParts;  // of a chunk, a part's
+  static constexpr int kOwnParts = kParts / kWarps;             // of a warp
   // Few tiles would wait for each other.
   static constexpr int kChains = kTiles <= 2 ? 2 : 1;
 
@@ -193,36 +191,36 @@ class Product {
   };
 
   // Reads weights ahead of the operand. Requires that the pass's chunks are there.
-  template <typename Ring>
-  __device__ __forceinline__ void Fetch(const Ring& ring, const LaneOf& at) {
+  template <typename Reader>
+  __device__ __forceinline__ void Fetch(const Reader& weights, const LaneOf& at) {
 #pragma unroll
-    for (int i = 0; i < kHeld; ++i) held_[i] = Fragment(ring, at, i);
+    for (int i = 0; i < kHeld; ++i) held_[i] = Fragment(weights, at, i);
   }
 
   // Writes the warp's share of every output, and where `with_moments` of the operand's
   // moments. Requires that kNormed is.
-  template <typename Ring>
-  __device__ __forceinline__ void Multiply(const Ring& ring, const LaneOf& at,
+  template <typename Reader>
+  __device__ __forceinline__ void Multiply(const Reader& weights, const LaneOf& at,
                                            const OperandPlace& operand, uint32_t sums, int pitch,
                                            uint32_t moments, bool with_moments) const {
     Share share;
-    Add(ring, at, operand, share, moments, with_moments);
+    Add(weights, at, operand, share, moments, with_moments);
     share.Write(sums, pitch, at);
   }
   // Adds to the share, which is 0 where a warp has several parts; writes that of the moments as
   // well.
-  template <typename Ring>
-  __device__ __forceinline__ void Add(const Ring& ring, const LaneOf& at,
+  template <typename Reader>
+  __device__ __forceinline__ void Add(const Reader& weights, const LaneOf& at,
                                       const OperandPlace& operand, Share& share, uint32_t moments,
                                       bool with_moments) const {
     static_assert(kOwnParts == 1 || kOwnParts == 2 || kOwnParts == 4);
     if constexpr (kOwnParts == 1) {
-      AddPart(ring, at, operand, 0, share.sums_, moments, with_moments);
+      AddPart(weights, at, operand, 0, share.sums_, moments, with_moments);
     } else {
       // One part after the other: registers are few.
       const auto part = [&](int own) {
         PartSums sums;
-        AddPart(ring, at, operand, own, sums, moments, with_moments);
+        AddPart(weights, at, operand, own, sums, moments, with_moments);
         return sums;
       };
       const PartSums first = part(0);
@@ -235,13 +233,13 @@ class Product {
   }
 
  private:
-  static constexpr int kPartSteps = kChunks * kChunkSteps / kParts;
+  static constexpr int kPartSteps = kChunks * kChunkPartSteps;
   static constexpr int kSteps = kOwnParts * kPartSteps;  // of a warp
   static constexpr int kHeld = kTiles * kSteps < kMostHeld ? kTiles * kSteps : kMostHeld;
 
   // The warp's part number `own`.
-  template <typename Ring>
-  __device__ __forceinline__ void AddPart(const Ring& ring, const LaneOf& at,
+  template <typename Reader>
+  __device__ __forceinline__ void AddPart(const Reader& weights, const LaneOf& at,
                                           const OperandPlace& operand, int own, PartSums& sums,
                                           uint32_t moments, bool with_moments) const {
     uint2 inputs[kPartSteps];
@@ -255,8 +253,8 @@ class Product {
 #pragma unroll
       for (int tile = 0; tile < kTiles; ++tile) {
         const int i = (own * kPartSteps + of_part) * kTiles + tile;
-        const uint4 weights = i < kHeld ? held_[i < kHeld ? i : 0] : Fragment(ring, at, i);
-        MultiplyBfloat16(sums.of[of_part % kChains][tile], weights, inputs[of_part]);
+        const uint4 fragment = i < kHeld ? held_[i < kHeld ? i : 0] : Fragment(weights, at, i);
+        MultiplyBfloat16(sums.of[of_part % kChains][tile], fragment, inputs[of_part]);
       }
       if (kNormed && with_moments) moment_sums.Add(inputs[of_part], of_part % 2);
     }
@@ -264,17 +262,17 @@ class Product {
   }
   // Of a chunk, the warp's `step`-th step of all its parts'.
   static __device__ __forceinline__ int OfChunk(const LaneOf& at, int step) {
-    return (at.warp * kOwnParts + step / kPartSteps) * 4 + step % 4;
+    return (at.warp * kOwnParts + step / kPartSteps) * kChunkPartSteps + step % kChunkPartSteps;
   }
-  static constexpr int ChunkOf(int step) { return step % kPartSteps / 4; }
+  static constexpr int ChunkOf(int step) { return step % kPartSteps / kChunkPartSteps; }
   // The step of the operand that is the warp's `step`-th.
   static __device__ __forceinline__ int StepOf(const LaneOf& at, int step) {
     return ChunkOf(step) * kChunkSteps + OfChunk(at, step);
   }
-  template <typename Ring>
-  static __device__ __forceinline__ uint4 Fragment(const Ring& ring, const LaneOf& at, int i) {
+  template <typename Reader>
+  static __device__ __forceinline__ uint4 Fragment(const Reader& weights, const LaneOf& at, int i) {
     const int step = i / kTiles;
-    const uint32_t chunk = ring.Chunk(i % kTiles * kChunks + ChunkOf(step));
+    const uint32_t chunk = weights.Chunk(i % kTiles * kChunks + ChunkOf(step));
     return Load16(chunk + OfChunk(at, step) * kStepBytes + at.lane * 16);
   }
   // Lane 4 g + t holds outputs g and g + 8 of columns 2 t and 2 t + 1.
@@ -290,20 +288,29 @@ class Product {
   uint4 held_[kHeld];
 };
 
-// Four outputs of a tile for the lane's column. After a barrier of the team.
+// A team's warps' shares of four outputs in a row.
 template <int kWarps>
-__device__ __forceinline__ float4 SumOfWarps(uint32_t sums, int pitch, int tile, const LaneOf& at) {
-  float4 share[kWarps];
+struct SharesOfFour {
+  float4 of[kWarps];
+
+  // Outputs 4 quad to 4 quad + 3 of a tile, of a column. After a barrier of the team.
+  static __device__ __forceinline__ SharesOfFour Read(uint32_t sums, int pitch, int tile,
+                                                      int column, int quad) {
+    SharesOfFour shares;
 #pragma unroll
-  for (int warp = 0; warp < kWarps; ++warp) {
-    share[warp] =
-        LoadFloats(sums + ((warp * kColumns + at.column) * pitch + tile * kTile + at.quad * 4) * 4);
+    for (int warp = 0; warp < kWarps; ++warp) {
+      shares.of[warp] =
+          LoadFloats(sums + ((warp * kColumns + column) * pitch + tile * kTile + quad * 4) * 4);
+    }
+    return shares;
   }
-  if constexpr (kWarps == 1) return share[0];
-  const float4 low = Sum(share[0], share[kWarps > 1 ? 1 : 0]);
-  if constexpr (kWarps == 2) return low;
-  return Sum(low, Sum(share[kWarps / 2], share[kWarps - 1]));
-}
+  __device__ __forceinline__ float4 Total() const {
+    if constexpr (kWarps == 1) return of[0];
+    const float4 low = Sum(of[0], of[kWarps > 1 ? 1 : 0]);
+    if constexpr (kWarps == 2) return low;
+    return Sum(low, Sum(of[kWarps / 2], of[kWarps - 1]));
+  }
+};
 
 }  // namespace strided::cuda::cluster
 

@@ -11,54 +11,17 @@
 #include <cstdint>
 
 #include "engine/cuda/cluster/bounded_wait.cuh"
+#include "engine/cuda/cluster/four_outputs.cuh"
 #include "engine/cuda/cluster/group.cuh"
+#include "engine/cuda/cluster/layer_weights.cuh"
+#include "engine/cuda/cluster/own_outputs.cuh"
 #include "engine/cuda/cluster/product.cuh"
 #include "engine/cuda/cluster/row_drawing.cuh"
 #include "engine/cuda/cluster/row_embedding.cuh"
 #include "engine/cuda/cluster/to_all_blocks.cuh"
 #include "engine/cuda/cluster/weight_ring.cuh"
-#include "engine/cuda/kernels/activation.cuh"
 
 namespace strided::cuda::cluster {
-
-// Not inlined: a layer's instructions should stay few.
-__device__ __noinline__ inline float4 ActivateExactly(Activation activation, float4 x) {
-  return make_float4(Activate(activation, x.x), Activate(activation, x.y),
-                     Activate(activation, x.z), Activate(activation, x.w));
-}
-
-// quick_gelu(x) = x / (1 + exp(-1.702 x)) = x/2 (1 + tanh(0.851 x)), by an instruction whose error
-// is below bfloat16's.
-__device__ __forceinline__ float QuickGelu(float x) {
-  float tangent;
-  asm("tanh.approx.f32 %0, %1;" : "=f"(tangent) : "f"(0.851F * x));
-  return fmaf(0.5F * x, tangent, 0.5F * x);
-}
-
-// f.
-template <int kTiles>
-__device__ __forceinline__ void ActivateAll(Activation activation, float4 (&x)[kTiles]) {
-  if (activation == Activation::kQuickGelu) {
-#pragma unroll
-    for (int i = 0; i < kTiles; ++i) {
-      x[i] =
-          make_float4(QuickGelu(x[i].x), QuickGelu(x[i].y), QuickGelu(x[i].z), QuickGelu(x[i].w));
-    }
-    return;
-  }
-#pragma unroll
-  for (int i = 0; i < kTiles; ++i) x[i] = ActivateExactly(activation, x[i]);
-}
-
-__device__ __forceinline__ uint2 PackFour(float4 x) {
-  return make_uint2(Bfloat16::Pack(x.x, x.y), Bfloat16::Pack(x.z, x.w));
-}
-// What is left of x when it has been packed.
-__device__ __forceinline__ float4 RestOf(float4 x, uint2 packed) {
-  const float2 low = Bfloat16::Unpack(packed.x);
-  const float2 high = Bfloat16::Unpack(packed.y);
-  return make_float4(x.x - low.x, x.y - low.y, x.z - high.x, x.w - high.y);
-}
 
 template <class S, int kGroups>
 class ProductWarp {
@@ -77,9 +40,9 @@ class ProductWarp {
         threads_(threads),
         at_(threads.Thread()),
         rank_(static_cast<int>(RankInCluster())),
-        ring_{shared + Block::kRing, shared + Block::kFull, shared + Block::kEmpty},
-        wait_(wait),
-        to_all_(shared, at_.warp) {}
+        columns_log_(ColumnsLog(a.group_rows)),
+        weights_{shared + Block::kRing, shared + Block::kFull, shared + Block::kEmpty},
+        wait_(wait) {}
 
   __device__ void Run() {
     FindDrawnRow();
@@ -99,21 +62,32 @@ class ProductWarp {
 
  private:
   using ToAll = ToAllBlocks<kGroups>;
-  static_assert(ToAll::kMulticast || ToAll::kSendingWarps == kWarps);
+  using Reader =
+      std::conditional_t<Block::kOwnPlaces, LayerReader<S>, RingReader<S, Block::kSlots>>;
+  // What a lane finishes of outputs that go to one block each, or to all of them.
+  template <int kTiles>
+  using ForOne = TilesInTurn<kTiles, kWarps>;
+  template <int kTiles>
+  using ForAll = std::conditional_t<ToAll::kMulticast, TilesInTurn<kTiles, kWarps>,
+                                    SharedTiles<kTiles, kWarps>>;
+  using OfResidual = ForAll<S::kWidthTiles>;
+  static_assert(OfResidual::kCount == 1, "a lane has four elements of the residual stream");
   // Fragments of weights that a warp holds through a stage: with several teams registers are few.
-  static constexpr int kHeld = TeamsOf(kGroups) == 1 ? 8 : 4;
-  template <int kTiles, int kChunks, bool kNormed>
-  using ProductOf = Product<kTiles, kChunks, kNormed, kWarps, kHeld>;
+  static constexpr int kHeld = TeamsOf(kGroups) == 1 ? 12 : 4;
+  // Whether there are registers for what is added to outputs, too.
+  static constexpr bool kConstantsAhead = TeamsOf(kGroups) == 1;
+  template <StageSize kSize, bool kNormed>
+  using ProductOf = Product<kSize, kNormed, kWarps, kHeld>;
 
   // A stage's passes, each once its weights are there. What of them is needed after the team's
   // barrier is read before: after the work their place is free.
-  template <StageSize kSize, typename Work>
+  template <Stage kStage, typename Work>
   __device__ __forceinline__ void ForEachPass(Work&& work) {
 #pragma unroll 1
-    for (int pass = 0; pass < kSize.passes(); ++pass) {
-      ring_.Wait(wait_);
+    for (int pass = 0; pass < S::SizeOf(kStage).passes(); ++pass) {
+      weights_.template Wait<kStage>(wait_);
       work(pass);
-      ring_.Advance(kSize.chunks_a_pass());
+      weights_.template Advance<kStage>();
     }
   }
   template <StageSize kSize>
@@ -121,7 +95,14 @@ class ProductWarp {
     return pass + 1 == kSize.passes();
   }
 
-  __device__ __forceinline__ bool IsRow() const { return at_.column < group_.rows; }
+  template <class Own>
+  __device__ __forceinline__ Own Of() const {
+    return Own(at_, columns_log_);
+  }
+  template <class Own>
+  __device__ __forceinline__ bool IsRow(const Own& own) const {
+    return own.column < group_.rows;
+  }
   // Where the shares of a pass are put together.
   __device__ __forceinline__ uint32_t NextSums() {
     const uint32_t sums = sums_ + turn_ * Team::kTurnBytes;
@@ -133,8 +114,8 @@ class ProductWarp {
     const uint32_t turn = parities_ >> static_cast<int>(Signal::kHidden) & 1;
     return group_.area + Memory::kMoments + turn * Memory::kMomentBytes;
   }
-  __device__ __forceinline__ Normaliser NormOf(float epsilon) const {
-    return Normaliser::Of<S::kWidth>(Moments(), at_.column, epsilon);
+  __device__ __forceinline__ Normaliser NormOf(float epsilon, int column) const {
+    return Normaliser::Of<S::kWidth>(Moments(), column, epsilon);
   }
   __device__ __forceinline__ void WaitFor(Signal signal) {
     wait_.For(group_.Barrier(signal), parities_ >> static_cast<int>(signal) & 1);
@@ -149,54 +130,87 @@ class ProductWarp {
     parities_ ^= 1U << static_cast<int>(signal);
   }
 
-  // A pass's tiles are finished by one warp each, in turn; those that are sent to all blocks by
-  // every warp, where each sends to some. Own tile `i` of kOwnTiles may be one of nobody's.
-  template <int kTiles, bool kByAll>
-  static constexpr int kOwnTiles = kByAll ? kTiles : (kTiles + kWarps - 1) / kWarps;
-  template <int kTiles, bool kByAll>
-  __device__ __forceinline__ int OwnTile(int i) const {
-    return kByAll ? i : min(at_.warp + i * kWarps, kTiles - 1);
-  }
-  template <int kTiles, bool kByAll>
-  __device__ __forceinline__ bool HasOwnTile(int i) const {
-    return kByAll || at_.warp + i * kWarps < kTiles;
-  }
-  static constexpr bool kAllSend = !ToAll::kMulticast;
-
-  // A step of an operand to all blocks, four elements of the lane's column.
-  __device__ __forceinline__ void SendToAll(int operand, int step, float4 x, Signal signal) const {
-    to_all_.Send(SliceRoom::Of<S>(a_, group_.area, group_.index), operand + step * kOperandBytes,
-                 group_.rows * kColumnBytes, at_.lane * 8, IsRow(), PackFour(x),
-                 group_.Barrier(signal));
+  // A step of an operand to all blocks, the lane's four elements of it.
+  template <class Own>
+  __device__ __forceinline__ void SendToAll(const Own& own, int operand, int step, float4 x,
+                                            Signal signal) const {
+    const int slice = operand + step * kOperandBytes;
+    const int within = (own.column * 4 + own.quad) * 8;
+    const uint32_t barrier = group_.Barrier(signal);
+    if constexpr (ToAll::kMulticast) {
+      ToAll::SendAtOnce(SliceRoom::Of<S>(a_, group_.area, group_.index), slice,
+                        group_.rows * kColumnBytes, within, IsRow(own), PackFour(x), barrier);
+    } else if (IsRow(own)) {
+      SendInTurn(group_.area + slice + within, PackFour(x), barrier, own.block, own.stride);
+    }
   }
 
-  // The residual stream: four elements of the lane's column in each of the block's tiles.
-  __device__ __forceinline__ uint32_t ResidualOf(int tile) const {
-    return group_.area + Memory::kResidual + tile * (kColumns * kTile * 4) + at_.lane * 16;
+  // The residual stream. Of a width below 256 the first blocks alone have elements.
+  __device__ __forceinline__ bool HasResidual(const OfResidual& own) const {
+    return own.Has(0) && (S::kWidth % (kBlocks * kTile) == 0 || rank_ < S::kWidth / kTile);
   }
-  __device__ __forceinline__ void SendResidual(int tile, float4 residual) const {
-    SendToAll(Memory::kHidden, rank_ * S::kWidthTiles + tile, residual, Signal::kHidden);
-    if (!kAllSend || at_.warp == 0) Store(ResidualOf(tile), residual);
+  __device__ __forceinline__ void SendResidual(const OfResidual& own) const {
+    SendToAll(own, Memory::kHidden, rank_ * S::kWidthTiles + own.Tile(0), residual_,
+              Signal::kHidden);
   }
 
   // The inputs of the step: x(t-1) and its position.
   __device__ void Embed(int step) {
-    const DecodeRow& row = a_.rows[group_.first_row + (IsRow() ? at_.column : 0)];
-    const RowEmbedding<S> embedding(a_.tables, row.position + step,
-                                    rank_ * S::kWidthTiles * kTile + at_.quad * 4);
+    const auto own = Of<OfResidual>();
+    const DecodeRow& row = a_.rows[group_.first_row + (IsRow(own) ? own.column : 0)];
+    const int first = (rank_ * S::kWidthTiles + own.Tile(0)) * kTile + own.quad * 4;
+    const RowEmbedding<S> embedding(a_.tables, row.position + step, HasResidual(own) ? first : 0);
     const float* const start = a_.sequences[row.slot].start;
     int32_t input = row.input;
     if (step > 0) {
       WaitFor(Signal::kTokens);
-      input = static_cast<int32_t>(Load4(group_.area + Memory::kTokens + at_.column * 4));
+      input = static_cast<int32_t>(Load4(group_.area + Memory::kTokens + own.column * 4));
       EndStage(Signal::kTokens);
     }
+    if (!HasResidual(own)) return;
+    residual_ = IsRow(own) ? embedding.With(input, start) : make_float4(0, 0, 0, 0);
+    SendResidual(own);
+  }
+
+  // A pass's product of the residual stream, before the team's barrier; returns where the shares
+  // are.
+  template <Stage kStage, class Own>
+  __device__ __forceinline__ uint32_t MultiplyNormed(int pass, const Own& own,
+                                                     TileConstants (&constants)[Own::kCount]) {
+    constexpr StageSize kSize = S::SizeOf(kStage);
+    ProductOf<kSize, true> product;
+    product.Fetch(weights_, at_);
+    if constexpr (kConstantsAhead) ReadConstants<kSize>(own, constants);
+    const uint32_t sums = NextSums();
+    WaitFor(Signal::kHidden);
+    product.Multiply(weights_, at_, {group_.area + Memory::kHidden}, sums, Team::kPitch, Moments(),
+                     pass == 0);
+    if constexpr (!kConstantsAhead) ReadConstants<kSize>(own, constants);
+    return sums;
+  }
+  template <StageSize kSize, class Own>
+  __device__ __forceinline__ void ReadConstants(const Own& own,
+                                                TileConstants (&constants)[Own::kCount]) const {
 #pragma unroll
-    for (int tile = 0; tile < S::kWidthTiles; ++tile) {
-      if (!kAllSend && at_.warp != tile % kWarps) continue;
-      float4 residual = make_float4(0, 0, 0, 0);
-      if (IsRow()) residual = embedding.With(input, start, tile);
-      SendResidual(tile, residual);
+    for (int i = 0; i < Own::kCount; ++i) {
+      constants[i] = TileConstants::Of<kSize.pass_chunks()>(
+          weights_, own.Tile(i) * kSize.pass_chunks(), own.quad);
+    }
+  }
+  // The lane's outputs of it, after the barrier. All that is loaded is asked for first.
+  template <class Own>
+  __device__ __forceinline__ void Finish(const Own& own, uint32_t sums, float epsilon,
+                                         const TileConstants (&constants)[Own::kCount],
+                                         float4 (&x)[Own::kCount]) const {
+    SharesOfFour<kWarps> shares[Own::kCount];
+#pragma unroll
+    for (int i = 0; i < Own::kCount; ++i) {
+      shares[i] = SharesOfFour<kWarps>::Read(sums, Team::kPitch, own.Tile(i), own.column, own.quad);
+    }
+    const Normaliser norm = NormOf(epsilon, own.column);
+#pragma unroll
+    for (int i = 0; i < Own::kCount; ++i) {
+      x[i] = norm.Apply(shares[i].Total(), constants[i].row_sums, constants[i].bias);
     }
   }
 
@@ -204,46 +218,31 @@ class ProductWarp {
   __device__ void QueryKeyValue() {
     constexpr StageSize kSize = S::kQueryKeyValue;
     constexpr int kTiles = kSize.pass_tiles();
-    constexpr int kOwn = kOwnTiles<kTiles, false>;
-    ForEachPass<kSize>([&](int pass) {
-      const uint32_t sums = MultiplyNormed<kSize>(pass);
-      TileConstants constants[kOwn];
-      ReadConstants<kSize, false>(constants);
+    using Own = ForOne<kTiles>;
+    ForEachPass<Stage::kQueryKeyValue>([&](int pass) {
+      const auto own = Of<Own>();
+      TileConstants constants[Own::kCount];
+      const uint32_t sums = MultiplyNormed<Stage::kQueryKeyValue>(pass, own, constants);
       threads_.Sync();
       if (IsLast<kSize>(pass)) Announce(Signal::kHidden, group_.HiddenBytes());
-      if (!IsRow() || !HasOwnTile<kTiles, false>(0)) return;
-      const Normaliser norm = NormOf(a_.norm_epsilon);
+      if (!IsRow(own) || !own.Has(0)) return;
+      float4 x[Own::kCount];
+      Finish(own, sums, a_.norm_epsilon, constants, x);
 #pragma unroll
-      for (int i = 0; i < kOwn; ++i) {
-        if (!HasOwnTile<kTiles, false>(i)) continue;
-        const int tile = OwnTile<kTiles, false>(i);
-        const float4 x = SumOfWarps<kWarps>(sums, Team::kPitch, tile, at_);
-        SendToAttention((rank_ * kSize.tiles + pass * kTiles + tile) * kTile + at_.quad * 4,
-                        norm.Apply(x, constants[i].row_sums, constants[i].bias));
+      for (int i = 0; i < Own::kCount; ++i) {
+        if (!own.Has(i)) continue;
+        const int first = (rank_ * kSize.tiles + pass * kTiles + own.Tile(i)) * kTile;
+        if (IsPadding(first)) continue;
+        SendToAttention(first + own.quad * 4, x[i]);
       }
     });
     EndStage(Signal::kHidden);
   }
-  // A pass's product of the residual stream; returns where the shares are.
-  template <StageSize kSize>
-  __device__ __forceinline__ uint32_t MultiplyNormed(int pass) {
-    ProductOf<kSize.pass_tiles(), kSize.pass_chunks(), true> product;
-    product.Fetch(ring_, at_);
-    const uint32_t sums = NextSums();
-    WaitFor(Signal::kHidden);
-    product.Multiply(ring_, at_, {group_.area + Memory::kHidden}, sums, Team::kPitch, Moments(),
-                     pass == 0);
-    return sums;
-  }
-  template <StageSize kSize, bool kByAll, int kOwn>
-  __device__ __forceinline__ void ReadConstants(TileConstants (&constants)[kOwn]) const {
-#pragma unroll
-    for (int i = 0; i < kOwn; ++i) {
-      const int first = OwnTile<kSize.pass_tiles(), kByAll>(i) * kSize.pass_chunks();
-      constants[i] = TileConstants::Of<kSize.pass_chunks()>(ring_, first, at_);
-    }
-  }
 
+  // Whether a tile of queries, keys and values is nobody's.
+  static __device__ __forceinline__ bool IsPadding(int first) {
+    return S::kQkvOutputs % (kBlocks * kTile) != 0 && first >= S::kQkvOutputs;
+  }
   // Outputs `first` to `first` + 3 of [head][query | key | value].
   __device__ __forceinline__ void SendToAttention(int first, float4 x) const {
     const int head = first / S::kHeadOutputs;
@@ -266,123 +265,109 @@ class ProductWarp {
 
   // H += O attend(q, K_S, V_S)
   __device__ void Output() {
-    Accumulate<S::kOutput, Signal::kMixed>(
+    Accumulate<Stage::kOutput, Signal::kMixed>(
         {group_.area + Memory::kMixed, kColumnBytes, Memory::kMixedPitch});
   }
   // H += down(f(up(norm(H))))
   __device__ void Down() {
-    Accumulate<S::kDown, Signal::kExpanded>({group_.area + Memory::kExpanded});
+    Accumulate<Stage::kDown, Signal::kExpanded>({group_.area + Memory::kExpanded});
   }
 
   // The block's tiles of a product, added to the residual stream.
-  template <StageSize kSize, Signal kSignal>
+  template <Stage kStage, Signal kSignal>
   __device__ __forceinline__ void Accumulate(const OperandPlace& operand) {
-    using Pass = ProductOf<kSize.pass_tiles(), kSize.pass_chunks(), false>;
+    constexpr StageSize kSize = S::SizeOf(kStage);
+    using Pass = ProductOf<kSize, false>;
     static_assert(kSize.tiles == kSize.pass_tiles(), "a pass has all tiles");
     static_assert(kSize.passes() == 1 || kWarps == kParts, "a share is of one part");
+    const auto own = Of<OfResidual>();
     typename Pass::Share share;
-    float4 bias[kOwnTiles<kSize.tiles, kAllSend>];
-    ForEachPass<kSize>([&](int pass) {
+    float4 bias;
+    ForEachPass<kStage>([&](int pass) {
       Pass product;
-      product.Fetch(ring_, at_);
-      if (IsLast<kSize>(pass)) ReadBias<kSize>(bias);
+      product.Fetch(weights_, at_);
+      if (IsLast<kSize>(pass)) {  // of a tile, from the first of its chunks
+        bias =
+            LoadFloats(weights_.Chunk(own.Tile(0) * kSize.pass_chunks()) + kBiasAt + own.quad * 16);
+      }
       WaitFor(kSignal);
-      product.Add(ring_, at_, operand.From(pass * kSize.pass_chunks() * kChunkSteps), share, 0,
+      product.Add(weights_, at_, operand.From(pass * kSize.pass_chunks() * kChunkSteps), share, 0,
                   false);
       if (!IsLast<kSize>(pass)) return;
       const uint32_t sums = NextSums();
       share.Write(sums, Team::kPitch, at_);
-      AddToResidual<kSize.tiles>(sums, bias);
+      threads_.Sync();
+      if (HasResidual(own)) AddToResidual(own, sums, bias);
       Announce(kSignal, group_.InputBytes(kSignal));
     });
     EndStage(kSignal);
   }
-  // Of each tile, from the first of its chunks.
-  template <StageSize kSize, int kOwn>
-  __device__ __forceinline__ void ReadBias(float4 (&bias)[kOwn]) const {
-#pragma unroll
-    for (int i = 0; i < kOwn; ++i) {
-      const int first = OwnTile<kSize.tiles, kAllSend>(i) * kSize.pass_chunks();
-      bias[i] = LoadFloats(ring_.Chunk(first) + kBiasAt + at_.quad * 16);
-    }
-  }
-  template <int kTiles, int kOwn>
-  __device__ __forceinline__ void AddToResidual(uint32_t sums, const float4 (&bias)[kOwn]) const {
-    float4 residual[kOwn];
-#pragma unroll
-    for (int i = 0; i < kOwn; ++i) {
-      residual[i] = LoadFloats(ResidualOf(OwnTile<kTiles, kAllSend>(i)));
-    }
-    threads_.Sync();
-#pragma unroll
-    for (int i = 0; i < kOwn; ++i) {
-      if (!HasOwnTile<kTiles, kAllSend>(i)) continue;
-      const int tile = OwnTile<kTiles, kAllSend>(i);
-      const float4 x = SumOfWarps<kWarps>(sums, Team::kPitch, tile, at_);
-      SendResidual(tile, Sum(residual[i], Sum(x, bias[i])));
-    }
+  __device__ __forceinline__ void AddToResidual(const OfResidual& own, uint32_t sums, float4 bias) {
+    const float4 x =
+        SharesOfFour<kWarps>::Read(sums, Team::kPitch, own.Tile(0), own.column, own.quad).Total();
+    residual_ = Sum(residual_, Sum(x, bias));
+    SendResidual(own);
   }
 
   // f(up(norm(H)))
   __device__ void Up() {
     constexpr StageSize kSize = S::kUp;
     constexpr int kTiles = kSize.pass_tiles();
-    ForEachPass<kSize>([&](int pass) {
-      const uint32_t sums = MultiplyNormed<kSize>(pass);
-      TileConstants constants[kOwnTiles<kTiles, kAllSend>];
-      ReadConstants<kSize, kAllSend>(constants);
+    using Own = ForAll<kTiles>;
+    ForEachPass<Stage::kUp>([&](int pass) {
+      const auto own = Of<Own>();
+      TileConstants constants[Own::kCount];
+      const uint32_t sums = MultiplyNormed<Stage::kUp>(pass, own, constants);
       threads_.Sync();
-      if (HasOwnTile<kTiles, kAllSend>(0)) {
-        SendExpanded<kTiles>(sums, constants, rank_ * kSize.tiles + pass * kTiles);
-      }
+      if (own.Has(0)) SendExpanded(own, sums, constants, rank_ * kSize.tiles + pass * kTiles);
       if (IsLast<kSize>(pass)) Announce(Signal::kHidden, group_.HiddenBytes());
     });
     EndStage(Signal::kHidden);
   }
-  // `first`: of the tiles, among all blocks'.
-  template <int kTiles, int kOwn>
-  __device__ __forceinline__ void SendExpanded(uint32_t sums,
-                                               const TileConstants (&constants)[kOwn],
+  // `first`: of the pass's tiles, among all blocks'.
+  template <class Own>
+  __device__ __forceinline__ void SendExpanded(const Own& own, uint32_t sums,
+                                               const TileConstants (&constants)[Own::kCount],
                                                int first) const {
-    const Normaliser norm = NormOf(a_.norm_epsilon);
-    float4 x[kOwn];
-#pragma unroll
-    for (int i = 0; i < kOwn; ++i) {
-      const int tile = OwnTile<kTiles, kAllSend>(i);
-      x[i] = norm.Apply(SumOfWarps<kWarps>(sums, Team::kPitch, tile, at_), constants[i].row_sums,
-                        constants[i].bias);
-    }
+    float4 x[Own::kCount];
+    Finish(own, sums, a_.norm_epsilon, constants, x);
     ActivateAll(a_.activation, x);
 #pragma unroll
-    for (int i = 0; i < kOwn; ++i) {
-      if (!HasOwnTile<kTiles, kAllSend>(i)) continue;
-      SendToAll(Memory::kExpanded, first + OwnTile<kTiles, kAllSend>(i), x[i], Signal::kExpanded);
+    for (int i = 0; i < Own::kCount; ++i) {
+      if (!own.Has(i)) continue;
+      SendToAll(own, Memory::kExpanded, first + own.Tile(i), x[i], Signal::kExpanded);
     }
   }
 
   // logits = head(norm(H)), each sequence's to the block that draws for it.
   __device__ void Head() {
-    constexpr StageSize kSize = S::kHead;
-    static_assert(kSize.passes() == 1 && kSize.tiles == 1);
-    ForEachPass<kSize>([&](int pass) {
-      const uint32_t sums = MultiplyNormed<kSize>(pass);
-      const TileConstants constants = TileConstants::Of<kSize.chunks>(ring_, 0, at_);
+    static_assert(S::kHead.passes() == 1 && S::kHead.tiles == 1);
+    using Own = ForOne<1>;
+    ForEachPass<Stage::kHead>([&](int pass) {
+      const auto own = Of<Own>();
+      TileConstants constants[1];
+      const uint32_t sums = MultiplyNormed<Stage::kHead>(pass, own, constants);
       threads_.Sync();
       Announce(Signal::kHidden, group_.HiddenBytes());
       Announce(Signal::kTokens, group_.TokenBytes());
-      if (at_.warp == 0 && IsRow()) SendLogits(sums, constants);
+      if (own.Has(0) && IsRow(own)) SendLogits(own, sums, constants);
     });
     EndStage(Signal::kHidden);
   }
-  __device__ __forceinline__ void SendLogits(uint32_t sums, const TileConstants& constants) const {
-    Normaliser norm;
-    if (a_.final_norm) norm = NormOf(a_.final_epsilon);
-    const float4 logits = norm.Apply(SumOfWarps<kWarps>(sums, Team::kPitch, 0, at_),
-                                     constants.row_sums, constants.bias);
-    const int block = DrawingBlock(at_.column, group_.index);
+  __device__ __forceinline__ void SendLogits(const ForOne<1>& own, uint32_t sums,
+                                             const TileConstants (&constants)[1]) const {
+    float4 logits[1];
+    if (a_.final_norm) {
+      Finish(own, sums, a_.final_epsilon, constants, logits);
+    } else {
+      logits[0] = Normaliser().Apply(
+          SharesOfFour<kWarps>::Read(sums, Team::kPitch, 0, own.column, own.quad).Total(),
+          constants[0].row_sums, constants[0].bias);
+    }
+    const int block = DrawingBlock(own.column, group_.index);
     const uint32_t place =
-        group_.area + Memory::kLogits + (rank_ * kTile + at_.quad * 4) * sizeof(float);
-    Send(AddressIn(place, block), logits, AddressIn(group_.Barrier(Signal::kLogits), block));
+        group_.area + Memory::kLogits + (rank_ * kTile + own.quad * 4) * sizeof(float);
+    Send(AddressIn(place, block), logits[0], AddressIn(group_.Barrier(Signal::kLogits), block));
   }
 
   // Whether this block draws for a sequence of the group, and for which.
@@ -432,9 +417,10 @@ class ProductWarp {
   const Threads threads_;
   const LaneOf at_;
   const int rank_;
-  RingReader<Block::kSlots> ring_;
+  const int columns_log_;  // of the columns that are used
+  Reader weights_;
   BoundedWait wait_;
-  const ToAll to_all_;
+  float4 residual_;        // the lane's own elements of the residual stream
   uint32_t parities_ = 0;  // of the phase that is waited for next, bit by signal
   int turn_ = 0;           // which of the sums' two places
 };

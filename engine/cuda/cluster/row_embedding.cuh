@@ -1,5 +1,5 @@
-// The residual stream's start, four elements of a lane in each tile: kernels/embed.cuh, with the
-// same order of sums. What does not depend on the token is read while the token is being drawn.
+// The residual stream's start, four elements of a lane: kernels/embed.cuh, with the same order of
+// sums. What does not depend on the token is read while the token is being drawn.
 
 #ifndef STRIDED_ENGINE_CUDA_CLUSTER_ROW_EMBEDDING_CUH_
 #define STRIDED_ENGINE_CUDA_CLUSTER_ROW_EMBEDDING_CUH_
@@ -14,7 +14,7 @@ namespace strided::cuda::cluster {
 template <class S>
 class RowEmbedding {
  public:
-  // Of step `position`: elements first to first + 3, and those of the tiles that follow.
+  // Of step `position`: elements first to first + 3.
   __device__ __forceinline__ RowEmbedding(const DeviceTables& tables, int position, int first)
       : tables_(tables), first_(first) {
     int rest = max(Previous() ? position - 1 : position, 0);
@@ -27,26 +27,23 @@ class RowEmbedding {
     for (int axis = 0; axis < kMaxAxes; ++axis) {
       if (axis >= tables.axes) continue;
       cells /= tables.position_axes[axis];
-#pragma unroll
-      for (int tile = 0; tile < S::kWidthTiles; ++tile) {
-        positions_[axis][tile] = Quad(tables.position_embedding[axis], rest / cells, tile);
-      }
+      positions_[axis] = Four(tables.position_embedding[axis], rest / cells);
       rest %= cells;
     }
   }
 
-  // The input in a tile, with `input` the token; negative: `start`, the sequence's start vector.
-  __device__ __forceinline__ float4 With(int32_t input, const float* start, int tile) const {
+  // The input, with `input` the token; negative: `start`, the sequence's start vector.
+  __device__ __forceinline__ float4 With(int32_t input, const float* start) const {
     const bool is_token = input >= 0;
-    float4 sum = is_token ? Quad(tables_.token_embedding, input, tile) : Quad(start, 0, tile);
+    float4 sum = is_token ? Four(tables_.token_embedding, input) : Four(start, 0);
     if (!is_token && Previous()) return sum;  // the start vector has no position
 #pragma unroll
     for (int axis = 0; axis < kMaxAxes; ++axis) {
       if (axis >= tables_.axes) continue;
-      sum.x += positions_[axis][tile].x;
-      sum.y += positions_[axis][tile].y;
-      sum.z += positions_[axis][tile].z;
-      sum.w += positions_[axis][tile].w;
+      sum.x += positions_[axis].x;
+      sum.y += positions_[axis].y;
+      sum.z += positions_[axis].z;
+      sum.w += positions_[axis].w;
     }
     return sum;
   }
@@ -55,14 +52,13 @@ class RowEmbedding {
   __device__ __forceinline__ bool Previous() const {
     return tables_.position_rule == PositionRule::kPrevious;
   }
-  __device__ __forceinline__ float4 Quad(const float* table, int row, int tile) const {
-    return *reinterpret_cast<const float4*>(table + static_cast<int64_t>(row) * S::kWidth + first_ +
-                                            tile * kTile);
+  __device__ __forceinline__ float4 Four(const float* table, int row) const {
+    return *reinterpret_cast<const float4*>(table + static_cast<int64_t>(row) * S::kWidth + first_);
   }
 
   const DeviceTables& tables_;
   int first_;
-  float4 positions_[kMaxAxes][S::kWidthTiles];
+  float4 positions_[kMaxAxes];
 };
 
 }  // namespace strided::cuda::cluster

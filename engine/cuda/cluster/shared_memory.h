@@ -4,7 +4,7 @@
 //   ahead     keys and values of the attention warps' next unit of work
 //   outputs   partial outputs of the attention warps, twice, in turns
 //   teams     what the product warps tell each other
-//   groups    an area each: operands, residual stream, queries, logits, tokens, barriers
+//   groups    an area each: operands, queries, logits, tokens, barriers
 //   plans     of the attention warps' next units of work
 //   pairs     what the attention warps keep of each of the block's pairs
 //   barriers  of the ring, and of what is ahead
@@ -54,18 +54,16 @@ struct GroupMemory {
   static constexpr int kMixed = kHidden + S::kWidth / kTile * kOperandBytes;
   // Attention's outputs, by column: a pair's are a slice. 32 bytes more, so that the lanes of a
   // fragment read from different banks.
-  static constexpr int kMixedPitch = S::kMixedChunks * kChunkInputs * 2 + kColumnBytes;
+  static constexpr int kMixedPitch = S::kOutput.chunks * kChunkInputs * 2 + kColumnBytes;
   static constexpr int kExpanded = kMixed + kColumns * kMixedPitch;
   static constexpr int kOperandsEnd = kExpanded + S::kFfTiles * kChunkSteps * kOperandBytes;
-  // The block's own elements of the residual stream, [tile][column][16] float32.
-  static constexpr int kResidual = kOperandsEnd;
-  static constexpr int kQueries = kResidual + S::kWidthTiles * kColumns * kTile * 4;
+  static constexpr int kQueries = kOperandsEnd;
   static constexpr int kPairsEnd = kQueries + S::kPairs * kPairBytes;
   // A sampler's scratch lies over what is idle from a step's head until this block has sent its
   // token.
   static constexpr int kScratch = kHidden;
   static constexpr int kLogits = RoundUp(kPairsEnd > kScratchBytes ? kPairsEnd : kScratchBytes, 16);
-  // Sums of the residual stream's elements and of their squares, [part][column], twice: stages take
+  // Sums of the residual stream's elements and of their squares, [column][part], twice: stages take
   // turns as a team's units do.
   static constexpr int kMoments = kLogits + kMaxVocab * 4;
   static constexpr int kMomentBytes = kParts * kColumns * 8;
@@ -104,18 +102,25 @@ struct BlockMemory {
       kPlannedPairs * kPlannedPairBytes + (2 * kPassBarriers + 2) * kBarrierBytes;
   static constexpr int kMostPadding = 128;  // of the areas' beginnings
   static constexpr int kRoom = kSharedLimit - kFixedBytes - kMostPadding;
+  // Whether each of a layer's stages has a place of its own for its weights.
+  static constexpr bool kOwnPlaces = S::kWholeStages;
+  static constexpr int kLeastSlots = kOwnPlaces ? S::kLayerChunks : 2 * S::kMostPassChunks;
   // Tiles of a unit that are copied ahead, beside the fewest weights that work: one for each warp.
   static constexpr int kAheadTiles =
-      kGroups <= S::kCopyGroups ? std::clamp((kRoom - 2 * S::kMostPassChunks * kChunkBytes) /
-                                                 KeyCopyMemory<S>::kTileBytes,
-                                             0, kAttentionWarps)
-                                : 0;
-  // What there is room for, up to one and a half layers: copies further ahead took longer.
-  static constexpr int kSlots = std::min(
-      (kRoom - kAheadTiles * KeyCopyMemory<S>::kTileBytes) / kChunkBytes, S::kLayerChunks * 3 / 2);
-  // Whether two and a half passes of weights fit: one that is read, one that comes, and some of the
-  // next. With less the text model's four groups took longer than two groups twice.
-  static constexpr bool kFits = 2 * kSlots >= 5 * S::kMostPassChunks;
+      kGroups <= S::kCopyGroups
+          ? std::clamp((kRoom - kLeastSlots * kChunkBytes) / KeyCopyMemory<S>::kTileBytes, 0,
+                       kAttentionWarps)
+          : 0;
+  // A layer's, where its stages are whole; else what there is room for, up to one and a half
+  // layers: copies further ahead took longer.
+  static constexpr int kMostSlots =
+      (kRoom - kAheadTiles * KeyCopyMemory<S>::kTileBytes) / kChunkBytes;
+  static constexpr int kSlots =
+      std::min(kMostSlots, kOwnPlaces ? S::kLayerChunks : S::kLayerChunks * 3 / 2);
+  // Whether there is room for a layer, or for two and a half passes of weights: one that is read,
+  // one that comes, and some of the next.
+  static constexpr bool kFits =
+      kOwnPlaces ? kSlots == S::kLayerChunks : 2 * kSlots >= 5 * S::kMostPassChunks;
 
   static constexpr int kRing = 0;
   static constexpr int kAhead = RoundUp(kSlots * kChunkBytes, 128);

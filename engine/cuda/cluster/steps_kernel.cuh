@@ -5,6 +5,7 @@
 
 #include "engine/cuda/cluster/attention_warps.cuh"
 #include "engine/cuda/cluster/compiled_kernel.h"
+#include "engine/cuda/cluster/layer_weights.cuh"
 #include "engine/cuda/cluster/product_warps.cuh"
 #include "engine/cuda/cluster/weight_ring.cuh"
 #include "engine/cuda/kernels/async_copy.cuh"
@@ -47,6 +48,20 @@ __device__ __forceinline__ void TakeRegisters() {
 #endif
 }
 
+// By one thread.
+template <class S, class Memory>
+__device__ __forceinline__ void FillWeights(const StepArguments& a, uint32_t shared,
+                                            BoundedWait wait) {
+  const uint32_t ring = shared + Memory::kRing;
+  const uint32_t full = shared + Memory::kFull;
+  const uint32_t empty = shared + Memory::kEmpty;
+  if constexpr (Memory::kOwnPlaces) {
+    LayerFiller<S>(ring, full, empty, wait).Run(a);
+  } else {
+    FillRing<S, Memory::kSlots>(a, ring, full, empty, wait);
+  }
+}
+
 template <class S, int kGroups>
 __device__ void RunWarp(const StepArguments& a, std::byte* memory, uint32_t shared) {
   using Memory = BlockMemory<S, kGroups>;
@@ -66,8 +81,7 @@ __device__ void RunWarp(const StepArguments& a, std::byte* memory, uint32_t shar
     if (thread < kFirstFetching) {
       AttentionWarp<S, kGroups>(a, memory, shared, thread - kFirstAttention, wait).Run();
     } else if (thread == kFirstFetching) {
-      FillRing<S, Memory::kSlots>(a, shared + Memory::kRing, shared + Memory::kFull,
-                                  shared + Memory::kEmpty, wait);
+      FillWeights<S, Memory>(a, shared, wait);
     }
   }
 }

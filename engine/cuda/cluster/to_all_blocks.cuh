@@ -1,10 +1,10 @@
 // What a block tells all blocks of its cluster: slices of a group's operands, four elements a lane.
 //
-// Of one group, every sending warp stores the slice into some of the blocks (st.async): 300 to 450
-// cycles to there, but a block gets and sends 12 to 14 bytes a cycle alone, and 5 groups want more.
-// Of several, one warp writes the slice to global memory, where the second-level cache keeps it,
-// and has it copied to all blocks at once (cp.async.bulk with multicast::cluster): 650 cycles, and
-// 80 bytes a cycle. Both complete their bytes on the same barriers.
+// Of one or two groups, the sending lanes store the slice into the blocks (st.async): 300 to 450
+// cycles to there, but a block gets and sends 12 to 14 bytes a cycle alone, and more groups want
+// more. Of several, one warp writes the slice to global memory, where the second-level cache keeps
+// it, and has it copied to all blocks at once (cp.async.bulk with multicast::cluster): 650 cycles,
+// and 80 bytes a cycle. Both complete their bytes on the same barriers.
 
 #ifndef STRIDED_ENGINE_CUDA_CLUSTER_TO_ALL_BLOCKS_CUH_
 #define STRIDED_ENGINE_CUDA_CLUSTER_TO_ALL_BLOCKS_CUH_
@@ -31,11 +31,22 @@ struct SliceRoom {
   }
 };
 
+// The lane's four elements to `place` of block `first` and of every `stride`-th after it. Requires
+// first < kBlocks.
+__device__ __forceinline__ void SendInTurn(uint32_t place, uint2 elements, uint32_t barrier,
+                                           uint32_t first, uint32_t stride) {
+  Send(AddressIn(place, first), elements, AddressIn(barrier, first));
+#pragma unroll 1
+  for (uint32_t block = first + stride; block < kBlocks; block += stride) {
+    Send(AddressIn(place, block), elements, AddressIn(barrier, block));
+  }
+}
+
 // One of the warps that send.
 template <int kGroups>
 class ToAllBlocks {
  public:
-  static constexpr bool kMulticast = kGroups > 1;
+  static constexpr bool kMulticast = kGroups > 2;
   static constexpr int kSendingWarps = 4;  // for one slice, where each stores to some of the blocks
 
   // `shared`: address of the block's shared memory; `warp`: 0 to kSendingWarps - 1.
@@ -62,7 +73,7 @@ class ToAllBlocks {
     }
   }
 
- private:
+  // The same by one warp, where kMulticast is.
   static __device__ __forceinline__ void SendAtOnce(const SliceRoom& room, int offset, int bytes,
                                                     int within, bool has, uint2 elements,
                                                     uint32_t barrier) {
@@ -81,6 +92,7 @@ class ToAllBlocks {
 #endif
   }
 
+ private:
   static constexpr int kStores = kMulticast ? 1 : kBlocks / kSendingWarps;
 
   uint32_t to_[kStores];  // from an address of this block to those that the warp stores to

@@ -1,5 +1,6 @@
-// The ring of weights: one thread copies a block's chunks into it ahead of the products, in the
-// order of cluster_packing.h; every group's product warps read them.
+// The ring of weights, where there is no room for a layer's (layer_weights.cuh): one thread copies
+// a block's chunks into it ahead of the products, in the order of cluster_packing.h; every group's
+// product warps read them.
 //
 // A pass's chunks share a barrier that says when they are all there, and one that says when every
 // product warp has read them; passes take the barriers in turn.
@@ -25,7 +26,7 @@ struct PassNumber {
 };
 
 // Where a product warp reads.
-template <int kSlots>
+template <class S, int kSlots>
 struct RingReader {
   uint32_t shared = 0;  // start of the block's shared memory
   uint32_t full = 0;    // barriers
@@ -33,6 +34,8 @@ struct RingReader {
   PassNumber pass;
   int slot = 0;
 
+  // For the weights of a pass of the stage.
+  template <Stage kStage>
   __device__ __forceinline__ void Wait(BoundedWait& wait) {
     wait.For(pass.Barrier(full), pass.parity());
   }
@@ -45,11 +48,12 @@ struct RingReader {
   // By every warp, to the next pass: when it has used what it has loaded of this one, for all
   // groups. Loads that others have asked for before a barrier may still wait in their queues after
   // it, for longer than a copy takes to come: so each warp speaks for itself.
-  __device__ __forceinline__ void Advance(int chunks) {
+  template <Stage kStage>
+  __device__ __forceinline__ void Advance() {
     __syncwarp();
     if (threadIdx.x % 32 == 0) Arrive(pass.Barrier(empty));
     ++pass.number;
-    slot += chunks;
+    slot += S::SizeOf(kStage).chunks_a_pass();
     if (slot >= kSlots) slot -= kSlots;
   }
 };

@@ -83,11 +83,6 @@ __device__ __forceinline__ void CopyBulk(uint32_t to, const std::byte* from, int
       : "memory");
 }
 
-// Asks for a stretch of global memory to come to the second-level cache; aligned to 16 bytes.
-__device__ __forceinline__ void PrefetchBulk(const std::byte* from, int bytes) {
-  asm volatile("cp.async.bulk.prefetch.L2.global [%0], %1;" ::"l"(from), "r"(bytes) : "memory");
-}
-
 // CopyBulk to the same place of each of the cluster's blocks, up to 16, which are told by their
 // barriers. Of devices' own features (90a).
 __device__ __forceinline__ void CopyToAll(int blocks, uint32_t to, const std::byte* from, int bytes,

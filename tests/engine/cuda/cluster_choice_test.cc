@@ -54,6 +54,14 @@ TEST(ChooseShapeTest, Int8CachesHaveKernelsOfTheirOwnForWidth256) {
               StatusIs(absl::StatusCode::kUnimplemented, HasSubstr("d_ff 2048, int8 caches")));
 }
 
+TEST(ChooseShapeTest, NetworksNarrowerThanTheBlocksTilesHaveAKernel) {
+  const ModelConfig narrowest =
+      SmallConfig(R"({"d_model": 64, "n_head": 2, "d_key": 32, "d_value": 32, "d_ff": 256})");
+  ASSERT_OK_AND_ASSIGN(const Shape shape, ChooseShape(narrowest, WeightFormat::kBfloat16,
+                                                      CacheFormat::kAuto, kHopper));
+  EXPECT_EQ(shape, (Shape{64, 2, 32, 32, 1}));
+}
+
 TEST(ChooseShapeTest, WhatHasNoKernelIsRefusedWithTheReason) {
   const auto reason = [](const ModelConfig& config, WeightFormat format, int major) {
     return std::string(ChooseShape(config, format, CacheFormat::kAuto, major).status().message());
@@ -78,13 +86,15 @@ TEST(ChooseShapeTest, OnlyWhatWasMeasuredFasterIsTakenUnasked) {
   EXPECT_TRUE(IsFasterThanGraphs(Shape{256, 4, 64, 64, 4}));
   EXPECT_TRUE(IsFasterThanGraphs(Shape{256, 2, 64, 128, 2, /*int8_caches=*/true}));
   EXPECT_FALSE(IsFasterThanGraphs(Shape{256, 4, 64, 64, 4, /*int8_caches=*/true}));
+  EXPECT_TRUE(IsFasterThanGraphs(Shape{64, 2, 32, 32, 1}));
   EXPECT_FALSE(IsFasterThanGraphs(Shape{512, 16, 32, 32, 8}));
 }
 
-TEST(MostGroupsTest, IsWhatFitsBesideTwoPassesOfWeights) {
+TEST(MostGroupsTest, IsWhatFitsBesideALayersWeightsOrTwoPassesOfThem) {
   EXPECT_EQ(MostGroups(Shape{256, 2, 64, 128, 2}), 5);
   EXPECT_EQ(MostGroups(Shape{256, 4, 64, 64, 4}), 3);
   EXPECT_EQ(MostGroups(Shape{256, 4, 64, 64, 4, /*int8_caches=*/true}), 3);
+  EXPECT_EQ(MostGroups(Shape{128, 4, 32, 32, 2}), 5);
   EXPECT_EQ(MostGroups(Shape{512, 16, 32, 32, 8}), 2);
   EXPECT_EQ(MostGroups(Shape{512, 8, 64, 64, 8}), 2);
 }
