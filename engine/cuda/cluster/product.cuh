@@ -53,7 +53,7 @@ class MomentSums {
     const bool odd = at.column % 2 != 0;
     const float squares = odd ? sums_[0][1] + sums_[1][1] : sums_[0][0] + sums_[1][0];
     const float sum = odd ? sums_[0][3] + sums_[1][3] : sums_[0][2] + sums_[1][2];
-    Store(moments + (at.column * kParts + part) * 8, make_float2(sum, squares));
+    Store(moments + (part * kColumns + at.column) * 8, make_float2(sum, squares));
   }
 
  private:
@@ -75,12 +75,15 @@ struct Normaliser {
   // Of an operand of `kWidth` inputs, whose moments MomentSums has written.
   template <int kWidth>
   static __device__ __forceinline__ Normaliser Of(uint32_t moments, int column, float epsilon) {
-    static_assert(kParts == 4);
-    const float4 low = LoadFloats(moments + column * (kParts * 8));  // of parts 0 and 1
-    const float4 high = LoadFloats(moments + column * (kParts * 8) + 16);
+    float2 share[kParts];
+#pragma unroll
+    for (int part = 0; part < kParts; ++part) {
+      const uint2 bits = Load8(moments + (part * kColumns + column) * 8);
+      share[part] = make_float2(__uint_as_float(bits.x), __uint_as_float(bits.y));
+    }
     constexpr float kInverseWidth = 1.0F / kWidth;
-    const float sum = (low.x + low.z) + (high.x + high.z);
-    const float squares = (low.y + low.w) + (high.y + high.w);
+    const float sum = (share[0].x + share[1].x) + (share[2].x + share[3].x);
+    const float squares = (share[0].y + share[1].y) + (share[2].y + share[3].y);
     Normaliser norm;
     norm.mean = sum * kInverseWidth;
     const float variance = fmaf(-norm.mean, norm.mean, squares * kInverseWidth);

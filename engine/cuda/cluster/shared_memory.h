@@ -63,7 +63,7 @@ struct GroupMemory {
   // token.
   static constexpr int kScratch = kHidden;
   static constexpr int kLogits = RoundUp(kPairsEnd > kScratchBytes ? kPairsEnd : kScratchBytes, 16);
-  // Sums of the residual stream's elements and of their squares, [column][part], twice: stages take
+  // Sums of the residual stream's elements and of their squares, [part][column], twice: stages take
   // turns as a team's units do.
   static constexpr int kMoments = kLogits + kMaxVocab * 4;
   static constexpr int kMomentBytes = kParts * kColumns * 8;
