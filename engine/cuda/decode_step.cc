@@ -247,8 +247,8 @@ DecodeAttention DecodeStep::AttentionOf(int index, int rows, int chunks) {
   attention.rows = rows;
   if (rows <= kRowsWorthFetching) {
     const int next = (index + 1) % config_.n_layer;  // of the next step behind the last
-    attention.next_heads = network_.head_rows + next * config_.n_head;
     attention.next_first_head = next * config_.n_head;
+    attention.next_heads = network_.head_rows + attention.next_first_head;
   }
   attention.chunks = chunks;
   attention.partials = partials_.data();

@@ -80,8 +80,8 @@ absl::Status Prefill::Allocate(cudaStream_t stream) {
   const bool merges =
       std::any_of(kinds_.begin(), kinds_.end(), [](const auto& kind) { return kind.merges; });
   if (!merges) return absl::OkStatus();
-  const auto of_row = static_cast<size_t>(config_.n_head * (config_.d_value + 2));
-  ASSIGN_OR_RETURN(partial_, DeviceBuffer<float>::Create(rows * of_row));
+  const int of_row = config_.n_head * (config_.d_value + 2);
+  ASSIGN_OR_RETURN(partial_, DeviceBuffer<float>::Create(rows * static_cast<size_t>(of_row)));
   return absl::OkStatus();
 }
 

@@ -8,7 +8,8 @@ namespace strided {
 const StepPlan& Batch::Plan(const JobTable::Order& jobs) {
   Gather(jobs);
   demands_ = GrantRows(std::move(demands_), row_limits_);
-  demands_ = GrantSteps(std::move(demands_), step_limits_, Expect());
+  const ExpectedTimes expected = Expect();  // of the demands that the next line moves
+  demands_ = GrantSteps(std::move(demands_), step_limits_, expected);
   plan_.rows.clear();
   for (size_t i = 0; i < demands_.size(); ++i) AddRows(shares_[i], demands_[i]);
   CountRows();

@@ -25,7 +25,7 @@ AlignedArray<float> Waves(size_t count) {
 }  // namespace
 
 CachedProduct::CachedProduct(const Kernels& kernels, ProductForm form, int rows)
-    : values_(Waves(kOutputs * kInputs)),
+    : values_(Waves(size_t{kOutputs} * kInputs)),
       arena_(PackedMatrix::ArenaBytes(form, kOutputs, kInputs)),
       encoded_(AlignedArray<std::byte>::Zeros(kInputStride * static_cast<size_t>(rows))),
       scales_(static_cast<size_t>(rows)),

@@ -80,8 +80,9 @@ class Kernels {
     partials_ = Require(DeviceBuffer<float>::Create(count * heads * static_cast<size_t>(chunks_) *
                                                     static_cast<size_t>(config.d_value + 2)));
     arrivals_ = Require(DeviceBuffer<int32_t>::Create(count * heads));
-    for (auto fill : {hidden_.Fill(std::byte{0x3c}, stream), queries_.Fill(std::byte{0x3c}, stream),
-                      wide_.Fill(std::byte{0x3c}, stream), arrivals_.Fill(std::byte{0}, stream)}) {
+    for (const auto& fill :
+         {hidden_.Fill(std::byte{0x3c}, stream), queries_.Fill(std::byte{0x3c}, stream),
+          wide_.Fill(std::byte{0x3c}, stream), arrivals_.Fill(std::byte{0}, stream)}) {
       Require(fill);
     }
     int device = 0;
@@ -276,4 +277,4 @@ int Main(int argc, char** argv) {
 }  // namespace
 }  // namespace strided::cuda
 
-int main(int argc, char** argv) { return strided::cuda::Main(argc, argv); }
+int main(int argc, char** argv) { return strided::ExitStatusOf(strided::cuda::Main, argc, argv); }

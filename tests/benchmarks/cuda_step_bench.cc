@@ -217,4 +217,4 @@ int Main(int argc, char** argv) {
 }  // namespace
 }  // namespace strided
 
-int main(int argc, char** argv) { return strided::Main(argc, argv); }
+int main(int argc, char** argv) { return strided::ExitStatusOf(strided::Main, argc, argv); }

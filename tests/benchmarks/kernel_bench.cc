@@ -29,7 +29,7 @@ AlignedArray<float> Waves(size_t count) {
 
 void Product(benchmark::State& state, const Kernels& kernels, ProductForm form, int rows) {
   const CachedProduct product(kernels, form, rows);
-  for (auto _ : state) product.Run();
+  for ([[maybe_unused]] auto _ : state) product.Run();
   state.SetItemsProcessed(state.iterations() * product.multiply_adds());
 }
 
@@ -54,7 +54,8 @@ void Attend(benchmark::State& state, const Kernels& kernels, bool float32, int k
   task.rows = rows;
   task.scratch = scratch.data();
   task.out = out.data();
-  for (auto _ : state) (float32 ? kernels.attend_float32 : kernels.attend_bfloat16)(task);
+  const auto attend = float32 ? kernels.attend_float32 : kernels.attend_bfloat16;
+  for ([[maybe_unused]] auto _ : state) attend(task);
   state.SetBytesProcessed(state.iterations() *
                           static_cast<int64_t>(cache_keys.size() + cache_values.size()));
 }
@@ -65,14 +66,14 @@ void Normalise(benchmark::State& state, const Kernels& kernels) {
   const auto in = Waves(kWidth);
   auto out = AlignedArray<float>::Zeros(kWidth);
   const NormTask task{in.data(), in.data(), in.data(), kWidth, 1e-5f, Norm::kLayer, out.data()};
-  for (auto _ : state) kernels.normalise(task);
+  for ([[maybe_unused]] auto _ : state) kernels.normalise(task);
   state.SetItemsProcessed(state.iterations() * kWidth);
 }
 
 void Activate(benchmark::State& state, const Kernels& kernels, Activation activation) {
   const auto in = Waves(kWidth);
   auto values = AlignedArray<float>::Zeros(kWidth);
-  for (auto _ : state) {
+  for ([[maybe_unused]] auto _ : state) {
     std::memcpy(values.data(), in.data(), kWidth * sizeof(float));
     kernels.activate(activation, values.data(), kWidth);
   }
@@ -82,7 +83,7 @@ void Activate(benchmark::State& state, const Kernels& kernels, Activation activa
 void Encode(benchmark::State& state, const Kernels& kernels, ProductForm form) {
   const auto in = Waves(kWidth);
   auto out = AlignedArray<std::byte>::Zeros(kWidth * sizeof(float));
-  for (auto _ : state) {
+  for ([[maybe_unused]] auto _ : state) {
     benchmark::DoNotOptimize(
         kernels.encode[static_cast<size_t>(form)](in.data(), kWidth, out.data()));
   }

@@ -19,6 +19,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "engine/base/status_macros.h"
 #include "engine/cuda/cuda_executor.h"
 #include "engine/cuda/kernels/current_device.h"
 #include "engine/cuda/kernels/prefill_attention.h"
@@ -28,6 +29,7 @@
 #include "engine/cuda/prefill.h"
 #include "tests/benchmarks/cuda_timer.h"
 #include "tests/benchmarks/random_network.h"
+#include "tests/benchmarks/require.h"
 
 namespace strided::cuda {
 namespace {
@@ -110,7 +112,7 @@ class ShapeBench {
       WideProduct task;
       task.matrix = matrix;
       task.in = in_.data();
-      task.in_stride = PackedSteps(matrix.inputs) * kStepInputs;
+      task.in_stride = int64_t{PackedSteps(matrix.inputs)} * kStepInputs;
       task.out = out_.data();
       task.out_stride = matrix.outputs;
       task.rows = rows;
@@ -163,9 +165,9 @@ class ShapeBench {
       task.d_value = config_.d_value;
       task.scale = 0.1F;
       task.qkv = in_.data();
-      task.qkv_stride = config_.n_head * (2 * config_.d_key + config_.d_value);
+      task.qkv_stride = int64_t{config_.n_head} * (2 * config_.d_key + config_.d_value);
       task.mixed = out_.data();
-      task.mixed_stride = config_.n_head * config_.d_value;
+      task.mixed_stride = int64_t{config_.n_head} * config_.d_value;
       const AttentionGrids grids = PlanAttention(heads, {&run, 1});
       const double time =
           Time([&] { return LaunchPrefillAttention(task, operand_, grids, true, nullptr); }, 20);
@@ -187,8 +189,7 @@ class ShapeBench {
         const PrefillRun run = {
             0, first,
             std::span(inputs).subspan(static_cast<size_t>(first), static_cast<size_t>(count))};
-        const absl::Status status = prefill.Run({&run, 1}, sequence_.device(), nullptr);
-        if (!status.ok()) return status;
+        RETURN_IF_ERROR(prefill.Run({&run, 1}, sequence_.device(), nullptr));
       }
       return absl::OkStatus();
     };
@@ -246,4 +247,4 @@ int Main(int argc, char** argv) {
 }  // namespace
 }  // namespace strided::cuda
 
-int main(int argc, char** argv) { return strided::cuda::Main(argc, argv); }
+int main(int argc, char** argv) { return strided::ExitStatusOf(strided::cuda::Main, argc, argv); }

@@ -1,10 +1,11 @@
-// Values that a benchmark cannot go on without.
+// How a benchmark ends that cannot go on.
 
 #ifndef STRIDED_TESTS_BENCHMARKS_REQUIRE_H_
 #define STRIDED_TESTS_BENCHMARKS_REQUIRE_H_
 
 #include <cerrno>  // program_invocation_short_name
 #include <cstdlib>
+#include <exception>
 #include <iostream>
 #include <utility>
 
@@ -25,6 +26,17 @@ template <typename T>
 T Require(absl::StatusOr<T> result) {
   Require(result.status());
   return *std::move(result);
+}
+
+// What main() returns: what `run` does, or 1 where a library threw, with the program's name and the
+// error on standard error.
+inline int ExitStatusOf(int (*run)(int, char**), int argc, char** argv) {
+  try {
+    return run(argc, argv);
+  } catch (const std::exception& error) {
+    std::cerr << program_invocation_short_name << ": " << error.what() << "\n";
+    return 1;
+  }
 }
 
 }  // namespace strided

@@ -12,7 +12,6 @@
 
 #include <CLI/CLI.hpp>
 #include <cstdint>
-#include <exception>
 #include <fstream>
 #include <iostream>
 #include <memory>
@@ -280,11 +279,4 @@ int Main(int argc, char** argv) {
 }  // namespace
 }  // namespace strided
 
-int main(int argc, char** argv) {
-  try {
-    return strided::Main(argc, argv);
-  } catch (const std::exception& error) {
-    std::cerr << error.what() << "\n";
-    return 1;
-  }
-}
+int main(int argc, char** argv) { return strided::ExitStatusOf(strided::Main, argc, argv); }

@@ -167,12 +167,12 @@ void FoldNorm(std::span<const float> weight, std::span<const float> bias, Folded
 void PackChunk(const FoldedMatrix& matrix, int first_output, int chunk, std::span<std::byte> to) {
   std::ranges::fill(to, std::byte{0});
   for (int row = 0; row < kTile && first_output + row < matrix.outputs; ++row) {
-    const auto output = static_cast<size_t>(first_output + row);
+    const int output = first_output + row;
     const int first = chunk * kChunkInputs;
     float sum = 0;
     for (int i = 0; i < kChunkInputs && first + i < matrix.inputs; ++i) {
-      const auto at = output * static_cast<size_t>(matrix.inputs) + static_cast<size_t>(first + i);
-      const __nv_bfloat16 rounded(matrix.weights[at]);
+      const int64_t at = int64_t{output} * matrix.inputs + first + i;
+      const __nv_bfloat16 rounded(matrix.weights[static_cast<size_t>(at)]);
       sum += static_cast<float>(rounded);
       const int within = i % kTile;  // of the step
       const int lane = row % 8 * 4 + within / 4;
@@ -180,8 +180,10 @@ void PackChunk(const FoldedMatrix& matrix, int first_output, int chunk, std::spa
       const int offset = i / kTile * kStepBytes + lane * 16 + element * 2;
       std::memcpy(to.data() + offset, &rounded, sizeof rounded);
     }
-    std::memcpy(to.data() + kRowSumsAt + row * 4, &sum, sizeof sum);
-    std::memcpy(to.data() + kBiasAt + row * 4, &matrix.bias[output], sizeof(float));
+    const int place = row * 4;
+    std::memcpy(to.data() + kRowSumsAt + place, &sum, sizeof sum);
+    std::memcpy(to.data() + kBiasAt + place, &matrix.bias[static_cast<size_t>(output)],
+                sizeof(float));
   }
 }
 

@@ -104,8 +104,10 @@ struct Shape {
 // `copy_groups`: kernels of up to so many groups have keys and values copied ahead
 // (keys_ahead.cuh). `prefetches`: kernels of several groups ask for what they do not copy to
 // come to the second-level cache. Both as far as that was measured to be faster.
+// NOLINTBEGIN(readability-identifier-naming): the members have the names with a k.
 template <int width, int heads, int d_key, int d_value, int ff_tiles, int copy_groups,
           bool prefetches = false>
+// NOLINTEND(readability-identifier-naming)
 struct Sizes {
   // Of so many outputs, a block's.
   static constexpr int TilesOf(int outputs) {
@@ -202,6 +204,7 @@ struct Sizes {
 };
 
 // The same network over int8 caches (engine/cache/cache_format.h).
+// NOLINTNEXTLINE(readability-identifier-naming): as above.
 template <class S, int copy_groups, bool prefetches>
 struct WithInt8Caches : S {
   static constexpr int kCopyGroups = copy_groups;

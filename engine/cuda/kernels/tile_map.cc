@@ -50,14 +50,14 @@ struct Tiling {
 
 template <int kDimensions>
 absl::StatusOr<CUtensorMap> Encode(const Tiling<kDimensions>& tiling) {
-  static const auto encode = FindEncode();
-  RETURN_IF_ERROR(encode.status());
+  static const auto kEncode = FindEncode();
+  RETURN_IF_ERROR(kEncode.status());
   constexpr cuuint32_t kSteps[3] = {1, 1, 1};
   CUtensorMap map = {};
-  const CUresult result =
-      (*encode)(&map, tiling.type, kDimensions, const_cast<std::byte*>(tiling.from), tiling.sizes,
-                tiling.strides, tiling.tile, kSteps, CU_TENSOR_MAP_INTERLEAVE_NONE, tiling.exchange,
-                CU_TENSOR_MAP_L2_PROMOTION_L2_256B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
+  const CUresult result = (*kEncode)(
+      &map, tiling.type, kDimensions, const_cast<std::byte*>(tiling.from), tiling.sizes,
+      tiling.strides, tiling.tile, kSteps, CU_TENSOR_MAP_INTERLEAVE_NONE, tiling.exchange,
+      CU_TENSOR_MAP_L2_PROMOTION_L2_256B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
   if (result != CUDA_SUCCESS) {
     return absl::InternalError(absl::StrCat("a map of ", tiling.sizes[1], " rows of ",
                                             tiling.sizes[0], " elements: driver error ",

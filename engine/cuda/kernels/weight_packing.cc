@@ -67,11 +67,11 @@ size_t OffsetOf(int row, int column, int steps, WeightFormat format) {
   const int c = column % kStepInputs;
   const int lane = r % 8 * 4 + c % 8 / 2;
   const int index = c % 2 + r / 8 * 2 + c / 8 * 4;
-  const auto unit = static_cast<size_t>((tile * steps + step) / steps_per_unit);
-  const auto within = static_cast<size_t>(step % steps_per_unit * kLaneElements + index);
-  const auto lane_elements = static_cast<size_t>(kLaneElements * steps_per_unit);
-  return (unit * kLanes * lane_elements + static_cast<size_t>(lane) * lane_elements + within) *
-         bytes;
+  const int unit = (tile * steps + step) / steps_per_unit;
+  const int within = step % steps_per_unit * kLaneElements + index;
+  const int lane_elements = kLaneElements * steps_per_unit;
+  const auto lanes_before = static_cast<size_t>(unit) * kLanes + static_cast<size_t>(lane);
+  return (lanes_before * static_cast<size_t>(lane_elements) + static_cast<size_t>(within)) * bytes;
 }
 
 }  // namespace

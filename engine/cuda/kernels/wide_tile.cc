@@ -41,8 +41,8 @@ WideTile ChooseWideTile(int outputs, int rows, int multiprocessors, bool may_str
     const WideTileSize size = SizeOf(tile);
     const TileRates rates = RatesOf(tile);
     const int64_t busiest = CeilDivide(TilesOf(tile, outputs, rows), multiprocessors);
-    const auto full = static_cast<double>(busiest / rates.tiles * rates.tiles);
     const int64_t rest = busiest % rates.tiles;  // run together, fewer than there is room for
+    const auto full = static_cast<double>(busiest - rest);
     const double last =
         rest == 0 ? 0 : static_cast<double>(rest) / rates.rates[static_cast<size_t>(rest - 1)];
     const double most = rates.rates[static_cast<size_t>(rates.tiles - 1)];
