@@ -51,7 +51,7 @@ void WriteTextModel(const TemporaryDirectory& root, int d_model) {
              SafetensorsFile(RandomTensors(SmallConfig(overrides), /*seed=*/1)));
 }
 
-RunningServer::RunningServer(std::vector<std::string> arguments)
+RunningServer::RunningServer(const std::vector<std::string>& arguments)
     : models_(TextModels()), process_(CommandLine(models_, arguments)) {
   const absl::StatusOr<std::string> line = process_.AwaitLine("\"message\":\"ready\"");
   if (!line.ok()) {
