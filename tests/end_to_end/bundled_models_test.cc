@@ -58,7 +58,8 @@ double BitsPerToken(const std::string& weight_format, const std::string& model,
   while (reader->Read(&message)) {
     if (message.has_bits_per_token()) bits = message.bits_per_token();
   }
-  EXPECT_TRUE(reader->Finish().ok());
+  const grpc::Status status = reader->Finish();
+  EXPECT_TRUE(status.ok()) << status.error_message();
   return bits;
 }
 

@@ -103,6 +103,7 @@ TEST(HungEngineTest, HealthIsNotServingAndTheProcessEnds) {
     const int error = errno;
     context.TryCancel();
     reader.join();
+    // NOLINTNEXTLINE(concurrency-mt-unsafe): the reader has ended
     GTEST_SKIP() << "threads cannot be stopped here: " << std::strerror(error);
   }
   ASSERT_TRUE(watch->Read(&status));

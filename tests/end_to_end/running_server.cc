@@ -29,6 +29,7 @@ std::vector<std::string> CommandLine(const TemporaryDirectory& models,
   set("--listen=", "127.0.0.1:0");
   set("--metrics_listen=", "127.0.0.1:0");
   set("--drain_delay=", "0s");
+  set("--hung_step_limit=", "24h");  // no test judges how fast a machine is
   line.insert(line.end(), arguments.begin(), arguments.end());
   return line;
 }
@@ -50,7 +51,7 @@ void WriteTextModel(const TemporaryDirectory& root, int d_model) {
              SafetensorsFile(RandomTensors(SmallConfig(overrides), /*seed=*/1)));
 }
 
-RunningServer::RunningServer(std::vector<std::string> arguments)
+RunningServer::RunningServer(const std::vector<std::string>& arguments)
     : models_(TextModels()), process_(CommandLine(models_, arguments)) {
   const absl::StatusOr<std::string> line = process_.AwaitLine("\"message\":\"ready\"");
   if (!line.ok()) {

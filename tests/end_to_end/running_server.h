@@ -26,7 +26,7 @@ class RunningServer {
  public:
   // Beside `arguments`: a repository with WriteTextModel, free ports on loopback, no drain delay.
   // The test fails where the server does not become ready; then nothing else may be called.
-  explicit RunningServer(std::vector<std::string> arguments = {});
+  explicit RunningServer(const std::vector<std::string>& arguments = {});
 
   ChildProcess& process() { return process_; }
   bool ready() const { return !address_.empty(); }
