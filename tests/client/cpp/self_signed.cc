@@ -12,7 +12,7 @@
 namespace strided::client {
 namespace {
 
-constexpr long kDay = 24 * 60 * 60;  // NOLINT(google-runtime-int): OpenSSL's type
+constexpr long kDay = 24L * 60 * 60;  // NOLINT(google-runtime-int): OpenSSL's type
 
 template <typename T, void (*kFree)(T*)>
 struct Free {

@@ -15,7 +15,7 @@ namespace {
 using testing::HasSubstr;
 
 const ExecutorUnderTest& Cpu() {
-  static const ExecutorUnderTest cpu{
+  static const ExecutorUnderTest kCpu{
       .formats = {WeightFormat::kFloat32, WeightFormat::kBfloat16, WeightFormat::kInt8},
       .create =
           [](const ModelConfig& config, const Weights& weights, const SuiteOptions& from) {
@@ -27,7 +27,7 @@ const ExecutorUnderTest& Cpu() {
             return CreateCpuExecutor(config, weights, options);
           },
       .absent = ""};
-  return cpu;
+  return kCpu;
 }
 
 INSTANTIATE_TEST_SUITE_P(Cpu, ExecutorSuite, testing::Values(Cpu()));

@@ -38,7 +38,7 @@ struct Network {
 };
 
 const std::vector<Network>& Networks() {
-  static const std::vector<Network> networks = {
+  static const std::vector<Network> kNetworks = {
       {"cifar", R"("d_model": 256, "n_head": 2, "d_key": 64, "d_value": 128, "d_ff": 512)"},
       {"image", R"("d_model": 256, "n_head": 4, "d_key": 32, "d_value": 64, "d_ff": 512)"},
       {"text", R"("d_model": 256, "n_head": 4, "d_key": 64, "d_value": 64, "d_ff": 960)"},
@@ -56,7 +56,7 @@ const std::vector<Network>& Networks() {
       {"text_int8_caches",
        R"("d_model": 256, "n_head": 4, "d_key": 64, "d_value": 64, "d_ff": 960)",
        CacheFormat::kInt8}};
-  return networks;
+  return kNetworks;
 }
 
 ModelConfig ConfigOf(const Network& network, absl::string_view attention, absl::string_view more) {

@@ -21,7 +21,7 @@ using Draws = std::vector<std::pair<int32_t, uint32_t>>;  // token, bits of its 
 inline SequenceSpec SpecOf(int index, int length) {
   SequenceSpec spec;
   spec.max_length = length;
-  spec.seed = static_cast<uint64_t>(1000 + index);
+  spec.seed = 1000 + static_cast<uint64_t>(index);
   if (index % 3 == 1) spec.sampling.top_k = 7;
   if (index % 5 == 2) spec.sampling.repetition_penalty = 1.2;
   return spec;

@@ -105,7 +105,7 @@ TEST(LoadRunTest, AClosedLoopHoldsItsStreamsOpenAndNoMore) {
     }
     // The first ones wait for each other: they can end only if all are open at once.
     while (most < kStreams) std::this_thread::yield();
-    const grpc::Status status = StreamFakeModel(request, writer);
+    grpc::Status status = StreamFakeModel(request, writer);
     --open;
     return status;
   };

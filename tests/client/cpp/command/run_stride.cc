@@ -43,7 +43,9 @@ std::vector<std::string> EnvironmentWith(const std::map<std::string, std::string
     const bool ours = name == "STRIDED_ADDRESS" || name == "STRIDED_TOKEN" || name == "COLORTERM";
     if (!ours && variables.count(name) == 0) all.emplace_back(*entry);
   }
-  for (const auto& [name, value] : variables) all.push_back(name + "=" + value);
+  for (const auto& [name, value] : variables) {
+    all.emplace_back(name).append("=").append(value);
+  }
   return all;
 }
 
