@@ -4,6 +4,7 @@
 #include "engine/cuda/grid/grid_kernel.h"
 #include "engine/cuda/kernels/cuda_status.h"
 #include "engine/cuda/kernels/current_device.h"
+#include "engine/cuda/kernels/visit_format.h"
 
 namespace strided::cuda::grid {
 namespace {
@@ -15,24 +16,13 @@ struct CompiledKernel {
   BlockRoles roles;
 };
 
-template <class S, WeightFormat kFormat, Operand kOperand>
-CompiledKernel KernelOf() {
-  return {reinterpret_cast<const void*>(GridKernel<S, kFormat, kOperand>), kThreads,
-          static_cast<int>(sizeof(BlockMemory<S, kFormat, kOperand>)), RolesOf(S())};
-}
-
 template <class S>
 CompiledKernel KernelOf(WeightFormat format) {
-  switch (format) {
-    case WeightFormat::kFloat16:
-      return KernelOf<S, WeightFormat::kFloat16, Operand::kFloat16>();
-    case WeightFormat::kInt8:
-      return KernelOf<S, WeightFormat::kInt8, Operand::kBfloat16>();
-    case WeightFormat::kFloat8:
-      return KernelOf<S, WeightFormat::kFloat8, Operand::kBfloat16>();
-    default:
-      return KernelOf<S, WeightFormat::kBfloat16, Operand::kBfloat16>();
-  }
+  return VisitFormat(format, [&]<WeightFormat kFormat, Operand kOperand>() {
+    return CompiledKernel{reinterpret_cast<const void*>(GridKernel<S, kFormat, kOperand>), kThreads,
+                          static_cast<int>(sizeof(BlockMemory<S, kFormat, kOperand>)),
+                          RolesOf(S())};
+  });
 }
 
 // Its kernel null where the shape has none.

@@ -4,6 +4,7 @@
 #include "engine/base/status_macros.h"
 #include "engine/cuda/kernels/cluster_launch.h"
 #include "engine/cuda/kernels/decode_attend.cuh"
+#include "engine/cuda/kernels/visit_format.h"
 
 namespace strided::cuda {
 namespace {
@@ -13,20 +14,10 @@ using namespace attend;
 // visit(kernel, bytes of its shared memory) for the format.
 template <typename Visit>
 auto VisitKernel(WeightFormat format, Visit&& visit) {
-  const auto sizes = [&]<WeightFormat kFormat, Operand kOperand>() {
+  return VisitFormat(format, [&]<WeightFormat kFormat, Operand kOperand>() {
     using Sizes = AttendSizes<kFormat, kOperand>;
     return visit(DecodeAttendKernel<Sizes>, sizeof(typename Sizes::Memory));
-  };
-  switch (format) {
-    case WeightFormat::kFloat16:
-      return sizes.template operator()<WeightFormat::kFloat16, Operand::kFloat16>();
-    case WeightFormat::kInt8:
-      return sizes.template operator()<WeightFormat::kInt8, Operand::kBfloat16>();
-    case WeightFormat::kFloat8:
-      return sizes.template operator()<WeightFormat::kFloat8, Operand::kBfloat16>();
-    default:
-      return sizes.template operator()<WeightFormat::kBfloat16, Operand::kBfloat16>();
-  }
+  });
 }
 
 ClusterShape ShapeOf(int rows, size_t shared_bytes) {

@@ -5,6 +5,7 @@
 #include "engine/cuda/kernels/cluster_launch.h"
 #include "engine/cuda/kernels/decode_mlp.cuh"
 #include "engine/cuda/kernels/decode_product.h"
+#include "engine/cuda/kernels/visit_format.h"
 
 namespace strided::cuda {
 namespace {
@@ -27,16 +28,9 @@ auto VisitSizes(const DecodeMlp& m, Visit&& visit) {
 
 template <typename Visit>
 auto VisitKernel(const DecodeMlp& m, Visit&& visit) {
-  switch (m.format) {
-    case WeightFormat::kFloat16:
-      return VisitSizes<WeightFormat::kFloat16, Operand::kFloat16>(m, visit);
-    case WeightFormat::kInt8:
-      return VisitSizes<WeightFormat::kInt8, Operand::kBfloat16>(m, visit);
-    case WeightFormat::kFloat8:
-      return VisitSizes<WeightFormat::kFloat8, Operand::kBfloat16>(m, visit);
-    default:
-      return VisitSizes<WeightFormat::kBfloat16, Operand::kBfloat16>(m, visit);
-  }
+  return VisitFormat(m.format, [&]<WeightFormat kFormat, Operand kOperand>() {
+    return VisitSizes<kFormat, kOperand>(m, visit);
+  });
 }
 
 ClusterShape ShapeOf(const DecodeMlp& m, size_t shared_bytes) {

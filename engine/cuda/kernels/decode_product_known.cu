@@ -5,6 +5,7 @@
 #include "engine/cuda/kernels/decode_product_known.cuh"
 #include "engine/cuda/kernels/decode_product_known.h"
 #include "engine/cuda/kernels/launch.h"
+#include "engine/cuda/kernels/visit_format.h"
 
 namespace strided::cuda {
 namespace {
@@ -107,22 +108,9 @@ int ChooseKnownTiles(int outputs, int rows, int multiprocessors) {
 
 absl::Status LaunchProductKnown(const DecodeProduct& product, int multiprocessors,
                                 cudaStream_t stream) {
-  switch (product.format) {
-    case WeightFormat::kFloat16:
-      return LaunchFormat<WeightFormat::kFloat16, Operand::kFloat16>(product, multiprocessors,
-                                                                     stream);
-    case WeightFormat::kBfloat16:
-      return LaunchFormat<WeightFormat::kBfloat16, Operand::kBfloat16>(product, multiprocessors,
-                                                                       stream);
-    case WeightFormat::kInt8:
-      return LaunchFormat<WeightFormat::kInt8, Operand::kBfloat16>(product, multiprocessors,
-                                                                   stream);
-    case WeightFormat::kFloat8:
-      return LaunchFormat<WeightFormat::kFloat8, Operand::kBfloat16>(product, multiprocessors,
-                                                                     stream);
-    default:
-      return absl::InternalError("no such product for this weight format");
-  }
+  return VisitFormat(product.format, [&]<WeightFormat kFormat, Operand kOperand>() {
+    return LaunchFormat<kFormat, kOperand>(product, multiprocessors, stream);
+  });
 }
 
 }  // namespace strided::cuda

@@ -3,6 +3,7 @@
 #include "engine/base/status_macros.h"
 #include "engine/cuda/kernels/cluster_launch.h"
 #include "engine/cuda/kernels/decode_product_split.cuh"
+#include "engine/cuda/kernels/visit_format.h"
 
 namespace strided::cuda {
 namespace {
@@ -16,20 +17,10 @@ int CeilDivide(int a, int b) { return (a + b - 1) / b; }
 // visit(kernel, bytes of its shared memory) for the product's format.
 template <typename Visit>
 auto VisitKernel(const DecodeProduct& p, Visit&& visit) {
-  const auto sizes = [&]<WeightFormat kFormat, Operand kOperand>() {
+  return VisitFormat(p.format, [&]<WeightFormat kFormat, Operand kOperand>() {
     using Sizes = SplitSizes<kFormat, kOperand>;
     return visit(ProductSplitKernel<Sizes>, sizeof(typename Sizes::Memory));
-  };
-  switch (p.format) {
-    case WeightFormat::kFloat16:
-      return sizes.template operator()<WeightFormat::kFloat16, Operand::kFloat16>();
-    case WeightFormat::kInt8:
-      return sizes.template operator()<WeightFormat::kInt8, Operand::kBfloat16>();
-    case WeightFormat::kFloat8:
-      return sizes.template operator()<WeightFormat::kFloat8, Operand::kBfloat16>();
-    default:
-      return sizes.template operator()<WeightFormat::kBfloat16, Operand::kBfloat16>();
-  }
+  });
 }
 
 ClusterShape ShapeOf(const DecodeProduct& p, size_t shared_bytes) {

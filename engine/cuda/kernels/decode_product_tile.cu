@@ -5,6 +5,7 @@
 #include "engine/cuda/kernels/decode_product_tile.h"
 #include "engine/cuda/kernels/launch.h"
 #include "engine/cuda/kernels/row_norm.cuh"
+#include "engine/cuda/kernels/visit_format.h"
 
 namespace strided::cuda {
 namespace {
@@ -92,22 +93,9 @@ bool TakesTiles(const DecodeProduct& p) {
 
 absl::Status LaunchProductTiles(const DecodeProduct& product, int multiprocessors,
                                 cudaStream_t stream) {
-  switch (product.format) {
-    case WeightFormat::kFloat16:
-      return LaunchFormat<WeightFormat::kFloat16, Operand::kFloat16>(product, multiprocessors,
-                                                                     stream);
-    case WeightFormat::kBfloat16:
-      return LaunchFormat<WeightFormat::kBfloat16, Operand::kBfloat16>(product, multiprocessors,
-                                                                       stream);
-    case WeightFormat::kInt8:
-      return LaunchFormat<WeightFormat::kInt8, Operand::kBfloat16>(product, multiprocessors,
-                                                                   stream);
-    case WeightFormat::kFloat8:
-      return LaunchFormat<WeightFormat::kFloat8, Operand::kBfloat16>(product, multiprocessors,
-                                                                     stream);
-    default:
-      return absl::InternalError("no tiles for this weight format");
-  }
+  return VisitFormat(product.format, [&]<WeightFormat kFormat, Operand kOperand>() {
+    return LaunchFormat<kFormat, kOperand>(product, multiprocessors, stream);
+  });
 }
 
 }  // namespace strided::cuda
