@@ -42,13 +42,16 @@ struct NoProducts {
 template <class S, class Attention, class Products>
 __device__ __forceinline__ void RunLayers(const GridArguments& a, Attention&& attention,
                                           Products&& products, uint32_t tag) {
+  constexpr int kCopiesAfterKeys = std::remove_reference_t<Products>::kCopiesAfterKeys;
   products.Begin();
   attention.Fetch(0);
+#pragma unroll
+  for (int i = 0; i < kCopiesAfterKeys; ++i) CommitCopies();  // so many follow the keys, here empty
 #pragma unroll 1
   for (int layer = 0; layer < a.n_layer; ++layer) {
     ++tag;
     products.BeforeAttention(layer, tag);
-    attention.template Run<std::remove_reference_t<Products>::kCopiesAfterKeys>(layer, tag);
+    attention.template Run<kCopiesAfterKeys>(layer, tag);
     if constexpr (std::remove_reference_t<Products>::kFetchesKeysFirst) {
       attention.Fetch(layer + 1);
       products.AfterAttention(layer, tag);
