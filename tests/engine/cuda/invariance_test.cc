@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cstddef>
 #include <random>
 #include <string>
 
@@ -54,6 +56,11 @@ struct Formats {
   const char* config = kWideConfig;
 };
 
+// The first position at which two sequences differ.
+std::ptrdiff_t FirstDifference(const Draws& a, const Draws& b) {
+  return std::mismatch(a.begin(), a.end(), b.begin(), b.end()).first - a.begin();
+}
+
 class InvarianceTest : public CudaTest, public testing::WithParamInterface<Formats> {};
 
 TEST_P(InvarianceTest, CompanyStepsAndGraphsDoNotChangeABit) {
@@ -89,7 +96,8 @@ TEST_P(InvarianceTest, CompanyStepsAndGraphsDoNotChangeABit) {
     for (size_t i = 0; i < indices.size(); ++i) {
       if (indices[i] >= 6) continue;
       EXPECT_EQ(together[i], alone[static_cast<size_t>(indices[i])])
-          << "sequence " << indices[i] << " in a batch of " << batch;
+          << "sequence " << indices[i] << " in a batch of " << batch << ", first at "
+          << FirstDifference(together[i], alone[static_cast<size_t>(indices[i])]);
     }
   }
 }
