@@ -66,6 +66,7 @@ class SumBlock {
 
   __device__ __forceinline__ void Begin() {
     Fetch(0);
+    CommitCopies();  // in the place of keys, which follow every later layer's weights
     Fetch(1);
     FindScale(0);
   }
