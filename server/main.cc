@@ -40,7 +40,7 @@ void RaiseFileLimit() {
 
 int RunServer(const ServerSettings& settings) {
   SetLogSeverity(SeverityOf(settings.log));
-  RouteGrpcLog();
+  RouteLibraryLogs();
   RaiseFileLimit();
   BlockSignals();
   Server server(settings);
