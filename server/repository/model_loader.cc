@@ -44,6 +44,10 @@ absl::StatusOr<PlacedModel> PlaceOnProcessor(const ModelDirectory& model,
     return absl::InvalidArgumentError(
         absl::StrCat("cache_format is ", options.cache_format, "; on a processor it must be auto"));
   }
+  if (options.decode_path != "auto") {
+    return absl::InvalidArgumentError(
+        absl::StrCat("decode_path is ", options.decode_path, "; on a processor it must be auto"));
+  }
   CpuOptions cpu;
   cpu.weight_format = place.weight_format;
   cpu.threads = options.threads;
