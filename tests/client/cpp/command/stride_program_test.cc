@@ -142,6 +142,15 @@ TEST(StrideProgramTest, ATextMayBeEmpty) {
   EXPECT_TRUE(server.generate_requests().front().output().echo_prompt());
 }
 
+TEST(StrideProgramTest, AnOutputThatCannotBeWrittenHasNoCodeOfTheServer) {
+  const Ran ran =
+      RunningProgram({"/bin/sh", "-c", std::string(STRIDE_PROGRAM) + " version > /dev/full"}, "",
+                     {})
+          .Wait();
+  EXPECT_EQ(ran.error, "stride: cannot write 'standard output': No space left on device\n");
+  EXPECT_EQ(ran.exit_code, 1);
+}
+
 TEST(StrideProgramTest, TheVersionIsOneLine) {
   for (const char* asked : {"version", "--version"}) {
     const Ran ran = Stride({asked});
