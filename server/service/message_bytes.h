@@ -29,7 +29,9 @@ absl::StatusOr<Request> ParseMessage(const grpc::ByteBuffer& bytes) {
                    ": its bytes are malformed, or a text in it is not UTF-8"));
 }
 
-// The bytes of `response`, which copies of the buffer share.
+// The bytes of `response`, which copies of the buffer share. A message of one token costs the
+// server 0.3 to 0.7 us of processor time more than where gRPC serialises it, of 9 (AMD EPYC,
+// 2026-11-26, stride-bench --max-tokens-per-message 1 and process_cpu_seconds_total, six runs).
 template <typename Response>
 grpc::ByteBuffer MessageBytes(const Response& response) {
   grpc::ByteBuffer bytes;
