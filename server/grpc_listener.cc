@@ -1,5 +1,6 @@
 #include "server/grpc_listener.h"
 
+#include <google/protobuf/stubs/logging.h>
 #include <grpc/grpc.h>
 #include <grpc/support/log.h>
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
@@ -54,9 +55,18 @@ void LogForGrpc(gpr_log_func_args* message) {
       {{"source", absl::StrCat("grpc ", message->file, ":", message->line)}});
 }
 
+// What a client can cause by a request that is no message; never worse than a warning.
+void LogForProtobuf(google::protobuf::LogLevel, const char* file, int line,
+                    const std::string& message) {
+  Log(Severity::kWarning, message, {{"source", absl::StrCat("protobuf ", file, ":", line)}});
+}
+
 }  // namespace
 
-void RouteGrpcLog() { gpr_set_log_function(&LogForGrpc); }
+void RouteLibraryLogs() {
+  gpr_set_log_function(&LogForGrpc);
+  google::protobuf::SetLogHandler(&LogForProtobuf);
+}
 
 absl::StatusOr<GrpcListener> ListenGrpc(const ListenSettings& settings,
                                         const std::vector<grpc::Service*>& services) {

@@ -26,8 +26,8 @@ struct GrpcListener {
 absl::StatusOr<GrpcListener> ListenGrpc(const ListenSettings& settings,
                                         const std::vector<grpc::Service*>& services);
 
-// gRPC's own messages go to the structured log. Once, before anything of gRPC is used.
-void RouteGrpcLog();
+// The messages of gRPC and protobuf go to the structured log. Once, before either is used.
+void RouteLibraryLogs();
 
 }  // namespace strided
 

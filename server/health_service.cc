@@ -3,6 +3,9 @@
 #include <optional>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
+#include "engine/base/quoted.h"
+
 namespace strided {
 
 using grpc::health::v1::HealthCheckRequest;
@@ -111,8 +114,9 @@ grpc::ServerUnaryReactor* HealthService::Check(grpc::CallbackServerContext* call
                                                HealthCheckResponse* response) {
   grpc::ServerUnaryReactor* const reactor = call->DefaultReactor();
   if (!Knows(request->service())) {
-    reactor->Finish(grpc::Status(grpc::StatusCode::NOT_FOUND,
-                                 "no service \"" + request->service() + "\" is served"));
+    reactor->Finish(
+        grpc::Status(grpc::StatusCode::NOT_FOUND,
+                     absl::StrCat("no service ", Quoted(request->service()), " is served")));
     return reactor;
   }
   {

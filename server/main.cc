@@ -20,7 +20,7 @@ namespace strided {
 namespace {
 
 constexpr int kExitOk = 0;
-constexpr int kExitFailure = 1;      // could not start: a port, a model
+constexpr int kExitFailure = 1;      // could not start: a port, a model; or not answer
 constexpr int kExitUsage = 2;        // a setting is wrong
 constexpr int kExitEngineFault = 3;  // a step failed or hangs; a fresh process may do better
 
@@ -40,7 +40,7 @@ void RaiseFileLimit() {
 
 int RunServer(const ServerSettings& settings) {
   SetLogSeverity(SeverityOf(settings.log));
-  RouteGrpcLog();
+  RouteLibraryLogs();
   RaiseFileLimit();
   BlockSignals();
   Server server(settings);
@@ -64,6 +64,12 @@ int RunServer(const ServerSettings& settings) {
   return kExitEngineFault;
 }
 
+int Print(const std::string& answer) {
+  if (std::fputs(answer.c_str(), stdout) >= 0 && std::fflush(stdout) == 0) return kExitOk;
+  std::perror("strided: standard output");
+  return kExitFailure;
+}
+
 int Main(const std::vector<std::string>& arguments) {
   const absl::StatusOr<CommandLine> line =
       ParseCommandLine(arguments, ReadEnvironment(), absl::StrCat("strided ", BuildVersion()));
@@ -71,10 +77,7 @@ int Main(const std::vector<std::string>& arguments) {
     std::fprintf(stderr, "strided: %s\n", std::string(line.status().message()).c_str());
     return kExitUsage;
   }
-  if (line->answer.has_value()) {
-    std::fputs(line->answer->c_str(), stdout);
-    return kExitOk;
-  }
+  if (line->answer.has_value()) return Print(*line->answer);
   return RunServer(line->settings);
 }
 

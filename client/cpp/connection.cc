@@ -8,6 +8,7 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 
@@ -25,8 +26,20 @@ absl::string_view HostOf(absl::string_view address) {
   return address.substr(0, address.rfind(':'));
 }
 
+// gRPC takes a port that is missing for 0, and cuts one that is too large to 16 bits.
+bool EndsInPort(absl::string_view address) {
+  const size_t colon = address.rfind(':');
+  int port = 0;
+  return colon != absl::string_view::npos && absl::SimpleAtoi(address.substr(colon + 1), &port) &&
+         port >= 1 && port <= 65535;
+}
+
 absl::Status CheckAddress(const ConnectOptions& options) {
   if (options.address.empty()) return absl::InvalidArgumentError("the address is empty");
+  if (!absl::StartsWith(options.address, "unix") && !EndsInPort(options.address)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("'", options.address, "' does not end in a port from 1 to 65535"));
+  }
   const bool tls = options.tls || !options.tls_roots.empty();
   if (tls && options.plaintext) {
     return absl::InvalidArgumentError("TLS and plain text exclude each other");

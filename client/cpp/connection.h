@@ -14,7 +14,7 @@
 namespace strided::client {
 
 struct ConnectOptions {
-  // "host:port", "[::1]:port" or "unix:/path".
+  // "host:port", "[::1]:port" or "unix:/path"; ports from 1 to 65535.
   std::string address = "127.0.0.1:50051";
 
   // The roots that the server's certificate must descend from, PEM; empty: the system's. Setting
@@ -33,8 +33,9 @@ struct ConnectOptions {
 bool IsLocalAddress(absl::string_view address);
 
 // A channel that connects on its first call, notices a dead peer within 40 seconds, and reconnects
-// fast enough for RetryPolicy. InvalidArgument where the options contradict each other, would send
-// clear text to another machine unasked, or hold what no header can carry. Thread-safe.
+// fast enough for RetryPolicy. InvalidArgument where the address has no port, the options
+// contradict each other, would send clear text to another machine unasked, or hold what no header
+// can carry. Thread-safe.
 absl::StatusOr<std::shared_ptr<grpc::Channel>> OpenChannel(const ConnectOptions& options);
 
 }  // namespace strided::client

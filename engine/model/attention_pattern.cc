@@ -7,9 +7,9 @@
 #include <cstdint>
 #include <string>
 
-#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "engine/base/quoted.h"
 #include "engine/base/status_macros.h"
 
 namespace strided {
@@ -64,9 +64,8 @@ absl::StatusOr<PatternKind> PatternKindFromName(absl::string_view name) {
   const auto append_name = [](std::string* out, const KindRow& row) {
     absl::StrAppend(out, row.name);
   };
-  return absl::InvalidArgumentError(
-      absl::StrCat("pattern is \"", absl::CHexEscape(name.substr(0, 60)), "\"; expected one of ",
-                   absl::StrJoin(kKinds, ", ", append_name)));
+  return absl::InvalidArgumentError(absl::StrCat("pattern is ", Quoted(name), "; expected one of ",
+                                                 absl::StrJoin(kKinds, ", ", append_name)));
 }
 
 absl::StatusOr<AttentionPattern> AttentionPattern::Create(const Spec& spec) {

@@ -1,8 +1,11 @@
 #include "engine/sampling/parameters.h"
 
 #include <algorithm>
+#include <array>
+#include <charconv>
 #include <cmath>
 #include <cstddef>
+#include <string>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
@@ -32,9 +35,17 @@ struct Limits {
   }
 };
 
+// In as few digits as tell floats apart: one just above a limit must not be shown as the limit.
+std::string ShortText(double value) {
+  std::array<char, 32> text = {};
+  const std::to_chars_result end =
+      std::to_chars(text.data(), text.data() + text.size(), static_cast<float>(value));
+  return std::string(text.data(), end.ptr);
+}
+
 absl::Status CheckNumber(absl::string_view name, double value, const Limits& limits) {
   if (limits.Contain(value)) return absl::OkStatus();
-  return Refuse(name, absl::StrCat("is ", value, "; it must lie in ", limits.text));
+  return Refuse(name, absl::StrCat("is ", ShortText(value), "; it must lie in ", limits.text));
 }
 
 absl::Status CheckId(absl::string_view name, int32_t id, int vocab_size) {
@@ -61,7 +72,8 @@ absl::Status CheckIds(const SamplingParameters& parameters, int vocab_size) {
   for (const auto& [id, bias] : parameters.logit_bias) {
     RETURN_IF_ERROR(CheckId("logit_bias", id, vocab_size));
     if (!std::isfinite(bias)) {
-      return Refuse("logit_bias", absl::StrCat("is ", bias, " for id ", id, "; it must be finite"));
+      return Refuse(absl::StrCat("logit_bias[", id, "]"),
+                    absl::StrCat("is ", bias, "; it must be finite"));
     }
   }
   const std::vector<int32_t>& allowed = parameters.allowed_ids;

@@ -37,6 +37,16 @@ struct Arguments {
   std::optional<std::string> answer;  // to --help or --version
 };
 
+// The file of settings that `source` names. Without this, an empty name would be a file not found,
+// and the last of several would win.
+absl::StatusOr<std::string> OneConfig(const std::vector<std::string>& names,
+                                      absl::string_view source) {
+  if (names.size() == 1 && !names.front().empty()) return names.front();
+  return absl::InvalidArgumentError(absl::StrCat("config is \"",
+                                                 absl::CHexEscape(absl::StrJoin(names, ",")),
+                                                 "\" (", source, "); expected one file"));
+}
+
 // CLI11 takes "--name=" for a name whose value is the next argument.
 std::vector<std::string> SplitEmptyValues(const std::vector<std::string>& arguments) {
   std::vector<std::string> split;
@@ -73,7 +83,7 @@ absl::StatusOr<Arguments> ReadArguments(const std::vector<Setting>& table,
     DeclareSettings(table, app);
     CLI::Option* const config = app.add_option("--config");
     config->description("a file of settings, in TOML")->type_name("FILE");
-    config->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
+    config->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
     app.add_flag("--print_config")->description("print the settings in force, and end");
     app.set_version_flag("--version", version, "print the version, and end");
     app.allow_extras();
@@ -84,7 +94,9 @@ absl::StatusOr<Arguments> ReadArguments(const std::vector<Setting>& table,
           absl::StrCat("unknown argument \"", absl::CHexEscape(unknown.front()), "\"; see --help"));
     }
     parsed.print_config = app.count("--print_config") > 0;
-    if (config->count() > 0) parsed.config = config->results().back();
+    if (config->count() > 0) {
+      ASSIGN_OR_RETURN(parsed.config, OneConfig(config->results(), "--config"));
+    }
     for (const Setting& setting : table) {
       const CLI::Option* const option = app.get_option(absl::StrCat("--", setting.name));
       if (option->count() > 0) parsed.values[setting.name] = option->results();
@@ -173,7 +185,7 @@ absl::StatusOr<CommandLine> ParseCommandLine(const std::vector<std::string>& arg
   }
   if (const auto variable = environment.find(VariableOf("config"));
       !given.config.has_value() && variable != environment.end()) {
-    given.config = variable->second;
+    ASSIGN_OR_RETURN(given.config, OneConfig({variable->second}, VariableOf("config")));
   }
   ConfigEntries file;
   if (given.config.has_value()) {

@@ -15,8 +15,10 @@ namespace strided {
 // more than once.
 using ConfigEntries = std::map<std::string, std::vector<std::string>>;
 
-// Reads `key = value` and `key = [value, ...]` with comments after #, as CLI11 reads TOML.
-// InvalidArgument for a section; errors of reading as they come. All start with the path.
+// Reads the TOML that settings need: `key = value` and `key = [value, ...]` with comments after #.
+// A value is a "text" with C escapes, a 'text' as it stands, or a word without quotes; a list may
+// go over lines. InvalidArgument "path:line: ..." for what is anything else, a section too; errors
+// of reading as they come, with the path.
 absl::StatusOr<ConfigEntries> ReadConfigFile(const std::string& path);
 
 }  // namespace strided

@@ -67,9 +67,9 @@ absl::StatusOr<absl::Duration> ParseDuration(absl::string_view text,
                                              ValueRange<absl::Duration> range) {
   absl::Duration time;
   if (absl::ParseDuration(text, &time) && time >= range.least && time <= range.most) return time;
-  return absl::InvalidArgumentError(absl::StrCat("a time from ", absl::FormatDuration(range.least),
-                                                 " to ", absl::FormatDuration(range.most),
-                                                 ", such as 500ms or 2m"));
+  return absl::InvalidArgumentError(absl::StrCat("a time with its unit, from ",
+                                                 absl::FormatDuration(range.least), " to ",
+                                                 absl::FormatDuration(range.most)));
 }
 
 absl::StatusOr<int64_t> ParseBytes(absl::string_view text, ValueRange<int64_t> range) {

@@ -23,6 +23,66 @@ bool HasBfloat16Dot() {
   return AvailableKernels().back().bfloat16_form == ProductForm::kBfloat16Dot;
 }
 
+// What an executor is given, whatever device it is on.
+struct Place {
+  WeightFormat weight_format;
+  int max_rows;
+  int max_slots;
+  int64_t cache_bytes;
+};
+
+absl::StatusOr<CacheFormat> ParseCacheFormat(const std::string& name) {
+  if (const std::optional<CacheFormat> format = CacheFormatFromName(name)) return *format;
+  return absl::InvalidArgumentError(
+      absl::StrCat("cache_format is \"", name, "\"; it must be auto or int8"));
+}
+
+absl::StatusOr<PlacedModel> PlaceOnProcessor(const ModelDirectory& model,
+                                             const ModelOptions& options, const Place& place) {
+  ASSIGN_OR_RETURN(const CacheFormat cache_format, ParseCacheFormat(options.cache_format));
+  if (cache_format != CacheFormat::kAuto) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("cache_format is ", options.cache_format, "; on a processor it must be auto"));
+  }
+  if (options.decode_path != "auto") {
+    return absl::InvalidArgumentError(
+        absl::StrCat("decode_path is ", options.decode_path, "; on a processor it must be auto"));
+  }
+  CpuOptions cpu;
+  cpu.weight_format = place.weight_format;
+  cpu.threads = options.threads;
+  cpu.max_rows = place.max_rows;
+  cpu.max_slots = place.max_slots;
+  cpu.cache_capacity_bytes = place.cache_bytes;
+  PlacedModel placed;
+  ASSIGN_OR_RETURN(placed.executor, CreateCpuExecutor(model.config, model.weights, cpu));
+  return placed;
+}
+
+absl::StatusOr<PlacedModel> PlaceOnGpu(const ModelDirectory& model, const ModelOptions& options,
+                                       const Place& place, int ordinal, double memory_fraction) {
+  CudaOptions cuda;
+  ASSIGN_OR_RETURN(cuda.cache_format, ParseCacheFormat(options.cache_format));
+  const std::optional<CudaDecodePath> decode_path = CudaDecodePathFromName(options.decode_path);
+  if (!decode_path.has_value()) {
+    return absl::InvalidArgumentError(absl::StrCat("decode_path is \"", options.decode_path,
+                                                   "\"; it must be auto, graph or cluster"));
+  }
+  cuda.decode_path = *decode_path;
+  cuda.device = ordinal;
+  cuda.weight_format = place.weight_format;
+  cuda.max_rows = place.max_rows;
+  cuda.max_slots = place.max_slots;
+  cuda.memory_fraction = memory_fraction;
+  cuda.cache_capacity_bytes = place.cache_bytes;
+  ASSIGN_OR_RETURN(std::unique_ptr<CudaExecutor> executor,
+                   CreateCudaExecutor(model.config, model.weights, cuda));
+  PlacedModel placed;
+  placed.memory = executor->memory();
+  placed.executor = std::move(executor);
+  return placed;
+}
+
 }  // namespace
 
 SchedulerOptions SchedulingOn(const ModelOptions& options, DeviceKind device) {
@@ -41,50 +101,16 @@ double MemoryFraction(double fraction, int models, int index) {
 
 absl::StatusOr<PlacedModel> PlaceModel(const ModelDirectory& model, const ModelOptions& options,
                                        const Device& device, double memory_fraction) {
-  const WeightFormat weight_format = ChooseWeightFormat(
-      options.weight_format, FormatsOf(model.config, model.weights), device.kind, HasBfloat16Dot());
   const SchedulerOptions scheduling = SchedulingOn(options, device.kind);
-  const int max_rows = scheduling.max_sequences + scheduling.prefill_rows_per_step;
-  const int64_t cache_bytes = options.cache_bytes.value_or(DefaultsOf(device.kind).cache_bytes);
-  const std::optional<CacheFormat> cache_format = CacheFormatFromName(options.cache_format);
-  if (!cache_format.has_value()) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("cache_format is \"", options.cache_format, "\"; it must be auto or int8"));
-  }
-  PlacedModel placed;
-  if (device.kind == DeviceKind::kCpu) {
-    if (*cache_format != CacheFormat::kAuto) {
-      return absl::InvalidArgumentError(absl::StrCat("cache_format is ", options.cache_format,
-                                                     "; on a processor it must be auto"));
-    }
-    CpuOptions cpu;
-    cpu.weight_format = weight_format;
-    cpu.threads = options.threads;
-    cpu.max_rows = max_rows;
-    cpu.max_slots = scheduling.max_sequences;
-    cpu.cache_capacity_bytes = cache_bytes;
-    ASSIGN_OR_RETURN(placed.executor, CreateCpuExecutor(model.config, model.weights, cpu));
-    return placed;
-  }
-  const std::optional<CudaDecodePath> decode_path = CudaDecodePathFromName(options.decode_path);
-  if (!decode_path.has_value()) {
-    return absl::InvalidArgumentError(absl::StrCat("decode_path is \"", options.decode_path,
-                                                   "\"; it must be auto, graph or cluster"));
-  }
-  CudaOptions cuda;
-  cuda.decode_path = *decode_path;
-  cuda.cache_format = *cache_format;
-  cuda.device = device.ordinal;
-  cuda.weight_format = weight_format;
-  cuda.max_rows = max_rows;
-  cuda.max_slots = scheduling.max_sequences;
-  cuda.memory_fraction = memory_fraction;
-  cuda.cache_capacity_bytes = cache_bytes;
-  ASSIGN_OR_RETURN(std::unique_ptr<CudaExecutor> executor,
-                   CreateCudaExecutor(model.config, model.weights, cuda));
-  placed.memory = executor->memory();
-  placed.executor = std::move(executor);
-  return placed;
+  const Place place = {
+      .weight_format =
+          ChooseWeightFormat(options.weight_format, FormatsOf(model.config, model.weights),
+                             device.kind, HasBfloat16Dot()),
+      .max_rows = scheduling.max_sequences + scheduling.prefill_rows_per_step,
+      .max_slots = scheduling.max_sequences,
+      .cache_bytes = options.cache_bytes.value_or(DefaultsOf(device.kind).cache_bytes)};
+  if (device.kind == DeviceKind::kCpu) return PlaceOnProcessor(model, options, place);
+  return PlaceOnGpu(model, options, place, device.ordinal, memory_fraction);
 }
 
 absl::Status CheckSameNumerics(std::span<const std::unique_ptr<Executor>> executors) {

@@ -3,11 +3,11 @@
 #include <algorithm>
 #include <utility>
 
-#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "engine/base/error_detail.h"
+#include "engine/base/quoted.h"
 #include "engine/base/status_macros.h"
 #include "server/observability/log.h"
 
@@ -221,8 +221,7 @@ absl::Status ModelRepository::NoSuchModel(absl::string_view reference) const {
   if (reference.empty()) {
     return absl::NotFoundError(absl::StrCat("no model is named, and there are several: ", list));
   }
-  return absl::NotFoundError(
-      absl::StrCat("no model \"", absl::CHexEscape(reference), "\"; there are: ", list));
+  return absl::NotFoundError(absl::StrCat("no model ", Quoted(reference), "; there are: ", list));
 }
 
 std::vector<ModelEntry> ModelRepository::List() const {

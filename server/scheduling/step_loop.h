@@ -29,11 +29,10 @@ int MaxSequences(const SchedulerOptions& options, const Executor& executor);
 // Of one thread. In the steady state, where sequences decode and none comes or goes, a step
 // allocates nothing here.
 //
-// A call costs 0.4, 1.1 and 7.7 us of processor time beside the executor's, for 1, 8 and 64
-// streams, metrics included, and 8.2 us with 64 streams and 4,096 waiting jobs; one of 8 steps of
-// 64 streams 18 us, one of 32 steps of 256 streams 232 us, 0.03 us a token, of which a tenth goes
-// by beside the next call (AMD EPYC, 2.6 GHz, 2026-11-26, step_overhead_benchmark of
-// tests/server/scheduling).
+// A call costs 0.4, 1.2 and 8.4 us of processor time beside the executor's, for 1, 8 and 64
+// streams, metrics included, and 10 us with 64 streams and 4,096 waiting jobs; one of 8 steps of
+// 64 streams 15 us, one of 32 steps of 256 streams 166 us, 0.02 us a token (AMD EPYC, 2.6 GHz, with
+// other work on both cores, 2026-11-26, step_overhead_benchmark of tests/server/scheduling).
 class StepLoop {
  public:
   // The pointees outlive the loop.

@@ -1,15 +1,9 @@
 #include "server/service/field_error.h"
 
-#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "engine/base/error_detail.h"
 
 namespace strided {
-namespace {
-
-constexpr size_t kMaxQuotedBytes = 64;
-
-}  // namespace
 
 absl::Status FieldError(absl::string_view field, absl::string_view complaint) {
   return WithField(absl::InvalidArgumentError(absl::StrCat(field, " ", complaint)), field);
@@ -29,12 +23,6 @@ absl::Status ContextLengthError(absl::string_view field, absl::string_view compl
                      .metadata = {{"limit", absl::StrCat(excess.limit)},
                                   {"given", absl::StrCat(excess.given)},
                                   {"unit", std::string(excess.unit)}}});
-}
-
-std::string Quoted(absl::string_view text) {
-  const bool cut = text.size() > kMaxQuotedBytes;
-  return absl::StrCat("\"", absl::CHexEscape(text.substr(0, kMaxQuotedBytes)), cut ? "..." : "",
-                      "\"");
 }
 
 }  // namespace strided

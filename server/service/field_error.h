@@ -29,10 +29,6 @@ struct LengthExcess {
 absl::Status ContextLengthError(absl::string_view field, absl::string_view complaint,
                                 const LengthExcess& excess);
 
-// `text` from a client, fit for an error or the log: in double quotes, control characters and
-// quotes escaped, cut after 64 bytes.
-std::string Quoted(absl::string_view text);
-
 }  // namespace strided
 
 #endif  // STRIDED_SERVER_SERVICE_FIELD_ERROR_H_

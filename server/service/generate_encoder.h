@@ -18,8 +18,6 @@ namespace strided {
 // event at a time, in the stream's order.
 class GenerateEncoder {
  public:
-  using Response = v1::GenerateResponse;
-
   struct Options {
     TokenFormat format = TokenFormat::kRaw;
     AudioEncoding audio_encoding = AudioEncoding::kMulaw;  // of the model, for kPcm16

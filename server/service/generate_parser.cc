@@ -6,8 +6,10 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "engine/base/error_detail.h"
+#include "engine/base/quoted.h"
 #include "engine/base/status_macros.h"
 #include "server/service/field_error.h"
 #include "server/service/limits.h"
@@ -30,6 +32,7 @@ absl::StatusOr<absl::Time> ParseTimeLimit(const v1::GenerateRequest& request, ab
 
 absl::Status CheckFingerprint(const std::string& given, const ServedModel& model) {
   constexpr absl::string_view kField = "resume.model_fingerprint";
+  constexpr size_t kMaxGivenBytes = 64;  // shown to programs
   if (given.empty()) return FieldError(kField, "is empty; it must be the one of Started");
   if (given == model.fingerprint) return absl::OkStatus();
   return WithReason(WithField(absl::FailedPreconditionError(absl::StrCat(
@@ -37,7 +40,8 @@ absl::Status CheckFingerprint(const std::string& given, const ServedModel& model
                                   Quoted(model.fingerprint), " and would go on differently")),
                               kField),
                     {.reason = "FINGERPRINT_MISMATCH",
-                     .metadata = {{"given", Quoted(given)}, {"serving", model.fingerprint}}});
+                     .metadata = {{"given", absl::CHexEscape(given.substr(0, kMaxGivenBytes))},
+                                  {"serving", model.fingerprint}}});
 }
 
 // The tokens that the client already has, in the encoding of the stream that broke.

@@ -5,12 +5,13 @@
 
 #include "engine/base/status_macros.h"
 #include "server/service/generate_parser.h"
+#include "server/service/message_bytes.h"
 #include "server/service/output_parser.h"
 #include "server/service/request_fields.h"
 
 namespace strided {
 
-GenerateReactor* GenerateReactor::Launch(const Site& site, const v1::GenerateRequest& request) {
+GenerateReactor* GenerateReactor::Launch(const Site& site, const grpc::ByteBuffer& request) {
   const auto reactor = std::make_shared<GenerateReactor>(site);
   reactor->Hold(reactor);
   const absl::Status begun = reactor->Begin(request);
@@ -18,7 +19,8 @@ GenerateReactor* GenerateReactor::Launch(const Site& site, const v1::GenerateReq
   return reactor.get();
 }
 
-absl::Status GenerateReactor::Begin(const v1::GenerateRequest& request) {
+absl::Status GenerateReactor::Begin(const grpc::ByteBuffer& bytes) {
+  ASSIGN_OR_RETURN(const v1::GenerateRequest request, ParseMessage<v1::GenerateRequest>(bytes));
   ASSIGN_OR_RETURN(const ServedModel* model, FindModel(request.model()));
   ASSIGN_OR_RETURN(GenerateCall call,
                    ParseGenerate(request, *model, MakeArrival(*context().clock)));

@@ -3,10 +3,11 @@
 #ifndef STRIDED_SERVER_SERVICE_GENERATE_REACTOR_H_
 #define STRIDED_SERVER_SERVICE_GENERATE_REACTOR_H_
 
+#include <grpcpp/grpcpp.h>
+
 #include "absl/status/status.h"
 #include "server/service/generate_encoder.h"
 #include "server/service/stream_reactor.h"
-#include "strided/v1/sampling.pb.h"
 
 namespace strided {
 
@@ -16,13 +17,13 @@ class GenerateReactor final : public StreamReactor<GenerateEncoder> {
  public:
   explicit GenerateReactor(const Site& site) : StreamReactor(site) {}
 
-  // Looks the model up, parses, admits, submits; refuses at the first of these that fails. The
+  // Parses, looks the model up, admits, submits; refuses at the first of these that fails. The
   // reactor owns itself until gRPC is done with it. `request` is not needed after this returns.
-  static GenerateReactor* Launch(const Site& site, const v1::GenerateRequest& request);
+  static GenerateReactor* Launch(const Site& site, const grpc::ByteBuffer& request);
 
  private:
   // The error of the step that failed; nothing was submitted then.
-  absl::Status Begin(const v1::GenerateRequest& request);
+  absl::Status Begin(const grpc::ByteBuffer& bytes);
 };
 
 }  // namespace strided

@@ -8,8 +8,10 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
+#include "engine/base/quoted.h"
 #include "engine/base/status_macros.h"
 #include "server/service/field_error.h"
+#include "server/service/message_bytes.h"
 #include "server/service/model_description.h"
 #include "server/service/refusing_reactor.h"
 #include "server/service/rpc_recorder.h"
@@ -36,8 +38,9 @@ std::string PageToken(const ModelEntry& entry) {
   return absl::StrCat(entry.name, "/", entry.version);
 }
 
-absl::StatusOr<v1::ListModelsResponse> MakePage(const v1::ListModelsRequest& request,
+absl::StatusOr<v1::ListModelsResponse> MakePage(const grpc::ByteBuffer& bytes,
                                                 const std::vector<ModelEntry>& entries) {
+  ASSIGN_OR_RETURN(const v1::ListModelsRequest request, ParseMessage<v1::ListModelsRequest>(bytes));
   RETURN_IF_ERROR(CheckRange("page_size", request.page_size(), 0, kMaxPageSize));
   auto next = entries.begin();
   if (!request.page_token().empty()) {
@@ -59,6 +62,15 @@ absl::StatusOr<v1::ListModelsResponse> MakePage(const v1::ListModelsRequest& req
   return page;
 }
 
+absl::StatusOr<v1::GetModelResponse> Describe(const grpc::ByteBuffer& bytes,
+                                              const ModelSource& models) {
+  ASSIGN_OR_RETURN(const v1::GetModelRequest request, ParseMessage<v1::GetModelRequest>(bytes));
+  ASSIGN_OR_RETURN(const ModelEntry entry, models.Describe(request.name()));
+  v1::GetModelResponse response;
+  *response.mutable_model() = DescribeModel(entry);
+  return response;
+}
+
 grpc::ServerUnaryReactor* Answer(grpc::CallbackServerContext* rpc, RpcRecorder& recorder,
                                  const absl::Status& status) {
   if (status.ok()) recorder.CountSent();
@@ -77,21 +89,21 @@ ModelService::ModelService(const ServiceContext& context) : context_(context) {
 }
 
 grpc::ServerUnaryReactor* ModelService::ListModels(grpc::CallbackServerContext* rpc,
-                                                   const v1::ListModelsRequest* request,
-                                                   v1::ListModelsResponse* response) {
+                                                   const grpc::ByteBuffer* request,
+                                                   grpc::ByteBuffer* response) {
   RpcRecorder recorder(kListModels, context_.metrics, context_.clock);
   const absl::StatusOr<v1::ListModelsResponse> page = MakePage(*request, context_.models->List());
-  if (page.ok()) *response = *page;
+  if (page.ok()) *response = MessageBytes(*page);
   return Answer(rpc, recorder, page.status());
 }
 
 grpc::ServerUnaryReactor* ModelService::GetModel(grpc::CallbackServerContext* rpc,
-                                                 const v1::GetModelRequest* request,
-                                                 v1::GetModelResponse* response) {
+                                                 const grpc::ByteBuffer* request,
+                                                 grpc::ByteBuffer* response) {
   RpcRecorder recorder(kGetModel, context_.metrics, context_.clock);
-  const absl::StatusOr<ModelEntry> entry = context_.models->Describe(request->name());
-  if (entry.ok()) *response->mutable_model() = DescribeModel(*entry);
-  return Answer(rpc, recorder, entry.status());
+  const absl::StatusOr<v1::GetModelResponse> model = Describe(*request, *context_.models);
+  if (model.ok()) *response = MessageBytes(*model);
+  return Answer(rpc, recorder, model.status());
 }
 
 grpc::ServerWriteReactor<v1::LoadModelResponse>* ModelService::LoadModel(

@@ -12,22 +12,28 @@ namespace strided {
 
 // Register with a grpc::ServerBuilder; outlives the server. gRPC's threads call the handlers, which
 // never block. Errors are as status_mapping.h says.
-class ModelService final : public v1::ModelService::CallbackService {
+class ModelService final
+    : public v1::ModelService::WithRawCallbackMethod_ListModels<
+          v1::ModelService::WithRawCallbackMethod_GetModel<
+              v1::ModelService::WithCallbackMethod_LoadModel<
+                  v1::ModelService::WithCallbackMethod_UnloadModel<v1::ModelService::Service>>>> {
  public:
   explicit ModelService(const ServiceContext& context);
+
+  // Bytes: message_bytes.h.
 
   // Every version in every state, ordered by name, then version, page by page; the page_token is
   // good as long as the server lives. InvalidArgument for a page_size over 1,000 or a page_token
   // that no answer has given.
   grpc::ServerUnaryReactor* ListModels(grpc::CallbackServerContext* rpc,
-                                       const v1::ListModelsRequest* request,
-                                       v1::ListModelsResponse* response) override;
+                                       const grpc::ByteBuffer* request,
+                                       grpc::ByteBuffer* response) override;
 
   // One version, "name" meaning the highest that is ready. NotFound where the name or the version
   // is not known.
   grpc::ServerUnaryReactor* GetModel(grpc::CallbackServerContext* rpc,
-                                     const v1::GetModelRequest* request,
-                                     v1::GetModelResponse* response) override;
+                                     const grpc::ByteBuffer* request,
+                                     grpc::ByteBuffer* response) override;
 
   // Unimplemented: models are loaded when the server starts.
   grpc::ServerWriteReactor<v1::LoadModelResponse>* LoadModel(

@@ -8,6 +8,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "engine/base/quoted.h"
 #include "engine/base/status_macros.h"
 #include "server/service/field_error.h"
 #include "server/service/limits.h"

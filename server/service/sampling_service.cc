@@ -30,13 +30,13 @@ StreamTimer* SamplingService::NextTimer() {
   return &timers_[turn_.fetch_add(1, std::memory_order_relaxed) % timers_.size()];
 }
 
-grpc::ServerWriteReactor<v1::GenerateResponse>* SamplingService::Generate(
-    grpc::CallbackServerContext* rpc, const v1::GenerateRequest* request) {
+grpc::ServerWriteReactor<grpc::ByteBuffer>* SamplingService::Generate(
+    grpc::CallbackServerContext* rpc, const grpc::ByteBuffer* request) {
   return GenerateReactor::Launch({context_, NextTimer(), &calls_, rpc, kGenerate}, *request);
 }
 
-grpc::ServerWriteReactor<v1::ScoreResponse>* SamplingService::Score(
-    grpc::CallbackServerContext* rpc, const v1::ScoreRequest* request) {
+grpc::ServerWriteReactor<grpc::ByteBuffer>* SamplingService::Score(
+    grpc::CallbackServerContext* rpc, const grpc::ByteBuffer* request) {
   return ScoreReactor::Launch({context_, NextTimer(), &calls_, rpc, kScore}, *request);
 }
 

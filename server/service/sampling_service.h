@@ -20,16 +20,18 @@ namespace strided {
 // Register with a grpc::ServerBuilder; outlives the server. gRPC's threads call the handlers, which
 // never block: they look the model up, parse, admit, submit, and leave the rest to the scheduler
 // and the call's reactor. Errors are as status_mapping.h says.
-class SamplingService final : public v1::SamplingService::CallbackService {
+class SamplingService final
+    : public v1::SamplingService::WithRawCallbackMethod_Generate<
+          v1::SamplingService::WithRawCallbackMethod_Score<v1::SamplingService::Service>> {
  public:
   // Starts the threads that wake streams; they end with this object.
   explicit SamplingService(const ServiceContext& context);
 
-  // The reactor belongs to the call, and ends with it (job_call.h).
-  grpc::ServerWriteReactor<v1::GenerateResponse>* Generate(
-      grpc::CallbackServerContext* rpc, const v1::GenerateRequest* request) override;
-  grpc::ServerWriteReactor<v1::ScoreResponse>* Score(grpc::CallbackServerContext* rpc,
-                                                     const v1::ScoreRequest* request) override;
+  // The reactor belongs to the call, and ends with it (job_call.h). Bytes: message_bytes.h.
+  grpc::ServerWriteReactor<grpc::ByteBuffer>* Generate(grpc::CallbackServerContext* rpc,
+                                                       const grpc::ByteBuffer* request) override;
+  grpc::ServerWriteReactor<grpc::ByteBuffer>* Score(grpc::CallbackServerContext* rpc,
+                                                    const grpc::ByteBuffer* request) override;
 
   // LiveCalls::AbandonAll: for an engine that hangs, so that its scheduler ends no call any more.
   bool AbandonCalls(const absl::Status& error, absl::Duration limit) {

@@ -14,8 +14,6 @@ namespace strided {
 // event at a time, in the stream's order. Requires a stream of tokens only.
 class ScoreEncoder {
  public:
-  using Response = v1::ScoreResponse;
-
   // `given`: tokens of the sequence before the job's (SequenceStart).
   explicit ScoreEncoder(int given = 0) : given_(given) {}
 

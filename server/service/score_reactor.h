@@ -3,10 +3,11 @@
 #ifndef STRIDED_SERVER_SERVICE_SCORE_REACTOR_H_
 #define STRIDED_SERVER_SERVICE_SCORE_REACTOR_H_
 
+#include <grpcpp/grpcpp.h>
+
 #include "absl/status/status.h"
 #include "server/service/score_encoder.h"
 #include "server/service/stream_reactor.h"
-#include "strided/v1/sampling.pb.h"
 
 namespace strided {
 
@@ -16,13 +17,13 @@ class ScoreReactor final : public StreamReactor<ScoreEncoder> {
  public:
   explicit ScoreReactor(const Site& site) : StreamReactor(site) {}
 
-  // As GenerateReactor::Launch: looks the model up, parses, admits, submits; refuses at the first
+  // As GenerateReactor::Launch: parses, looks the model up, admits, submits; refuses at the first
   // of these that fails. `request` is not needed after this returns.
-  static ScoreReactor* Launch(const Site& site, const v1::ScoreRequest& request);
+  static ScoreReactor* Launch(const Site& site, const grpc::ByteBuffer& request);
 
  private:
   // The error of the step that failed; nothing was submitted then.
-  absl::Status Begin(const v1::ScoreRequest& request);
+  absl::Status Begin(const grpc::ByteBuffer& bytes);
 };
 
 }  // namespace strided

@@ -1,4 +1,4 @@
-// A JobCall with the types of one method's messages.
+// A JobCall with the responses of one method.
 
 #ifndef STRIDED_SERVER_SERVICE_STREAM_REACTOR_H_
 #define STRIDED_SERVER_SERVICE_STREAM_REACTOR_H_
@@ -9,17 +9,16 @@
 #include <utility>
 
 #include "server/service/job_call.h"
+#include "server/service/message_bytes.h"
 #include "server/service/stream_event.h"
 
 namespace strided {
 
-// gRPC's side of a stream whose events `Encoder` turns into Encoder::Response. At most one write is
-// in flight, so one response is enough.
+// gRPC's side of a stream whose events `Encoder` turns into responses. At most one write is in
+// flight, so the bytes of one response are enough.
 template <typename Encoder>
-class StreamReactor : public grpc::ServerWriteReactor<typename Encoder::Response>, public JobCall {
+class StreamReactor : public grpc::ServerWriteReactor<grpc::ByteBuffer>, public JobCall {
  protected:
-  using Response = typename Encoder::Response;
-
   explicit StreamReactor(const Site& site) : JobCall(site) {}
 
   // Before Submit.
@@ -28,13 +27,13 @@ class StreamReactor : public grpc::ServerWriteReactor<typename Encoder::Response
  private:
   // StreamCall. gRPC calls OnWriteDone once for each.
   void Write(StreamEvent event) override {
-    response_ = encoder_->Encode(std::move(event));
+    response_ = MessageBytes(encoder_->Encode(std::move(event)));
     recorder().CountSent();
-    this->StartWrite(&response_);
+    StartWrite(&response_);
   }
   // JobCall. No write may be in flight or come after it.
   void SendStatus(grpc::Status status) override {
-    grpc::ServerWriteReactor<Response>::Finish(std::move(status));
+    grpc::ServerWriteReactor<grpc::ByteBuffer>::Finish(std::move(status));
   }
 
   // grpc::ServerWriteReactor, from any of gRPC's threads; OnDone comes last, and once.
@@ -43,7 +42,7 @@ class StreamReactor : public grpc::ServerWriteReactor<typename Encoder::Response
   void OnDone() override { Done(); }
 
   std::optional<Encoder> encoder_;
-  Response response_;  // while a write is in flight, gRPC reads it
+  grpc::ByteBuffer response_;  // while a write is in flight, gRPC reads it
 };
 
 }  // namespace strided

@@ -51,6 +51,12 @@ std::vector<std::string> Over(const TemporaryDirectory& models,
   return arguments;
 }
 
+TEST(RefusalTest, AnAnswerThatCannotBeWrittenIsAnError) {
+  ChildProcess process({"/bin/sh", "-c", StridedProgram() + " --version > /dev/full"});
+  EXPECT_THAT(process.AwaitExit(), IsOkAndHolds(1));
+  EXPECT_EQ(process.output(), "strided: standard output: No space left on device\n");
+}
+
 TEST(RefusalTest, ASettingThatIsWrongIsNamedWithItsValueAndItsRange) {
   const TemporaryDirectory directory;
   const std::string file = directory.Write("bad.toml", "thread = 1\n");

@@ -5,10 +5,13 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <csignal>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "grpc/health/v1/health.grpc.pb.h"
 #include "strided/v1/models.grpc.pb.h"
 #include "tests/end_to_end/running_server.h"
@@ -59,6 +62,22 @@ TEST(ServingTest, AStreamGoesOnWhereItWasCut) {
     request.mutable_resume()->mutable_generated()->set_raw(whole.substr(0, cut));
     request.mutable_resume()->set_model_fingerprint(started.started().model_fingerprint());
     EXPECT_EQ(Generate(*stub, request).raw, whole.substr(cut)) << "cut at " << cut;
+  }
+}
+
+TEST(ServingTest, TheLogIsOneJsonObjectALineWhateverAClientSends) {
+  RunningServer server;
+  ASSERT_TRUE(server.ready());
+  v1::GenerateRequest request = RequestFor(1);
+  request.set_model("\xff");  // a text that is not UTF-8
+  EXPECT_EQ(Generate(*server.NewStub(), request).status.error_code(),
+            grpc::StatusCode::INVALID_ARGUMENT);
+  server.process().Signal(SIGTERM);
+  ASSERT_EQ(server.process().AwaitExit().value_or(-1), 0);
+  EXPECT_THAT(server.process().output(), HasSubstr("\"source\":\"protobuf "));
+  const std::string log = server.process().output();
+  for (const absl::string_view line : absl::StrSplit(log, '\n', absl::SkipEmpty())) {
+    EXPECT_TRUE(nlohmann::json::accept(line)) << line;
   }
 }
 

@@ -12,6 +12,7 @@ namespace {
 using grpc::health::v1::Health;
 using grpc::health::v1::HealthCheckRequest;
 using grpc::health::v1::HealthCheckResponse;
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 
 HealthCheckRequest RequestFor(const std::string& service) {
@@ -65,7 +66,9 @@ TEST(HealthServiceTest, AnUnknownServiceIsNotFound) {
   HealthCheckResponse response;
   const grpc::Status status = fixture.Check("b", response);
   EXPECT_EQ(status.error_code(), grpc::StatusCode::NOT_FOUND);
-  EXPECT_THAT(status.error_message(), HasSubstr("\"b\""));
+  EXPECT_EQ(status.error_message(), "no service \"b\" is served");
+  EXPECT_THAT(fixture.Check("a\n" + std::string(1 << 20, 'a'), response).error_message(),
+              AllOf(HasSubstr("\"a\\naaa"), HasSubstr("aaa...\"")));
 }
 
 TEST(HealthServiceTest, AWatchSeesTheStatusAndItsChanges) {

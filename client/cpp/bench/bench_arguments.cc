@@ -1,7 +1,6 @@
 #include "client/cpp/bench/bench_arguments.h"
 
 #include <CLI/CLI.hpp>
-#include <cmath>
 
 #include "absl/strings/str_cat.h"
 #include "client/cpp/command/media_codes.h"
@@ -16,6 +15,8 @@ using OptionalText = std::optional<std::string>;
 
 constexpr uint32_t kMostStreams = 65'536;
 constexpr uint32_t kMostThreads = 256;
+// A second; an arrival that is too many to send takes 0.2 us.
+constexpr int kMostArrivals = 1'000'000;
 constexpr absl::Duration kDefaultDuration = absl::Seconds(10);
 
 constexpr char kFooter[] = R"(Examples:
@@ -148,8 +149,9 @@ absl::StatusOr<LoadPlan> WithArrivals(LoadPlan plan, const BenchArguments& argum
   if (!arguments.arrival_rate.has_value()) return plan;
   const absl::StatusOr<float> rate = ParseFloat("--arrival-rate", *arguments.arrival_rate);
   if (!rate.ok()) return rate.status();
-  if (!std::isfinite(*rate) || *rate <= 0) {
-    return UsageError(absl::StrCat("--arrival-rate: ", *rate, " is not greater than 0"));
+  if (!(*rate > 0 && *rate <= kMostArrivals)) {
+    return UsageError(absl::StrCat("--arrival-rate: ", *rate, " is not greater than 0 and at most ",
+                                   kMostArrivals));
   }
   plan.arrival_rate = *rate;
   return plan;
@@ -228,6 +230,9 @@ absl::StatusOr<RequestSource::Sequences> SequencesOf(const BenchArguments& argum
   if (*tokens > model.context_length()) {
     return UsageError(absl::StrCat("--prompt-tokens: ", *tokens, " is more than the context of '",
                                    model.name(), "', ", model.context_length()));
+  }
+  if (arguments.score && arguments.prompt_file.empty() && *tokens == 0) {
+    return UsageError("--prompt-tokens: 0 is nothing to score");
   }
   sequences.tokens = *tokens;
   if (!arguments.prompt_file.empty()) {

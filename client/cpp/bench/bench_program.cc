@@ -20,6 +20,7 @@ namespace strided::client {
 namespace {
 
 constexpr char kName[] = "stride-bench";
+constexpr char kVersion[] = "stride-bench " STRIDED_VERSION " (strided.v1)";
 
 // A channel that is not connected by then connects with its first call.
 constexpr absl::Duration kConnectLimit = absl::Seconds(5);
@@ -138,6 +139,7 @@ class Bench {
 
 absl::Status ParseAndBench(std::vector<std::string> arguments, const Console& console) {
   CLI::App app("Makes load on a Strided server and measures how it answers", kName);
+  app.set_version_flag("--version", kVersion, "The version of this program");
   BenchArguments bench;
   bench.AddTo(&app);
   const absl::StatusOr<std::string> help = ParseArguments(std::move(arguments), app);

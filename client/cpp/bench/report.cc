@@ -60,8 +60,11 @@ std::string RequestLines(const Measurements& m) {
       absl::StrCat("requests     ok ", WithCommas(m.ok), ", refused ", WithCommas(m.refused),
                    ", failed ", WithCommas(m.failed), ", cut at the end ", WithCommas(m.cut), "\n");
   for (const auto& [kind, error] : m.errors) {
-    absl::StrAppend(&lines, "  ", WithCommas(error.count), " x ", kind.first,
-                    kind.second.empty() ? "" : " ", kind.second, ": ",
+    const auto& [code, reason] = kind;
+    // Where there is no more special reason, the server repeats the code.
+    const bool has_reason = !reason.empty() && reason != code;
+    absl::StrAppend(&lines, "  ", WithCommas(error.count), " x ", code,
+                    has_reason ? absl::StrCat(" ", reason) : "", ": ",
                     WithoutControls(Utf8Joiner().Add(error.message)), "\n");
   }
   return lines;

@@ -80,7 +80,9 @@ absl::StatusOr<google::protobuf::Map<std::string, uint32_t>> ConditionValues(
     const absl::StatusOr<uint32_t> value =
         IsLabel(choice) ? ValueOfLabel(choice, *model) : ParseUint32(kFlag, choice.value);
     if (!value.ok()) return value.status();
-    conditions[choice.name] = *value;
+    if (!conditions.insert({choice.name, *value}).second) {
+      return UsageError(absl::StrCat(kFlag, ": '", choice.name, "' is there twice"));
+    }
   }
   return conditions;
 }

@@ -64,8 +64,8 @@ absl::StatusOr<Client> ConnectionArguments::Connect(const Console& console) cons
   if (!options.ok()) return options.status();
   absl::StatusOr<Client> client = Client::Connect(*options);
   if (client.ok()) return client;
-  return UsageError(
-      absl::StrCat(std::string(client.status().message()), " (--address, --tls, --plaintext)"));
+  return UsageError(absl::StrCat(std::string(client.status().message()),
+                                 " (--address, --tls, --plaintext, --token-file)"));
 }
 
 absl::StatusOr<CallOptions> ConnectionArguments::Options(const Console& console) const {

@@ -8,6 +8,7 @@
 #include "absl/strings/str_join.h"
 #include "client/cpp/output/json.h"
 #include "client/cpp/output/numbers.h"
+#include "client/cpp/output/utf8.h"
 
 namespace strided::client {
 namespace {
@@ -18,9 +19,14 @@ constexpr int kMostLabels = 20;           // shown of a condition; --json has th
 using Row = std::array<std::string, kColumns>;
 
 Row RowOf(const v1::Model& model) {
+  const std::string state = ShortName(model.state(), "MODEL_STATE_");
+  if (model.modality() ==
+      v1::MODALITY_UNSPECIFIED) {  // the server could not read it, or has not yet
+    return {model.name(), model.version(), state, "-", "-", "-", "-", "-", "-", "-"};
+  }
   return {model.name(),
           model.version(),
-          ShortName(model.state(), "MODEL_STATE_"),
+          state,
           ModalityName(model.modality()),
           WithCommas(model.context_length()),
           WithCommas(model.parameter_count()),
@@ -103,7 +109,7 @@ std::string ModelTable(const std::vector<v1::Model>& models) {
     if (!model.state_reason().empty()) absl::StrAppend(&table, "  ", model.state_reason(), "\n");
     table += ConditionLines(model);
   }
-  return table;
+  return WithoutControls(table);  // names, labels and reasons are the server's
 }
 
 std::string ModelLines(const std::vector<v1::Model>& models) {

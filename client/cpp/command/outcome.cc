@@ -73,7 +73,9 @@ ExitCode ExitCodeOf(const absl::Status& status) {
 std::string ErrorLine(const absl::Status& status, absl::string_view program) {
   const std::string message(status.message());
   if (status.ok() || IsClosedPipe(status)) return "";
-  if (IsUsageError(status)) return absl::StrCat(program, ": ", OneLine(message), "\n");
+  if (IsUsageError(status) || IsWriteError(status)) {
+    return absl::StrCat(program, ": ", OneLine(message), "\n");
+  }
   if (absl::IsCancelled(status)) return absl::StrCat(program, ": interrupted\n");
   const ErrorDetails details = DetailsOf(status);
   const std::string code = absl::StatusCodeToString(status.code());

@@ -14,9 +14,10 @@ class App;
 
 namespace strided::client {
 
-// Fills in what `app` and its subcommands were told to fill in. The text of --help where that is
-// what was asked for; empty where the program is to run. A UsageError where the arguments do not
-// parse, or one of them is unknown. The parser's exceptions end here.
+// Fills in what `app` and its subcommands, of which at most one is taken, were told to fill in. The
+// text of --help or --version where that is what was asked for; empty where the program is to run.
+// A UsageError where the arguments do not parse, one of them is unknown, or a value is empty that
+// is no TEXT, NAME or ID, or not UTF-8 that is no TEXT or FILE. The parser's exceptions end here.
 absl::StatusOr<std::string> ParseArguments(std::vector<std::string> arguments, CLI::App& app);
 
 }  // namespace strided::client

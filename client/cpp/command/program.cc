@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
 #include "client/cpp/command/generate_command.h"
 #include "client/cpp/command/health_command.h"
 #include "client/cpp/command/models_command.h"
@@ -15,7 +16,7 @@
 namespace strided::client {
 namespace {
 
-constexpr char kVersionLine[] = "stride " STRIDED_VERSION " (strided.v1)\n";
+constexpr char kVersion[] = "stride " STRIDED_VERSION " (strided.v1)";
 
 constexpr char kExitCodes[] = R"(Exit codes:
   0    done
@@ -29,7 +30,9 @@ class VersionCommand final : public Command {
   void AddTo(CLI::App* program) override {
     program->add_subcommand("version", "The version of this program");
   }
-  absl::Status Run(const Console& console) override { return console.out->Write(kVersionLine); }
+  absl::Status Run(const Console& console) override {
+    return console.out->Write(absl::StrCat(kVersion, "\n"));
+  }
 };
 
 struct Named {
@@ -50,6 +53,7 @@ std::vector<Named> AllCommands() {
 absl::Status ParseAndRun(std::vector<std::string> arguments, const Console& console) {
   CLI::App app("Samples from Sparse Transformers that a Strided server has", "stride");
   app.footer(kExitCodes);
+  app.set_version_flag("--version", kVersion, "The version of this program");
   std::vector<Named> commands = AllCommands();
   for (Named& named : commands) named.command->AddTo(&app);
   const absl::StatusOr<std::string> help = ParseArguments(std::move(arguments), app);

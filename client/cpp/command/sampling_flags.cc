@@ -127,7 +127,9 @@ absl::Status SamplingFlags::ParseLists(v1::SamplingParams* params) const {
     if (!id.ok()) return id.status();
     const absl::StatusOr<float> bias = ParseFloat("--logit-bias", pair->second);
     if (!bias.ok()) return bias.status();
-    (*params->mutable_logit_bias())[*id] = *bias;
+    if (!params->mutable_logit_bias()->insert({*id, *bias}).second) {
+      return UsageError(absl::StrCat("--logit-bias: ", *id, " is there twice"));
+    }
   }
   if (!allowed_ids_.empty()) {
     const absl::StatusOr<std::vector<uint32_t>> ids = ParseIds("--allowed-ids", allowed_ids_);

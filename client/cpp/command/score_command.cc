@@ -162,7 +162,9 @@ absl::StatusOr<std::vector<std::string>> ScoreCommand::ReadCodes(const v1::Model
     if (!file.ok()) return AsUsageError(file.status());
     if (file->empty()) return UsageError(absl::StrCat("'", path, "' is empty"));
     absl::StatusOr<std::string> decoded = CodesOf(*file, model);
-    if (!decoded.ok()) return decoded.status();
+    if (!decoded.ok()) {
+      return UsageError(absl::StrCat("'", path, "': ", std::string(decoded.status().message())));
+    }
     codes.push_back(*std::move(decoded));
   }
   return codes;

@@ -55,7 +55,7 @@ absl::StatusOr<absl::Duration> ParseDuration(absl::string_view flag, const std::
     return Wrong(flag, text, "a time such as 90, 1.5s or 2m");
   }
   if (duration > absl::ZeroDuration() && duration < absl::InfiniteDuration()) return duration;
-  return Wrong(flag, text, "a time greater than 0");
+  return Wrong(flag, text, "a time above 0 and below 2^63 seconds");
 }
 
 absl::StatusOr<std::string> ParseEscapes(absl::string_view flag, const std::string& text) {

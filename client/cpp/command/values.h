@@ -22,7 +22,7 @@ absl::StatusOr<int32_t> ParseInt32(absl::string_view flag, const std::string& te
 // A decimal number. Range is the server's to judge, which knows the field.
 absl::StatusOr<float> ParseFloat(absl::string_view flag, const std::string& text);
 
-// "90", "1.5", "90s", "2m", "1h30m": seconds, or units as written; more than 0.
+// "90", "1.5", "90s", "2m", "1h30m": seconds, or units as written; above 0 and below 2^63 seconds.
 absl::StatusOr<absl::Duration> ParseDuration(absl::string_view flag, const std::string& text);
 
 // C escapes: "\n", "\t", "\x1b", "\0", "\\".

@@ -12,6 +12,7 @@
 namespace strided::client {
 namespace {
 
+constexpr char kWriteErrorUrl[] = "strided/write-error";
 constexpr char kClosedPipeUrl[] = "strided/closed-pipe";
 constexpr int kReadable = 0666;  // less the umask
 
@@ -24,6 +25,7 @@ absl::Status OpenError(const std::string& path, int error) {
 absl::Status WriteError(const std::string& name, int error) {
   absl::Status status =
       absl::UnknownError(absl::StrCat("cannot write '", name, "': ", Cause(error)));
+  status.SetPayload(kWriteErrorUrl, absl::Cord());
   if (error == EPIPE) status.SetPayload(kClosedPipeUrl, absl::Cord());
   return status;
 }
@@ -104,6 +106,10 @@ absl::StatusOr<bool> FileSink::Overwrite(uint64_t offset, absl::string_view byte
     at += count;
   }
   return true;
+}
+
+bool IsWriteError(const absl::Status& status) {
+  return status.GetPayload(kWriteErrorUrl).has_value();
 }
 
 bool IsClosedPipe(const absl::Status& status) {

@@ -72,6 +72,9 @@ class FileSink final : public ByteSink {
   int64_t begin_ = -1;  // in the file, of what was written here; -1: none, or no way back
 };
 
+// Whether a Write failed: an error of this machine, whose code says nothing.
+bool IsWriteError(const absl::Status& status);
+
 // Whether a Write failed because nobody reads the other end of a pipe: the reader has had enough,
 // which is no failure. Requires that SIGPIPE is ignored.
 bool IsClosedPipe(const absl::Status& status);

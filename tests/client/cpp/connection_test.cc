@@ -40,6 +40,19 @@ TEST(ConnectionTest, ATokenThatNoHeaderCanCarryIsRefused) {
   EXPECT_OK(OpenChannel({.token = "abc.DEF-123"}));
 }
 
+TEST(ConnectionTest, AnAddressNeedsAPort) {
+  for (const char* address :
+       {"127.0.0.1", "[::1]", "localhost:", "localhost:0", "127.0.0.1:65536", "127.0.0.1:x"}) {
+    EXPECT_THAT(OpenChannel({.address = address}),
+                StatusIs(absl::StatusCode::kInvalidArgument,
+                         HasSubstr("does not end in a port from 1 to 65535")))
+        << address;
+  }
+  for (const char* address : {"127.0.0.1:65535", "[::1]:1", "dns:///localhost:1", "unix:/a"}) {
+    EXPECT_OK(OpenChannel({.address = address})) << address;
+  }
+}
+
 TEST(ConnectionTest, AnEmptyAddressIsRefused) {
   EXPECT_THAT(OpenChannel({.address = ""}),
               StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("address is empty")));

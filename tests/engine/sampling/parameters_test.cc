@@ -40,6 +40,8 @@ TEST(ParametersTest, EachBadValueIsRefusedWithFieldValueAndLimits) {
       {[](auto& p) { p.top_k = 257; }, "top_k", "is 257; it must lie in [0, 256]"},
       {[](auto& p) { p.top_p = 0; }, "top_p", "is 0; it must lie in (0, 1]"},
       {[](auto& p) { p.top_p = 1.5; }, "top_p", "is 1.5; it must lie in (0, 1]"},
+      {[](auto& p) { p.top_p = 1.0000001F; }, "top_p", "is 1.0000001; it must lie in (0, 1]"},
+      {[](auto& p) { p.top_p = -0.1F; }, "top_p", "is -0.1; it must lie in (0, 1]"},
       {[](auto& p) { p.top_p = kNan; }, "top_p", "is nan"},
       {[](auto& p) { p.min_p = 1; }, "min_p", "is 1; it must lie in [0, 1)"},
       {[](auto& p) { p.min_p = -1; }, "min_p", "is -1; it must lie in [0, 1)"},
@@ -52,8 +54,8 @@ TEST(ParametersTest, EachBadValueIsRefusedWithFieldValueAndLimits) {
       {[](auto& p) { p.frequency_penalty = -3; }, "frequency_penalty", "is -3; it must lie in [-2"},
       {[](auto& p) { p.logit_bias[256] = 1; }, "logit_bias", "names id 256; ids of this model"},
       {[](auto& p) { p.logit_bias[-1] = 1; }, "logit_bias", "names id -1; ids of this model"},
-      {[](auto& p) { p.logit_bias[7] = std::numeric_limits<float>::infinity(); }, "logit_bias",
-       "is inf for id 7; it must be finite"},
+      {[](auto& p) { p.logit_bias[7] = std::numeric_limits<float>::infinity(); }, "logit_bias[7]",
+       "is inf; it must be finite"},
       {[](auto& p) {
          p.allowed_ids = {1, 300};
        },

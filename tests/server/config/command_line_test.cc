@@ -133,8 +133,8 @@ TEST(CommandLineTest, AnErrorNamesTheValueItsSourceAndTheLimit) {
               StatusIs(kInvalid, "threads is \"1025\" (--threads); expected 0 to 1024"));
   EXPECT_THAT(Parse({}, {{"STRIDED_DRAIN_DELAY", "5"}}),
               StatusIs(kInvalid,
-                       "drain_delay is \"5\" (STRIDED_DRAIN_DELAY); expected a time from 0 to 1h, "
-                       "such as 500ms or 2m"));
+                       "drain_delay is \"5\" (STRIDED_DRAIN_DELAY); expected a time with its unit, "
+                       "from 0 to 1h"));
   const TemporaryDirectory directory;
   const std::string file = directory.Write("strided.toml", "device = \"tpu\"\n");
   EXPECT_THAT(Parse({"--config", file}),
@@ -152,6 +152,15 @@ TEST(CommandLineTest, ASettingGivenTwiceIsAnError) {
       StatusIs(kInvalid, absl::StrCat("threads is \"1,2\" (", file, "); expected one value")));
 }
 
+TEST(CommandLineTest, OneFileOfSettingsIsRead) {
+  EXPECT_THAT(Parse({"--config="}),
+              StatusIs(kInvalid, "config is \"\" (--config); expected one file"));
+  EXPECT_THAT(Parse({"--config=a", "--config=b"}),
+              StatusIs(kInvalid, "config is \"a,b\" (--config); expected one file"));
+  EXPECT_THAT(Parse({}, {{"STRIDED_CONFIG", ""}}),
+              StatusIs(kInvalid, "config is \"\" (STRIDED_CONFIG); expected one file"));
+}
+
 TEST(CommandLineTest, WhatIsNoSettingIsAnError) {
   EXPECT_THAT(Parse({"--thread=1"}),
               StatusIs(kInvalid, "unknown argument \"--thread=1\"; see --help"));
@@ -162,7 +171,7 @@ TEST(CommandLineTest, WhatIsNoSettingIsAnError) {
               StatusIs(kInvalid, key + ": \"thread\" is no setting; see --help"));
   const std::string section = directory.Write("section.toml", "[models]\nthreads = 1\n");
   EXPECT_THAT(Parse({"--config", section}),
-              StatusIs(kInvalid, section + ": section [models]; expected none"));
+              StatusIs(kInvalid, section + ":1: a section; expected none"));
 }
 
 TEST(CommandLineTest, VariablesOfOthersAreLeftAlone) {
@@ -203,16 +212,20 @@ TEST(CommandLineTest, TheVersionIsAnswered) { EXPECT_EQ(AnswerTo("--version"), "
 
 TEST(CommandLineTest, WhatIsPrintedCanBeReadAsAFile) {
   const TemporaryDirectory directory;
-  const std::vector<std::string> arguments = {
-      "--model_repository=/a \"b\"", "--listen=127.0.0.1:1,unix:/a",
-      "--drain_grace=90s",           "--metrics_listen=",
-      "--gpu_memory_fraction=0.25",  "--devices=cuda:1,cuda:0",
-      "--max_sequences=9",           "--print_config"};
+  const std::vector<std::string> arguments = {"--model_repository=/a \"b\" #\\c",
+                                              "--listen=127.0.0.1:1,unix:/a",
+                                              "--drain_grace=90s",
+                                              "--metrics_listen=",
+                                              "--gpu_memory_fraction=0.25",
+                                              "--devices=cuda:1,cuda:0",
+                                              "--max_sequences=9",
+                                              "--print_config"};
   ASSERT_OK_AND_ASSIGN(const CommandLine first, ParseCommandLine(arguments, {}, "1.2.3"));
   const std::string file = directory.Write("strided.toml", *first.answer);
   ASSERT_OK_AND_ASSIGN(const CommandLine second,
                        ParseCommandLine({"--config", file, "--print_config"}, {}, "1.2.3"));
   EXPECT_EQ(*second.answer, *first.answer);
+  EXPECT_EQ(second.settings.models.repository, "/a \"b\" #\\c");
   EXPECT_THAT(second.settings.listen.addresses, ElementsAre("127.0.0.1:1", "unix:/a"));
   EXPECT_EQ(second.settings.drain.grace, absl::Seconds(90));
   EXPECT_EQ(second.settings.models.gpu_memory_fraction, 0.25);

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "tests/server/repository/model_directory.h"
 #include "tests/server/scheduling/fake_executor.h"
 #include "tests/testing/status_matchers.h"
@@ -76,6 +77,20 @@ TEST(PlaceModelTest, CachesThatTheDeviceDoesNotHaveAreNamed) {
     options.cache_format = format;
     EXPECT_THAT(PlaceModel(model, options, Device(), 1),
                 StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr(format)));
+  }
+}
+
+TEST(PlaceModelTest, APathThatTheDeviceDoesNotHaveIsNamed) {
+  const TemporaryDirectory root;
+  WriteModel(root, "a");
+  ASSERT_OK_AND_ASSIGN(const ModelDirectory model, ReadModelDirectory(root.path() + "/a"));
+  ModelOptions options = kSmallOptions;
+  for (const char* const path : {"graph", "cluster"}) {
+    options.decode_path = path;
+    EXPECT_THAT(
+        PlaceModel(model, options, Device(), 1),
+        StatusIs(absl::StatusCode::kInvalidArgument,
+                 absl::StrCat("decode_path is ", path, "; on a processor it must be auto")));
   }
 }
 

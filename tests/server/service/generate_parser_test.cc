@@ -183,10 +183,9 @@ TEST(GenerateParserTest, NoNumberMayLieBeyondEitherEndOfItsIntervalOrBeNaN) {
     }
   }
   for (const std::string value : {"nan", "inf", "-inf"}) {
-    table.push_back(
-        {absl::StrCat("sampling { logit_bias { key: 4 value: ", value, " } }"),
-         "sampling.logit_bias",
-         absl::StrCat("sampling.logit_bias is ", value, " for id 4; it must be finite")});
+    table.push_back({absl::StrCat("sampling { logit_bias { key: 4 value: ", value, " } }"),
+                     "sampling.logit_bias[4]",
+                     absl::StrCat("sampling.logit_bias[4] is ", value, "; it must be finite")});
   }
   ExpectRefused(TextConfig(), table);
 }
@@ -405,6 +404,8 @@ TEST(GenerateParserTest, OtherWeightsRefuseAResume) {
                                "resume.model_fingerprint is \"old\"; this model has \"fingerprint "
                                "of fake\" and would go on differently"));
   EXPECT_EQ(ReasonOf(status)->reason, "FINGERPRINT_MISMATCH");
+  EXPECT_EQ(ReasonOf(status)->metadata.at("given"), "old");
+  EXPECT_EQ(ReasonOf(status)->metadata.at("serving"), "fingerprint of fake");
 }
 
 TEST(GenerateParserTest, StartedSaysWhatIsReallyUsed) {

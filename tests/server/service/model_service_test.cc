@@ -14,6 +14,7 @@ namespace strided {
 namespace {
 
 using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 
 ModelEntry FailedEntry(const std::string& name) {
   return {.name = name,
@@ -40,6 +41,20 @@ Page List(TestServer& server, uint32_t size, const std::string& token) {
   for (const v1::Model& model : response.models()) page.names.push_back(model.name());
   page.next = response.next_page_token();
   return page;
+}
+
+TEST(ModelServiceTest, BytesThatAreNoRequestAreRefused) {
+  TestServer server;
+  const Page page = List(server, 0, "\xff");  // a text that is not UTF-8
+  EXPECT_EQ(page.status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_THAT(page.status.error_message(), HasSubstr("no strided.v1.ListModelsRequest"));
+  v1::GetModelRequest request;
+  request.set_name("\xff");
+  v1::GetModelResponse response;
+  grpc::ClientContext context;
+  const grpc::Status status = server.model_stub().GetModel(&context, request, &response);
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_THAT(status.error_message(), HasSubstr("no strided.v1.GetModelRequest"));
 }
 
 TEST(ModelServiceTest, AModelIsDescribedInFull) {

@@ -208,6 +208,36 @@ TEST(SamplingServiceTest, AWrongFieldIsNamedInTheDetailsAndTheNextRequestRuns) {
   EXPECT_EQ(server.Metric("grpc_server_started_total", {{"grpc_method", "Generate"}}), 2);
 }
 
+TEST(SamplingServiceTest, BytesThatAreNoRequestAreRefusedAndCounted) {
+  TestServer server;
+  v1::GenerateRequest request;
+  request.set_model("\xff");  // a text that is not UTF-8
+  const ReceivedStream refused = Generate(server, request);
+  EXPECT_EQ(refused.status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_EQ(
+      refused.status.error_message(),
+      "the request is no strided.v1.GenerateRequest: its bytes are malformed, or a text in it "
+      "is not UTF-8");
+  EXPECT_EQ(ErrorInfoOf(refused.status).domain(), "strided");
+  EXPECT_EQ(server.OutcomesAtTheEnd("invalid"), 0) << "it names no model that it could count for";
+  EXPECT_EQ(server.Metric("grpc_server_handled_total",
+                          {{"grpc_method", "Generate"}, {"grpc_code", "INVALID_ARGUMENT"}}),
+            1);
+}
+
+TEST(SamplingServiceTest, BytesThatAreNothingToScoreAreRefused) {
+  TestServer server;
+  v1::ScoreRequest request;
+  request.set_model("\xff");
+  grpc::ClientContext context;
+  v1::ScoreResponse response;
+  const auto reader = server.sampling().Score(&context, request);
+  EXPECT_FALSE(reader->Read(&response));
+  const grpc::Status status = reader->Finish();
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_THAT(status.error_message(), HasSubstr("no strided.v1.ScoreRequest"));
+}
+
 TEST(SamplingServiceTest, AFullServerRefusesAndTakesOnAgain) {
   TestServer server({.max_requests = 1});
   server.executor().AllowSteps(0);

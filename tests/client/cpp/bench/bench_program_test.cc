@@ -135,6 +135,12 @@ TEST(BenchProgramTest, HelpNamesTheFlags) {
   }
 }
 
+TEST(BenchProgramTest, TheVersionIsOneLine) {
+  const Ran ran = Bench("127.0.0.1:1", {"--version"});
+  EXPECT_THAT(ran.out, StartsWith("stride-bench "));
+  EXPECT_EQ(ran.exit_code, 0);
+}
+
 TEST(BenchProgramTest, ErrorsOfUsageAreOneLineAndExitCodeTwo) {
   const ScriptedServer server(FakeModel());
   const std::vector<std::pair<std::vector<std::string>, std::string>> table = {
@@ -145,8 +151,10 @@ TEST(BenchProgramTest, ErrorsOfUsageAreOneLineAndExitCodeTwo) {
       {{"--requests", "1", "--duration", "1s"}, "--requests and --duration exclude each other"},
       {{"--arrival-rate", "2", "--streams", "2"},
        "--arrival-rate is an open loop: it excludes --streams and --think-time"},
-      {{"--arrival-rate", "-2"}, "--arrival-rate: -2 is not greater than 0"},
-      {{"--arrival-rate", "nan"}, "--arrival-rate: nan is not greater than 0"},
+      {{"--arrival-rate", "-2"}, "--arrival-rate: -2 is not greater than 0 and at most 1000000"},
+      {{"--arrival-rate", "nan"}, "--arrival-rate: nan is not greater than 0 and at most 1000000"},
+      {{"--arrival-rate", "1e9"},
+       "--arrival-rate: 1e+09 is not greater than 0 and at most 1000000"},
       {{"--warmup", "soon"}, "--warmup: 'soon' is not a time such as 90, 1.5s or 2m"},
       {{"--streams", "3", "--threads", "4"}, "--threads: 4 is more than the streams, 3"},
       {{"--streams", "8", "--threads", "4", "--channels", "3"},
@@ -157,6 +165,7 @@ TEST(BenchProgramTest, ErrorsOfUsageAreOneLineAndExitCodeTwo) {
        "--prompt-tokens: 1001 is more than the context of 'text', 1000"},
       {{"--score", "--prompt-tokens", "3", "--top-k", "1"},
        "--score takes no flags of sampling, and no --max-tokens-per-message"},
+      {{"--score", "--prompt-tokens", "0"}, "--prompt-tokens: 0 is nothing to score"},
       {{"--score"}, "--score needs --prompt-tokens or --prompt-file"},
       {{"--prompt-file", "/no/such"}, "cannot open '/no/such': No such file or directory"},
       {{"--json", "/no/such/file"}, "cannot open '/no/such/file': No such file or directory"},

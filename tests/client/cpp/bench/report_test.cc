@@ -31,6 +31,7 @@ LoadResult SomeResult() {
   m.refused = 1;
   m.cut = 3;
   m.errors[{"UNAVAILABLE", "QUEUE_FULL"}] = {1, "the queue is full"};
+  m.errors[{"INVALID_ARGUMENT", "INVALID_ARGUMENT"}] = {2, "top_p is 7"};
   m.first_error = StatusOfCall(
       RichStatus(grpc::StatusCode::UNAVAILABLE, "the queue is full").Reason("QUEUE_FULL").Build());
   m.messages = 2'048;
@@ -49,7 +50,8 @@ TEST(ReportTest, TheTableSaysWhatWasMeasured) {
         "load         closed loop, 4 streams, 2 x connection, 1 x thread\n",
         "window       2.00 s after 1.00 s of warm-up\n",
         "requests     ok 9, refused 1, failed 0, cut at the end 3\n",
-        "  1 x UNAVAILABLE QUEUE_FULL: the queue is full\n", "tokens       8,192, 4,096 tokens/s\n",
+        "  1 x UNAVAILABLE QUEUE_FULL: the queue is full\n", "  2 x INVALID_ARGUMENT: top_p is 7\n",
+        "tokens       8,192, 4,096 tokens/s\n",
         "messages     2,048, 1,024 messages/s, 4.00 tokens each, 4.00 MiB, 2.00 MiB/s\n",
         "milliseconds               mean        p50        p90        p95        p99      p99.9"
         "        max        count\n",
@@ -81,7 +83,7 @@ TEST(ReportTest, TheJsonSaysTheSameInSeconds) {
   EXPECT_EQ(json["streams"], 4);
   EXPECT_EQ(json["window"], 2.0);
   EXPECT_EQ(json["requests"], Json({{"ok", 9}, {"refused", 1}, {"failed", 0}, {"cut", 3}}));
-  EXPECT_EQ(json["errors"][0], Json({{"code", "UNAVAILABLE"},
+  EXPECT_EQ(json["errors"][1], Json({{"code", "UNAVAILABLE"},
                                      {"reason", "QUEUE_FULL"},
                                      {"count", 1},
                                      {"message", "the queue is full"}}));

@@ -43,6 +43,20 @@ TEST(ModelsCommandTest, WhyAModelFailedStandsBeneathIt) {
               HasSubstr("cpu int8\n  config.json: no field n_head\ntext"));
 }
 
+TEST(ModelsCommandTest, OfAModelThatCouldNotBeReadNothingIsMadeUp) {
+  v1::Model model;
+  model.set_name("bad");
+  model.set_version("1");
+  model.set_state(v1::MODEL_STATE_FAILED);
+  EXPECT_THAT(ModelTable({model}), HasSubstr("bad   1        FAILED  -         -        -"));
+}
+
+TEST(ModelsCommandTest, AServersTextCannotSteerTheTerminal) {
+  v1::Model model = Described();
+  model.set_state_reason("\x1b[2J");
+  EXPECT_THAT(ModelTable({model}), HasSubstr("\xe2\x90\x9b[2J"));
+}
+
 TEST(ModelsCommandTest, WhatAModelMayBeToldStandsBeneathIt) {
   v1::Model model = Described();
   v1::Condition* turn = model.add_conditions();

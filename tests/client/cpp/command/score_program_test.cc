@@ -20,6 +20,7 @@ namespace strided::client {
 namespace {
 
 using ::testing::HasSubstr;
+using ::testing::StartsWith;
 
 // A server whose log-probability of a token is minus its byte: sums tell which bytes were counted.
 Script ByteScript(std::vector<v1::Model> models) {
@@ -103,6 +104,16 @@ TEST(ScoreProgramTest, ImagesMayBePngOrManyInAFile) {
   EXPECT_EQ(refused.error,
             "stride: the file has 5 bytes, which is no whole number of images of 6\n");
   EXPECT_EQ(refused.exit_code, 2);
+}
+
+TEST(ScoreProgramTest, TheFileThatCannotBeReadIsNamed) {
+  const ScriptedServer server(ByteScript({ImageModel(1, 2, 3)}));
+  const TemporaryDirectory directory;
+  const std::string good = directory.Write("many.raw", std::string(12, '\2'));
+  const std::string cut = directory.Write("cut.png", "\x89PNG\r\n\x1a\n");
+  const Ran ran = Score(server, {good, cut});
+  EXPECT_THAT(ran.error, StartsWith("stride: '" + cut + "': not a readable PNG file"));
+  EXPECT_EQ(ran.exit_code, 2);
 }
 
 TEST(ScoreProgramTest, AWavIsScoredAsTheModelsCodes) {

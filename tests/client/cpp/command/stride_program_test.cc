@@ -10,6 +10,7 @@
 namespace strided::client {
 namespace {
 
+using ::testing::EndsWith;
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
 
@@ -46,18 +47,31 @@ TEST(StrideProgramTest, ErrorsOfUsageAreOneLineAndExitCodeTwo) {
       {{"generate", "--condition", "horse"}, "--condition: 'horse' is not of the form name=value"},
       {{"generate", "--condition", "a=99999999999"},
        "--condition: '99999999999' is not a whole number from 0 to 4294967295"},
+      {{"generate", "--logit-bias", "65=1", "--logit-bias", "65=2"},
+       "--logit-bias: 65 is there twice"},
+      {{"generate", "--condition", "a=1", "--condition", "a=2"}, "--condition: 'a' is there twice"},
+      {{"generate", "--allowed-ids", ""}, "--allowed-ids: the value is empty"},
+      {{"generate", "--deadline="}, "--deadline: the value is empty"},
+      {{"generate", "--token-file", ""}, "--token-file: the value is empty"},
+      {{"generate", "--prompt=", "--deadline="}, "--deadline: the value is empty"},
+      {{"generate", "--model", "\xff"}, "--model: the value is not UTF-8"},
+      {{"generate", "models"}, "unknown argument 'models'; see stride generate --help"},
+      {{"generate", "--address", "127.0.0.1"},
+       "'127.0.0.1' does not end in a port from 1 to 65535 "
+       "(--address, --tls, --plaintext, --token-file)"},
       {{"generate", "--hop", "4"}, "--hop needs --length"},
       {{"generate", "--length", "9", "--max-new-tokens", "9"},
        "--length and --max-new-tokens exclude each other"},
       {{"generate", "--length", "9", "--hop", "1.5"},
        "--hop: '1.5' is neither a part of the context, above 0 and below 1, nor a number of "
        "tokens"},
-      {{"generate", "--time-limit", "0"}, "--time-limit: '0' is not a time greater than 0"},
+      {{"generate", "--time-limit", "0"},
+       "--time-limit: '0' is not a time above 0 and below 2^63 seconds"},
       {{"generate", "--prompt-file", "/no/such"},
        "cannot open '/no/such': No such file or directory"},
       {{"generate", "--address", "10.1.2.3:1"},
        "'10.1.2.3:1' may be another machine: choose TLS, or allow plain text explicitly "
-       "(--address, --tls, --plaintext)"},
+       "(--address, --tls, --plaintext, --token-file)"},
       {{"generate", "--tls-roots", "/no/such"},
        "cannot open '/no/such': No such file or directory"},
       {{"score"}, "score: a file is needed; see stride score --help"},
@@ -120,10 +134,30 @@ TEST(StrideProgramTest, HealthIsAWordAndAnExitCode) {
   EXPECT_EQ(not_serving.exit_code, 3);
 }
 
+TEST(StrideProgramTest, ATextMayBeEmpty) {
+  const ScriptedServer server({.models = {TextModel("text", 9)}});
+  Stride({"generate", "--address", server.address(), "--prompt=", "--echo"});
+  ASSERT_EQ(server.generate_requests().size(), 1u);
+  EXPECT_EQ(server.generate_requests().front().prompt().raw(), "");
+  EXPECT_TRUE(server.generate_requests().front().output().echo_prompt());
+}
+
+TEST(StrideProgramTest, AnOutputThatCannotBeWrittenHasNoCodeOfTheServer) {
+  const Ran ran =
+      RunningProgram({"/bin/sh", "-c", std::string(STRIDE_PROGRAM) + " version > /dev/full"}, "",
+                     {})
+          .Wait();
+  EXPECT_EQ(ran.error, "stride: cannot write 'standard output': No space left on device\n");
+  EXPECT_EQ(ran.exit_code, 1);
+}
+
 TEST(StrideProgramTest, TheVersionIsOneLine) {
-  const Ran ran = Stride({"version"});
-  EXPECT_THAT(ran.out, StartsWith("stride "));
-  EXPECT_EQ(ran.exit_code, 0);
+  for (const char* asked : {"version", "--version"}) {
+    const Ran ran = Stride({asked});
+    EXPECT_THAT(ran.out, StartsWith("stride "));
+    EXPECT_THAT(ran.out, EndsWith(" (strided.v1)\n"));
+    EXPECT_EQ(ran.exit_code, 0);
+  }
 }
 
 }  // namespace

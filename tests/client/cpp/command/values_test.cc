@@ -34,10 +34,10 @@ TEST(ValuesTest, TimesAreSecondsOrHaveAUnit) {
   EXPECT_THAT(ParseDuration("--deadline", "1h30m"), IsOkAndHolds(absl::Minutes(90)));
   EXPECT_THAT(ParseDuration("--deadline", "soon"),
               StatusIs(kInvalid, "--deadline: 'soon' is not a time such as 90, 1.5s or 2m"));
-  for (const char* text : {"0", "-1s", "inf", "nan"}) {
-    EXPECT_THAT(
-        ParseDuration("--deadline", text),
-        StatusIs(kInvalid, "--deadline: '" + std::string(text) + "' is not a time greater than 0"));
+  for (const char* text : {"0", "-1s", "inf", "nan", "1e300"}) {
+    EXPECT_THAT(ParseDuration("--deadline", text),
+                StatusIs(kInvalid, "--deadline: '" + std::string(text) +
+                                       "' is not a time above 0 and below 2^63 seconds"));
   }
 }
 

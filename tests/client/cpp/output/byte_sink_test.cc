@@ -118,6 +118,7 @@ TEST(ByteSinkTest, AFullDeviceIsNoClosedPipe) {
   FileSink sink(descriptor, "/dev/full", FileSink::Life::kOwned);
   const absl::Status status = sink.Write("x");
   EXPECT_FALSE(IsClosedPipe(status));
+  EXPECT_TRUE(IsWriteError(status));
   EXPECT_THAT(status, StatusIs(absl::StatusCode::kUnknown, HasSubstr("No space left")));
 }
 
