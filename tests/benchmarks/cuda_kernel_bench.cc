@@ -3,6 +3,8 @@
 //
 //   cuda_kernel_bench tests/benchmarks/shapes/cifar10-59m --batches=1,64 --place=0.5
 //
+// With --chains=qaoud,qoud it prints what any chain of them takes, so what one adds to a layer.
+//
 // Bytes are those of weights and caches that a launch reads and writes at the least; GB/s of a
 // chain over few layers are those of the second-level cache.
 
@@ -16,6 +18,7 @@
 #include <filesystem>
 #include <functional>
 #include <iostream>
+#include <iterator>
 #include <string>
 #include <utility>
 #include <vector>
@@ -232,14 +235,44 @@ double Microseconds(int layers, cudaStream_t stream,
   return times[times.size() / 2];
 }
 
+// The layer's kernels that `chain` names, each by its letter, in this order.
+absl::Status LaunchChain(Kernels& kernels, const std::string& chain, int layer) {
+  using Kernel = std::pair<char, absl::Status (Kernels::*)(int)>;
+  constexpr Kernel kKernels[] = {{'e', &Kernels::Empty},     {'q', &Kernels::Qkv},
+                                 {'a', &Kernels::Attention}, {'o', &Kernels::Out},
+                                 {'u', &Kernels::Up},        {'d', &Kernels::Down}};
+  for (const char letter : chain) {
+    const auto* const kernel = std::ranges::find(kKernels, letter, &Kernel::first);
+    if (kernel == std::end(kKernels)) return absl::InvalidArgumentError("no such kernel");
+    RETURN_IF_ERROR((kernels.*kernel->second)(layer));
+  }
+  return absl::OkStatus();
+}
+
+// A line: of each chain its microseconds a layer.
+void PrintChains(Kernels& kernels, const std::vector<std::string>& chains, int layers, int batch,
+                 cudaStream_t stream) {
+  std::cout << batch;
+  for (const std::string& chain : chains) {
+    const double us =
+        Microseconds(layers, stream, [&](int layer) { return LaunchChain(kernels, chain, layer); });
+    std::cout << absl::StrFormat(" %s:%.2f", chain, us) << std::flush;
+  }
+  std::cout << "\n";
+}
+
 int Main(int argc, char** argv) {
   std::vector<std::string> shapes;
+  std::vector<std::string> chains;
   std::vector<int> batches = {1, 8, 64, 256};
   double place = 0.5;
   CLI::App app("Times of a decode step's kernels");
   app.add_option("shapes", shapes, "directories with a config.json")->required();
   app.add_option("--batches", batches, "rows of a step")->delimiter(',');
   app.add_option("--place", place, "where the sequences stand, as a share of the context");
+  app.add_option("--chains", chains,
+                 "instead: any of e, q, a, o, u, d (empty, qkv ... down) a layer")
+      ->delimiter(',');
   CLI11_PARSE(app, argc, argv);
   const Stream stream = Require(CreateStream());
   std::cout << absl::StrFormat("%-18s %5s %8s %8s %8s %8s %8s %8s %9s %8s %8s %8s  us\n", "shape",
@@ -257,6 +290,10 @@ int Main(int argc, char** argv) {
         return Microseconds(config.n_layer, stream.get(),
                             [&](int layer) { return (kernels.*kernel)(layer); });
       };
+      if (!chains.empty()) {
+        PrintChains(kernels, chains, config.n_layer, batch, stream.get());
+        continue;
+      }
       // 0: the shape has no such kernel.
       const bool has_attend = kernels.HasAttend();
       const bool has_mlp = kernels.HasMlp();

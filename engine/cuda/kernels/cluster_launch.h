@@ -19,6 +19,8 @@ struct ClusterShape {
   dim3 grid;     // whole clusters
   int threads = 0;
   size_t shared_bytes = 0;
+  // The blocks of a cluster go to as many multiprocessors as can be; else to as few as CUDA likes.
+  bool spread = false;
 };
 
 // A kernel with all that its launch needs to be allowed.
@@ -39,9 +41,9 @@ absl::Status PrepareCluster(const char* name, void (*kernel)(Parameters...),
   return CudaError(error, name);
 }
 
-// The two attributes of such a launch; `config` points into it.
+// The attributes of such a launch; `config` points into it.
 struct ClusterLaunch {
-  cudaLaunchAttribute attributes[2] = {};
+  cudaLaunchAttribute attributes[3] = {};
   cudaLaunchConfig_t config = {};
 
   ClusterLaunch(const ClusterShape& shape, cudaStream_t stream) {
@@ -49,12 +51,15 @@ struct ClusterLaunch {
     attributes[0].val.clusterDim = {shape.cluster.x, shape.cluster.y, shape.cluster.z};
     attributes[1].id = cudaLaunchAttributeProgrammaticStreamSerialization;
     attributes[1].val.programmaticStreamSerializationAllowed = 1;
+    attributes[2].id = cudaLaunchAttributeClusterSchedulingPolicyPreference;
+    attributes[2].val.clusterSchedulingPolicyPreference =
+        shape.spread ? cudaClusterSchedulingPolicySpread : cudaClusterSchedulingPolicyDefault;
     config.gridDim = shape.grid;
     config.blockDim = dim3(static_cast<unsigned>(shape.threads));
     config.dynamicSmemBytes = shape.shared_bytes;
     config.stream = stream;
     config.attrs = attributes;
-    config.numAttrs = 2;
+    config.numAttrs = 3;
   }
   ClusterLaunch(const ClusterLaunch&) = delete;
   ClusterLaunch& operator=(const ClusterLaunch&) = delete;

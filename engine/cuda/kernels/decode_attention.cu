@@ -6,6 +6,7 @@
 #include "engine/cuda/kernels/attention_copied.cuh"
 #include "engine/cuda/kernels/attention_early.cuh"
 #include "engine/cuda/kernels/attention_stream.cuh"
+#include "engine/cuda/kernels/block_spread.h"
 #include "engine/cuda/kernels/byte_attention.cuh"
 #include "engine/cuda/kernels/cluster_launch.h"
 #include "engine/cuda/kernels/current_device.h"
@@ -83,11 +84,15 @@ LaunchShape ShapeOf(const DecodeAttention& a, int blocks, int warps, size_t shar
 }
 
 template <Operand kOperand, int kKeyLanes, int kValueLanes, int kTeams>
-absl::Status LaunchCopied(const DecodeAttention& a, cudaStream_t stream) {
+absl::Status LaunchCopied(const DecodeAttention& a, const CurrentDevice& device,
+                          cudaStream_t stream) {
   constexpr int kTeamWarps = kAttentionChunk / 32;
   using Head = CopiedHead<kOperand, kTeamWarps, kKeyLanes, kValueLanes>;
   using Copied = CopiedAttention<Head, kTeams>;
-  LaunchShape shape = ShapeOf(a, 1, kTeams * kTeamWarps, sizeof(typename Copied::Memory));
+  const int bytes =
+      CopiedSharedBytes(static_cast<int>(sizeof(typename Copied::Memory)), kTeams,
+                        a.rows * a.n_head / kTeams, device.multiprocessors, device.shared_bytes);
+  LaunchShape shape = ShapeOf(a, 1, kTeams * kTeamWarps, static_cast<size_t>(bytes));
   shape.grid.y /= kTeams;
   return Launch("decode attention", CopiedAttentionKernel<Copied>, shape, stream, a);
 }
@@ -108,8 +113,8 @@ absl::Status LaunchVectors(const DecodeAttention& a, const CurrentDevice& device
   using Stream = AttentionStream<kOperand, kWarps, kKeyLanes, kValueLanes>;
   ASSIGN_OR_RETURN(const int heads, (CopiedHeads<kWarps, kKeyLanes, kValueLanes>(a, device)));
   if constexpr (kWarps * 32 == kAttentionChunk) {
-    if (heads == 2) return LaunchCopied<kOperand, kKeyLanes, kValueLanes, 2>(a, stream);
-    if (heads == 1) return LaunchCopied<kOperand, kKeyLanes, kValueLanes, 1>(a, stream);
+    if (heads == 2) return LaunchCopied<kOperand, kKeyLanes, kValueLanes, 2>(a, device, stream);
+    if (heads == 1) return LaunchCopied<kOperand, kKeyLanes, kValueLanes, 1>(a, device, stream);
   }
   const int blocks =
       a.blocks > 0 ? a.blocks
@@ -207,6 +212,14 @@ int ChooseCopiedHeads(int rows, int n_head, int multiprocessors) {
   const int queries = rows * n_head;  // at one and a half, at three to a multiprocessor
   if (2 * queries < 3 * multiprocessors) return 0;
   return queries >= 3 * multiprocessors && n_head % 2 == 0 ? 2 : 1;
+}
+
+int CopiedSharedBytes(int used, int heads, int blocks, int multiprocessors, int most_bytes) {
+  constexpr int kHeads = 2;
+  constexpr int kShare = 3;
+  const int share = (blocks + multiprocessors - 1) / multiprocessors;
+  if (heads != kHeads || share != kShare) return used;
+  return std::max(used, BytesOfAtMost(kShare, most_bytes));
 }
 
 ByteAttentionShape ChooseByteAttention(int queries, int chunks, int most_warps,

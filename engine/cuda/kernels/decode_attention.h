@@ -79,6 +79,12 @@ int ChooseAttentionBlocks(int queries, int chunks, int multiprocessors);
 // Pure.
 int ChooseCopiedHeads(int rows, int n_head, int multiprocessors);
 
+// Shared memory that a block of copied keys asks for, of which it uses `used` bytes: where a
+// multiprocessor's share of `blocks` is three, of two heads each, so much that none holds more of
+// them (block_spread.h). Elsewhere it was measured to cost the kernels before and behind as much
+// room as it gives. `most_bytes`: of one block of the device. Pure.
+int CopiedSharedBytes(int used, int heads, int blocks, int multiprocessors, int most_bytes);
+
 // One kernel, dependent on the one before it in `stream`.
 absl::Status LaunchDecodeAttention(const DecodeAttention& attention, cudaStream_t stream);
 

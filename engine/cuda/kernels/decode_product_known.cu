@@ -1,7 +1,10 @@
+#include <algorithm>
 #include <cstddef>
 
 #include "engine/base/status_macros.h"
+#include "engine/cuda/kernels/block_spread.h"
 #include "engine/cuda/kernels/cluster_launch.h"
+#include "engine/cuda/kernels/current_device.h"
 #include "engine/cuda/kernels/decode_product_known.cuh"
 #include "engine/cuda/kernels/decode_product_known.h"
 #include "engine/cuda/kernels/launch.h"
@@ -23,13 +26,17 @@ int CeilDivide(int a, int b) { return (a + b - 1) / b; }
 
 template <class S>
 absl::Status LaunchSizes(const DecodeProduct& product, cudaStream_t stream) {
-  const dim3 grid(static_cast<unsigned>(product.matrix.outputs / S::kOutputs),
-                  static_cast<unsigned>(CeilDivide(product.rows, kRows)));
+  const int columns = product.matrix.outputs / S::kOutputs;
+  const int rows = CeilDivide(product.rows, kRows);
+  const dim3 grid(static_cast<unsigned>(columns), static_cast<unsigned>(rows));
   if constexpr (S::kNormed) {
+    ASSIGN_OR_RETURN(const CurrentDevice device, CurrentDevice::Find());
     LaunchShape shape;
     shape.grid = grid;
     shape.block = dim3(kThreads);
-    shape.shared_bytes = sizeof(typename S::Memory);
+    shape.shared_bytes = static_cast<size_t>(
+        KnownSharedBytes(static_cast<int>(sizeof(typename S::Memory)), columns * rows,
+                         device.multiprocessors, device.shared_bytes));
     shape.dependent = true;
     shape.in_decode_step = true;
     return Launch("decode product", KnownProductKernel<S>, shape, stream, product, /*sharing=*/1);
@@ -41,6 +48,7 @@ absl::Status LaunchSizes(const DecodeProduct& product, cudaStream_t stream) {
     shape.grid = grid;
     shape.threads = kThreads;
     shape.shared_bytes = sizeof(typename S::Memory);
+    shape.spread = product.matrix.inputs == kHidden;  // of 512 the blocks are short
     return LaunchClusters("decode product", KnownProductKernel<S>, shape, stream, product, sharing);
   }
 }
@@ -104,6 +112,10 @@ int ChooseKnownTiles(int outputs, int rows, int multiprocessors) {
   int tiles = 1;
   while (tiles < kMostTiles && blocks(tiles) > multiprocessors) tiles *= 2;
   return tiles;
+}
+
+int KnownSharedBytes(int used, int blocks, int multiprocessors, int most_bytes) {
+  return blocks <= multiprocessors ? std::max(used, BytesOfAtMost(1, most_bytes)) : used;
 }
 
 absl::Status LaunchProductKnown(const DecodeProduct& product, int multiprocessors,

@@ -21,6 +21,11 @@ absl::StatusOr<bool> TakesKnown(const DecodeProduct& product);
 // most one block, else 4. Pure.
 int ChooseKnownTiles(int outputs, int rows, int multiprocessors);
 
+// Shared memory that a block of normed rows asks for, of which it uses `used` bytes: so much that
+// each multiprocessor holds one, where that is enough for `blocks` (block_spread.h). `most_bytes`:
+// of one block of the device. Pure.
+int KnownSharedBytes(int used, int blocks, int multiprocessors, int most_bytes);
+
 // One kernel, dependent on the one before it in `stream`. Requires TakesKnown(product).
 absl::Status LaunchProductKnown(const DecodeProduct& product, int multiprocessors,
                                 cudaStream_t stream);

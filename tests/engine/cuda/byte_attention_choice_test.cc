@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "engine/cuda/kernels/block_spread.h"
 #include "engine/cuda/kernels/decode_attention.h"
 
 namespace strided::cuda {
@@ -50,6 +51,18 @@ TEST(CopiedHeadsChoiceTest, ABlockTakesTwoHeadsWhereThatLeavesEveryMultiprocesso
 
 TEST(CopiedHeadsChoiceTest, AnOddNumberOfHeadsIsNotShared) {
   EXPECT_EQ(ChooseCopiedHeads(128, 5, kMultiprocessors), 1);
+}
+
+TEST(CopiedSharedBytesTest, AShareOfThreeBlocksOfTwoHeadsIsKept) {
+  constexpr int kMostBytes = 227 << 10;
+  const auto choose = [](int heads, int blocks) {
+    return CopiedSharedBytes(34000, heads, blocks, kMultiprocessors, kMostBytes);
+  };
+  EXPECT_EQ(choose(2, 2 * kMultiprocessors), 34000);
+  EXPECT_EQ(choose(2, 384), BytesOfAtMost(3, kMostBytes));
+  EXPECT_EQ(choose(2, 3 * kMultiprocessors + 1), 34000);
+  EXPECT_EQ(choose(1, 384), 34000);
+  EXPECT_EQ(CopiedSharedBytes(70000, 2, 384, kMultiprocessors, kMostBytes), 70000);
 }
 
 }  // namespace

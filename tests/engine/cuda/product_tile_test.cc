@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "absl/strings/str_cat.h"
+#include "engine/cuda/kernels/block_spread.h"
 #include "engine/cuda/kernels/decode_product.h"
 #include "engine/cuda/kernels/decode_product_known.h"
 
@@ -123,6 +124,31 @@ TEST(KnownTilesTest, GrowWithTheRowsUpToFour) {
   EXPECT_EQ(ChooseKnownTiles(1536, 191, kMultiprocessors), 4);
   EXPECT_EQ(ChooseKnownTiles(2048, 16, kMultiprocessors), 1);
   EXPECT_EQ(ChooseKnownTiles(2048, 17, kMultiprocessors), 2);
+}
+
+constexpr int kMostBytes = 227 << 10;      // of shared memory, of a block
+constexpr int kOfAll = kMostBytes + 1024;  // of a multiprocessor
+constexpr int kOfBlock = 1024;             // beside what a block asks for
+
+TEST(BlockSpreadTest, SoManyFitAndNotOneMore) {
+  for (const int count : {1, 2, 3, 4, 7}) {
+    const int bytes = BytesOfAtMost(count, kMostBytes) + kOfBlock;
+    EXPECT_LE(count * bytes, kOfAll) << count;
+    EXPECT_GT((count + 1) * bytes, kOfAll) << count;
+    EXPECT_EQ(bytes % 128, 0);
+  }
+}
+
+TEST(KnownSharedBytesTest, ABlockToEachMultiprocessorHasItToItself) {
+  EXPECT_EQ(KnownSharedBytes(50000, 96, kMultiprocessors, kMostBytes),
+            BytesOfAtMost(1, kMostBytes));
+  EXPECT_EQ(KnownSharedBytes(50000, 132, kMultiprocessors, kMostBytes),
+            BytesOfAtMost(1, kMostBytes));
+  EXPECT_EQ(KnownSharedBytes(120000, 96, kMultiprocessors, kMostBytes), 120000);
+}
+
+TEST(KnownSharedBytesTest, MoreBlocksThanMultiprocessorsAskForWhatTheyUse) {
+  EXPECT_EQ(KnownSharedBytes(50000, 133, kMultiprocessors, kMostBytes), 50000);
 }
 
 }  // namespace
