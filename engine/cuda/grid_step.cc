@@ -6,6 +6,7 @@
 #include "engine/base/status_macros.h"
 #include "engine/cuda/grid/grid_choice.h"
 #include "engine/cuda/grid/grid_kernel.h"
+#include "engine/cuda/grid/heads_kernel.h"
 #include "engine/cuda/kernels/current_device.h"
 
 namespace strided::cuda {
@@ -20,11 +21,13 @@ absl::StatusOr<std::unique_ptr<GridStep>> GridStep::Create(const ModelConfig& co
   const grid::Widths widths = grid::WidthsOf(config);
   ASSIGN_OR_RETURN(const bool runs, grid::RunsGrid(widths, network.format));
   if (!runs) return nullptr;
+  ASSIGN_OR_RETURN(const bool runs_heads, grid::RunsHeads(widths, network.format));
   auto step = std::make_unique<GridStep>(Passkey());
   step->stream_ = stream;
   step->multiprocessors_ = device.multiprocessors;
   step->widths_ = widths;
   step->format_ = network.format;
+  step->runs_heads_ = runs_heads;
   grid::GridArguments& a = step->arguments_;
   a.heads = network.head_rows;
   a.sequences = rows.sequences;
@@ -45,11 +48,13 @@ absl::StatusOr<std::unique_ptr<GridStep>> GridStep::Create(const ModelConfig& co
 absl::Status GridStep::Allocate(const DeviceNetwork& network) {
   ASSIGN_OR_RETURN(layers_, DeviceBuffer<DeviceLayer>::Create(network.layers.size()));
   RETURN_IF_ERROR(layers_.CopyFrom(network.layers, stream_));
-  ASSIGN_OR_RETURN(cells_,
-                   DeviceBuffer<grid::Cell>::Create(static_cast<size_t>(grid::CellsOf(widths_))));
+  // Of either kernel.
+  ASSIGN_OR_RETURN(
+      cells_, DeviceBuffer<grid::Cell>::Create(static_cast<size_t>(2 * grid::CellsOf(widths_))));
   // No tag is 0.
   RETURN_IF_ERROR(cells_.Fill(std::byte{0}, stream_));
-  ASSIGN_OR_RETURN(tags_, DeviceBuffer<uint32_t>::Create(static_cast<size_t>(multiprocessors_)));
+  ASSIGN_OR_RETURN(tags_,
+                   DeviceBuffer<uint32_t>::Create(static_cast<size_t>(2 * multiprocessors_)));
   RETURN_IF_ERROR(tags_.Fill(std::byte{0}, stream_));
   ASSIGN_OR_RETURN(error_, DeviceBuffer<int32_t>::Create(1));
   RETURN_IF_ERROR(error_.Fill(std::byte{0}, stream_));
@@ -62,17 +67,27 @@ absl::Status GridStep::Allocate(const DeviceNetwork& network) {
   return absl::OkStatus();
 }
 
+grid::GridStepShape GridStep::ShapeOf(int rows, std::span<const int> chunks) const {
+  return {
+      .widths = widths_, .rows = rows, .chunks = *std::max_element(chunks.begin(), chunks.end())};
+}
+
 bool GridStep::Takes(int rows, std::span<const int> chunks) const {
-  const int most_chunks = *std::max_element(chunks.begin(), chunks.end());
-  return grid::TakesGrid({.widths = widths_, .rows = rows, .chunks = most_chunks},
-                         multiprocessors_);
+  const grid::GridStepShape shape = ShapeOf(rows, chunks);
+  return (runs_heads_ && grid::TakesHeads(shape)) || grid::TakesGrid(shape, multiprocessors_);
 }
 
 absl::Status GridStep::Enqueue(int rows, std::span<const int> chunks) {
+  const grid::GridStepShape shape = ShapeOf(rows, chunks);
   grid::GridArguments a = arguments_;
   a.rows = rows;
-  a.chunks = *std::max_element(chunks.begin(), chunks.end());
-  return grid::LaunchGrid(widths_, format_, a, stream_);
+  a.chunks = shape.chunks;
+  if (!runs_heads_ || !grid::TakesHeads(shape)) {
+    return grid::LaunchGrid(widths_, format_, a, stream_);
+  }
+  a.cells += grid::CellsOf(widths_);  // the kernels count layers for themselves
+  a.tags += multiprocessors_;
+  return grid::LaunchHeads(widths_, format_, a, stream_);
 }
 
 absl::Status GridStep::EnqueueCheck() {

@@ -1,4 +1,5 @@
-// The layers of decode steps of few rows as one kernel (grid/grid_kernel.h): its memory, launches.
+// The layers of decode steps of few rows as one kernel (grid/grid_kernel.h, grid/heads_kernel.h):
+// their memory, launches.
 
 #ifndef STRIDED_ENGINE_CUDA_GRID_STEP_H_
 #define STRIDED_ENGINE_CUDA_GRID_STEP_H_
@@ -14,6 +15,7 @@
 #include "engine/cuda/device_buffer.h"
 #include "engine/cuda/device_network.h"
 #include "engine/cuda/grid/grid_arguments.h"
+#include "engine/cuda/grid/grid_choice.h"
 #include "engine/cuda/grid/grid_sizes.h"
 #include "engine/cuda/pinned_buffer.h"
 #include "engine/model/config.h"
@@ -57,11 +59,13 @@ class GridStep {
   int64_t workspace_bytes() const { return layers_.bytes() + cells_.bytes() + tags_.bytes(); }
 
  private:
+  grid::GridStepShape ShapeOf(int rows, std::span<const int> chunks) const;
   absl::Status Allocate(const DeviceNetwork& network);
 
   cudaStream_t stream_ = nullptr;  // not owned
   int multiprocessors_ = 0;
   grid::Widths widths_;
+  bool runs_heads_ = false;  // heads_kernel.h, for one row
   WeightFormat format_ = WeightFormat::kBfloat16;
   grid::GridArguments arguments_;  // but for rows and chunks
   DeviceBuffer<DeviceLayer> layers_;

@@ -153,6 +153,11 @@ struct LayerCells {
     return Expanded(0) + kMostRows * kCounts.expanded + row * kCounts.shares +
            (head * kMostChunks + chunk) * (S::kValue + 2);
   }
+  // In their place where a kernel has no shares: [d_model] sums over the inputs of a group, float32
+  // (heads_kernel.cuh).
+  __device__ __forceinline__ Cell* Partial(int group) const {
+    return Share(0, 0, 0) + group * S::kModel;
+  }
 };
 
 }  // namespace strided::cuda::grid

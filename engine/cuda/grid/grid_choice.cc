@@ -4,8 +4,18 @@
 #include <cstdint>
 
 #include "engine/cuda/grid/grid_arguments.h"
+#include "engine/cuda/grid/heads_sizes.h"
 
 namespace strided::cuda::grid {
+namespace {
+
+// Whether the kernels of halves (decode_attend.h) take the step, and are faster.
+bool HasHalves(const GridStepShape& step) {
+  constexpr int kRowsOfHalves = 4;
+  return step.widths.d_key == 32 && step.chunks == 1 && step.rows <= kRowsOfHalves;
+}
+
+}  // namespace
 
 Widths WidthsOf(const ModelConfig& config) {
   return {config.d_model, config.d_ff, config.d_key, config.d_value};
@@ -25,12 +35,15 @@ bool HasGridKernel(const ModelConfig& config, WeightFormat format,
 }
 
 bool TakesGrid(const GridStepShape& step, int multiprocessors) {
-  constexpr int kRowsOfHalves = 4;
   constexpr int kMostChunksOfFourBlocks = 7;
-  if (step.rows > kMostRows || step.chunks > kMostChunks) return false;
-  const bool has_halves = step.widths.d_key == 32 && step.chunks == 1 && step.rows <= kRowsOfHalves;
+  if (step.rows > kMostRows || step.chunks > kMostChunks || HasHalves(step)) return false;
   const int queries = step.rows * (step.widths.d_model / step.widths.d_value);
-  return !has_halves && 4 * queries * step.chunks <= kMostChunksOfFourBlocks * multiprocessors;
+  return 4 * queries * step.chunks <= kMostChunksOfFourBlocks * multiprocessors;
+}
+
+bool TakesHeads(const GridStepShape& step) {
+  if (step.rows != 1 || step.widths.d_value > kGroup || HasHalves(step)) return false;
+  return kGroup / step.widths.d_value * step.chunks <= kUnits;
 }
 
 int64_t CellsOf(const Widths& widths) {

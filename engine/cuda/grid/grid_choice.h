@@ -31,7 +31,11 @@ struct GridStepShape {
 // query and heads of 32 are left to the kernels of halves (decode_attend.h) where these take them.
 bool TakesGrid(const GridStepShape& step, int multiprocessors);
 
-// Cells in all. Requires a shape that VisitSizes has.
+// Whether it is a step of one row whose chunks the kernel of heads (heads_kernel.h) has places for,
+// which is faster then, also than the grid kernel. Requires a shape that has it (HasHeads).
+bool TakesHeads(const GridStepShape& step);
+
+// Cells in all, of either kernel. Requires a shape that VisitSizes has.
 int64_t CellsOf(const Widths& widths);
 
 }  // namespace strided::cuda::grid

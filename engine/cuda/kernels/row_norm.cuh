@@ -30,6 +30,37 @@ __host__ __device__ constexpr bool IsHeld(int width) {
   return width % 4 == 0 && width <= kHeldWidth;
 }
 
+// The moments of a row of which lane l has the four elements x[v] from (v * 32 + l) * 4 on, zeros
+// beyond `width`: the mean, or 0, and 1 / sqrt(variance + epsilon). In every lane.
+template <int kVectors>
+__device__ __forceinline__ float MeanOf(const float4 (&x)[kVectors], int width, float mean_share) {
+  const float inverse_width = 1.0f / static_cast<float>(width);
+  float sum = 0;
+#pragma unroll
+  for (int v = 0; v < kVectors; ++v) sum += (x[v].x + x[v].y) + (x[v].z + x[v].w);
+  return __fmul_rn(WarpSum(sum) * inverse_width, mean_share);
+}
+template <int kVectors>
+__device__ __forceinline__ float FactorOf(const float4 (&x)[kVectors], float mean, int width,
+                                          float epsilon) {
+  const float inverse_width = 1.0f / static_cast<float>(width);
+  float squares = 0;
+#pragma unroll
+  for (int v = 0; v < kVectors; ++v) {
+    if ((v * 32 + static_cast<int>(threadIdx.x) % 32) * 4 >= width) continue;
+    const float a = x[v].x - mean, b = x[v].y - mean;
+    const float c = x[v].z - mean, d = x[v].w - mean;
+    squares += fmaf(a, a, __fmul_rn(b, b)) + fmaf(c, c, __fmul_rn(d, d));
+  }
+  return rsqrtf(fmaf(WarpSum(squares), inverse_width, epsilon));
+}
+__device__ __forceinline__ float4 Normalised(const float4& x, float mean, float factor,
+                                             const float4& weight, const float4& bias) {
+  return make_float4(
+      fmaf((x.x - mean) * factor, weight.x, bias.x), fmaf((x.y - mean) * factor, weight.y, bias.y),
+      fmaf((x.z - mean) * factor, weight.z, bias.z), fmaf((x.w - mean) * factor, weight.w, bias.w));
+}
+
 // Calls store(r, i, y) with the four elements y[i..i+3] of row r, for r < count and begin <= i <
 // end, multiples of 4. x[r][v]: the lane's four elements of row r from (v * 32 + lane) * 4 on,
 // zeros beyond `width`, up to 128 * kVectors; kRows rows are worked on together, so that their
@@ -41,28 +72,12 @@ __device__ __forceinline__ void NormaliseVectors(const float4 (&x)[kRows][kVecto
                                                  int end, Store&& store) {
   const int lane = threadIdx.x % 32;
   const auto vector_of = [&](int v) { return (v * 32 + lane) * 4; };
-  const float inverse_width = 1.0f / static_cast<float>(width);
   float mean[kRows];
 #pragma unroll
-  for (int r = 0; r < kRows; ++r) {
-    float sum = 0;
-#pragma unroll
-    for (int v = 0; v < kVectors; ++v) sum += (x[r][v].x + x[r][v].y) + (x[r][v].z + x[r][v].w);
-    mean[r] = __fmul_rn(WarpSum(sum) * inverse_width, norm.mean_share);
-  }
+  for (int r = 0; r < kRows; ++r) mean[r] = MeanOf(x[r], width, norm.mean_share);
   float factor[kRows];
 #pragma unroll
-  for (int r = 0; r < kRows; ++r) {
-    float squares = 0;
-#pragma unroll
-    for (int v = 0; v < kVectors; ++v) {
-      if (vector_of(v) >= width) continue;
-      const float a = x[r][v].x - mean[r], b = x[r][v].y - mean[r];
-      const float c = x[r][v].z - mean[r], d = x[r][v].w - mean[r];
-      squares += fmaf(a, a, __fmul_rn(b, b)) + fmaf(c, c, __fmul_rn(d, d));
-    }
-    factor[r] = rsqrtf(fmaf(WarpSum(squares), inverse_width, norm.epsilon));
-  }
+  for (int r = 0; r < kRows; ++r) factor[r] = FactorOf(x[r], mean[r], width, norm.epsilon);
 #pragma unroll
   for (int v = 0; v < kVectors; ++v) {
     const int i = vector_of(v);
@@ -72,11 +87,7 @@ __device__ __forceinline__ void NormaliseVectors(const float4 (&x)[kRows][kVecto
 #pragma unroll
     for (int r = 0; r < kRows; ++r) {
       if (r >= count) continue;
-      store(r, i,
-            make_float4(fmaf((x[r][v].x - mean[r]) * factor[r], weight.x, bias.x),
-                        fmaf((x[r][v].y - mean[r]) * factor[r], weight.y, bias.y),
-                        fmaf((x[r][v].z - mean[r]) * factor[r], weight.z, bias.z),
-                        fmaf((x[r][v].w - mean[r]) * factor[r], weight.w, bias.w)));
+      store(r, i, Normalised(x[r][v], mean[r], factor[r], weight, bias));
     }
   }
 }

@@ -73,6 +73,20 @@ TEST(TakesGridTest, WhatTheKernelsOfHalvesTakeIsLeftToThem) {
   EXPECT_TRUE(Takes(kText, 1, 1));
 }
 
+TEST(TakesHeadsTest, OneRowIsTakenWhileItsClustersHoldItsChunks) {
+  const auto takes = [](const Widths& widths, int rows, int chunks) {
+    return TakesHeads({.widths = widths, .rows = rows, .chunks = chunks});
+  };
+  EXPECT_TRUE(takes(kText, 1, 1));
+  EXPECT_TRUE(takes(kText, 1, 32));
+  EXPECT_FALSE(takes(kText, 1, 33));
+  EXPECT_FALSE(takes(kText, 2, 1));
+  EXPECT_FALSE(takes(kImage, 1, 1)) << "left to the kernels of halves";
+  EXPECT_TRUE(takes(kImage, 1, 16)) << "two heads to a cluster";
+  EXPECT_FALSE(takes(kImage, 1, 17));
+  EXPECT_FALSE(takes(kCifar, 1, 1)) << "values wider than a group";
+}
+
 TEST(RolesOfTest, EveryTileHasATeamAndBlocksAreNoMoreThanThatNeeds) {
   // 96 tiles of qkv and 128 of up, two a block; 32 of out, two a block; 32 of down.
   EXPECT_EQ(RolesOf(Sizes<512, 2048, 32, 32>()), (BlockRoles{64, 16, 32}));

@@ -9,6 +9,8 @@
 #include "absl/strings/str_cat.h"
 #include "engine/cuda/grid/grid_kernel.h"
 #include "engine/cuda/grid/grid_sizes.h"
+#include "engine/cuda/grid/heads_kernel.h"
+#include "engine/cuda/grid/heads_sizes.h"
 #include "engine/cuda/kernels/current_device.h"
 #include "tests/engine/cuda/cuda_runner.h"
 #include "tests/engine/cuda/cuda_test.h"
@@ -44,7 +46,7 @@ constexpr Network kNetworks[] = {
     {"pattern": "strided", "stride": 24},
     {"pattern": "dense"}]})"},
     {"heads_of_64", R"({
-  "context_length": 2300, "position_axes": [2300], "n_layer": 3, "n_head": 8, "d_model": 512,
+  "context_length": 3200, "position_axes": [3200], "n_layer": 3, "n_head": 8, "d_model": 512,
   "d_key": 64, "d_value": 64, "d_ff": 2048, "vocab_size": 61,
   "attention": [{"pattern": "fixed", "stride": 128, "cells": 32, "spread": 4},
                 {"pattern": "dense"}, {"pattern": "previous_block", "stride": 48}]})"},
@@ -72,6 +74,9 @@ TEST_F(GridShapesTest, ADeviceThatHasRoomForItRunsEveryKernel) {
     const bool fits = grid::RolesOf(sizes).blocks() <= device.multiprocessors;
     EXPECT_THAT(grid::RunsGrid(decltype(sizes)::kWidths, WeightFormat::kBfloat16),
                 IsOkAndHolds(fits))
+        << "d_model " << sizes.kModel << ", keys of " << sizes.kKey;
+    EXPECT_THAT(grid::RunsHeads(decltype(sizes)::kWidths, WeightFormat::kBfloat16),
+                IsOkAndHolds(fits && grid::HasHeads(sizes)))
         << "d_model " << sizes.kModel << ", keys of " << sizes.kKey;
     return false;
   });
