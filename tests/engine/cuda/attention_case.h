@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <limits>
 #include <span>
 #include <vector>
 
@@ -149,7 +150,9 @@ class AttentionCase {
   }
   static void RoundToInt8(std::span<float> row) {
     const Int8Row narrow(row);
-    for (size_t i = 0; i < row.size(); ++i) row[i] = narrow.scale * narrow.elements[i];
+    for (size_t i = 0; i < row.size(); ++i) {
+      row[i] = narrow.scale * static_cast<float>(narrow.elements[i]);
+    }
   }
   void RoundKept() {
     for (int position = 0; position < shape_.length; ++position) {
@@ -175,7 +178,7 @@ class AttentionCase {
   void AttendTo(int query, size_t head, double* out) const {
     const std::vector<int> keys = shape_.heads[head].KeysOf(query);
     std::vector<double> weights;
-    double largest = -INFINITY;
+    double largest = -std::numeric_limits<double>::infinity();
     for (const int key : keys) {
       double score = 0;
       for (int i = 0; i < shape_.d_key; ++i) {
