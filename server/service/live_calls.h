@@ -27,7 +27,8 @@ class LiveCalls {
   // Ends every call with `error`, in the place of a scheduler that hangs, and waits until all have
   // been answered, or for `limit`: false where some have not. Calls that are added afterwards end
   // with it too. Keeps the calls for as long as this lives: a scheduler that goes on after all
-  // finds its sinks where they were.
+  // finds its sinks where they were. So this must live until the schedulers are done with their
+  // jobs; the server, whose engine hangs, ends its process instead.
   bool AbandonAll(const absl::Status& error, absl::Duration limit) ABSL_LOCKS_EXCLUDED(mu_);
 
  private:

@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <signal.h>
 
 #include <fstream>
 #include <nlohmann/json.hpp>
@@ -21,18 +22,36 @@ struct BenchOutcome {
   nlohmann::json result;
 };
 
-// Runs it with `flags` to its end.
+// One run of it, with `flags`.
+class RunningBench {
+ public:
+  RunningBench(const RunningServer& server, const std::vector<std::string>& flags)
+      : process_(CommandLine(server, flags)) {}
+
+  void Interrupt() const { process_.Signal(SIGINT); }
+  BenchOutcome AwaitEnd() {
+    const absl::StatusOr<int> code = process_.AwaitExit();
+    EXPECT_OK(code);
+    std::ifstream file(path());
+    return {code.value_or(-1), nlohmann::json::parse(file, nullptr, /*allow_exceptions=*/false)};
+  }
+
+ private:
+  std::string path() const { return directory_.path() + "/result.json"; }
+  std::vector<std::string> CommandLine(const RunningServer& server,
+                                       const std::vector<std::string>& flags) const {
+    std::vector<std::string> line = {STRIDE_BENCH_PROGRAM, "--address", server.address(), "--json",
+                                     path()};
+    line.insert(line.end(), flags.begin(), flags.end());
+    return line;
+  }
+
+  const TemporaryDirectory directory_;
+  ChildProcess process_;
+};
+
 BenchOutcome Bench(const RunningServer& server, const std::vector<std::string>& flags) {
-  const TemporaryDirectory directory;
-  const std::string path = directory.path() + "/result.json";
-  std::vector<std::string> arguments = {STRIDE_BENCH_PROGRAM, "--address", server.address(),
-                                        "--json", path};
-  arguments.insert(arguments.end(), flags.begin(), flags.end());
-  ChildProcess process(arguments);
-  const absl::StatusOr<int> code = process.AwaitExit();
-  EXPECT_OK(code);
-  std::ifstream file(path);
-  return {code.value_or(-1), nlohmann::json::parse(file, nullptr, /*allow_exceptions=*/false)};
+  return RunningBench(server, flags).AwaitEnd();
 }
 
 TEST(BenchTest, AThousandStreamsAreServedAndCounted) {
@@ -82,9 +101,14 @@ TEST(BenchTest, ScoresAreCounted) {
 TEST(BenchTest, WhatRunsAtTheEndIsCutAndFreed) {
   RunningServer server;
   ASSERT_TRUE(server.ready());
-  const BenchOutcome bench = Bench(server, {"--streams", "4", "--duration", "0.2s"});
-  EXPECT_EQ(bench.code, 0);
-  EXPECT_EQ(bench.result["requests"]["cut"], 4);
+  RunningBench bench(server, {"--streams", "4", "--duration", "24h"});
+  EXPECT_TRUE(Eventually([&] {
+    return server.Series(R"(strided_sequences_running{model="text",version="1"})") == 4;
+  }));
+  bench.Interrupt();
+  const BenchOutcome outcome = bench.AwaitEnd();
+  EXPECT_EQ(outcome.code, 130);
+  EXPECT_EQ(outcome.result["requests"]["cut"], 4);
   EXPECT_TRUE(Eventually([&] { return server.NothingIsLeft(); }));
 }
 

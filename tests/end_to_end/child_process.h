@@ -18,9 +18,9 @@
 
 namespace strided {
 
-// How long anything in these tests may take before it counts as lost: ample, for sanitizers on a
-// busy machine. Nothing waits for it to pass.
-inline constexpr absl::Duration kPatience = absl::Seconds(120);
+// After this what a test waits for counts as lost, and the test says what it was: shortly before
+// ctest, with its ten minutes, would end the test without a word. Nothing waits for it to pass.
+inline constexpr absl::Duration kPatience = absl::Minutes(9);
 
 // Waits for `condition` to be true, asking again and again; false after kPatience.
 template <typename Condition>

@@ -111,10 +111,9 @@ Weights ChangedWeights(const ModelConfig& config, const TemporaryDirectory& dire
 // A model whose embedding of token 1 is so large that norms and products overflow.
 TEST_P(ExecutorSuite, LogitsThatAreNotFiniteAreFlaggedAndStayInTheirSequence) {
   const ModelConfig config = SmallConfig(R"({"attention": [{"pattern": "dense"}]})");
-  std::vector<float> values(static_cast<size_t>(config.vocab_size * config.d_model), 0.5F);
-  for (int i = 0; i < config.d_model; ++i) {
-    values[static_cast<size_t>(config.d_model + i)] = i % 2 == 0 ? 3e38F : 2e38F;
-  }
+  const auto width = static_cast<size_t>(config.d_model);
+  std::vector<float> values(static_cast<size_t>(config.vocab_size) * width, 0.5F);
+  for (size_t i = 0; i < width; ++i) values[width + i] = i % 2 == 0 ? 3e38F : 2e38F;
   const TemporaryDirectory directory;
   const Weights weights =
       ChangedWeights(config, directory,
@@ -147,7 +146,7 @@ TEST_P(ExecutorSuite, WhatIsNoNumberInTheMlpReachesTheLogits) {
         R"({"attention": [{"pattern": "dense"}], "activation": ")", activation, R"("})"));
     const std::vector<float> largest(static_cast<size_t>(config.d_model),
                                      std::numeric_limits<float>::max());
-    const std::vector<float> zeros(static_cast<size_t>(config.d_ff * config.d_model));
+    const std::vector<float> zeros(static_cast<size_t>(config.d_ff) * largest.size());
     const TemporaryDirectory directory;
     const Weights weights = ChangedWeights(
         config, directory,

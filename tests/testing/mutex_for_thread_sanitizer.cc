@@ -57,132 +57,132 @@ namespace absl {
 ABSL_NAMESPACE_BEGIN
 
 void Mutex::Lock() {
-  static void* const library = LibraryDefinition();
-  Call<void>(library, this);
+  static void* const kLibrary = LibraryDefinition();
+  Call<void>(kLibrary, this);
   Acquired(this);
 }
 
 void Mutex::Unlock() {
-  static void* const library = LibraryDefinition();
+  static void* const kLibrary = LibraryDefinition();
   Releases(this);
-  Call<void>(library, this);
+  Call<void>(kLibrary, this);
 }
 
 bool Mutex::TryLock() {
-  static void* const library = LibraryDefinition();
-  const bool locked = Call<bool>(library, this);
+  static void* const kLibrary = LibraryDefinition();
+  const bool locked = Call<bool>(kLibrary, this);
   if (locked) Acquired(this);
   return locked;
 }
 
 void Mutex::ReaderLock() {
-  static void* const library = LibraryDefinition();
-  Call<void>(library, this);
+  static void* const kLibrary = LibraryDefinition();
+  Call<void>(kLibrary, this);
   Acquired(this);
 }
 
 void Mutex::ReaderUnlock() {
-  static void* const library = LibraryDefinition();
+  static void* const kLibrary = LibraryDefinition();
   Releases(this);
-  Call<void>(library, this);
+  Call<void>(kLibrary, this);
 }
 
 void Mutex::LockWhen(const Condition& condition) {
-  static void* const library = LibraryDefinition();
-  Call<void>(library, this, &condition);
+  static void* const kLibrary = LibraryDefinition();
+  Call<void>(kLibrary, this, &condition);
   Acquired(this);
 }
 
 void Mutex::Await(const Condition& condition) {
-  static void* const library = LibraryDefinition();
+  static void* const kLibrary = LibraryDefinition();
   Releases(this);
-  Call<void>(library, this, &condition);
+  Call<void>(kLibrary, this, &condition);
   Acquired(this);
 }
 
 bool Mutex::AwaitWithTimeout(const Condition& condition, Duration timeout) {
-  static void* const library = LibraryDefinition();
+  static void* const kLibrary = LibraryDefinition();
   Releases(this);
-  const bool holds = Call<bool>(library, this, &condition, timeout);
+  const bool holds = Call<bool>(kLibrary, this, &condition, timeout);
   Acquired(this);
   return holds;
 }
 
 bool Mutex::AwaitWithDeadline(const Condition& condition, Time deadline) {
-  static void* const library = LibraryDefinition();
+  static void* const kLibrary = LibraryDefinition();
   Releases(this);
-  const bool holds = Call<bool>(library, this, &condition, deadline);
+  const bool holds = Call<bool>(kLibrary, this, &condition, deadline);
   Acquired(this);
   return holds;
 }
 
 bool Mutex::LockWhenWithTimeout(const Condition& condition, Duration timeout) {
-  static void* const library = LibraryDefinition();
-  const bool holds = Call<bool>(library, this, &condition, timeout);
+  static void* const kLibrary = LibraryDefinition();
+  const bool holds = Call<bool>(kLibrary, this, &condition, timeout);
   Acquired(this);
   return holds;
 }
 
 bool Mutex::LockWhenWithDeadline(const Condition& condition, Time deadline) {
-  static void* const library = LibraryDefinition();
-  const bool holds = Call<bool>(library, this, &condition, deadline);
+  static void* const kLibrary = LibraryDefinition();
+  const bool holds = Call<bool>(kLibrary, this, &condition, deadline);
   Acquired(this);
   return holds;
 }
 
 void CondVar::Wait(Mutex* mutex) {
-  static void* const library = LibraryDefinition();
+  static void* const kLibrary = LibraryDefinition();
   Releases(mutex);
-  Call<void>(library, this, mutex);
+  Call<void>(kLibrary, this, mutex);
   Acquired(mutex);
 }
 
 bool CondVar::WaitWithTimeout(Mutex* mutex, Duration timeout) {
-  static void* const library = LibraryDefinition();
+  static void* const kLibrary = LibraryDefinition();
   Releases(mutex);
-  const bool timed_out = Call<bool>(library, this, mutex, timeout);
+  const bool timed_out = Call<bool>(kLibrary, this, mutex, timeout);
   Acquired(mutex);
   return timed_out;
 }
 
 bool CondVar::WaitWithDeadline(Mutex* mutex, Time deadline) {
-  static void* const library = LibraryDefinition();
+  static void* const kLibrary = LibraryDefinition();
   Releases(mutex);
-  const bool timed_out = Call<bool>(library, this, mutex, deadline);
+  const bool timed_out = Call<bool>(kLibrary, this, mutex, deadline);
   Acquired(mutex);
   return timed_out;
 }
 
 void Notification::Notify() {
-  static void* const library = LibraryDefinition();
+  static void* const kLibrary = LibraryDefinition();
   Releases(this);
-  Call<void>(library, this);
+  Call<void>(kLibrary, this);
 }
 
 void Notification::WaitForNotification() const {
-  static void* const library = LibraryDefinition();
-  Call<void>(library, this);
+  static void* const kLibrary = LibraryDefinition();
+  Call<void>(kLibrary, this);
   Acquired(this);
 }
 
 bool Notification::WaitForNotificationWithTimeout(Duration timeout) const {
-  static void* const library = LibraryDefinition();
-  const bool notified = Call<bool>(library, this, timeout);
+  static void* const kLibrary = LibraryDefinition();
+  const bool notified = Call<bool>(kLibrary, this, timeout);
   Acquired(this);
   return notified;
 }
 
 bool BlockingCounter::DecrementCount() {
-  static void* const library = LibraryDefinition();
+  static void* const kLibrary = LibraryDefinition();
   Releases(this);
-  const bool last = Call<bool>(library, this);
+  const bool last = Call<bool>(kLibrary, this);
   if (last) Acquired(this);
   return last;
 }
 
 void BlockingCounter::Wait() {
-  static void* const library = LibraryDefinition();
-  Call<void>(library, this);
+  static void* const kLibrary = LibraryDefinition();
+  Call<void>(kLibrary, this);
   Acquired(this);
 }
 

@@ -5,6 +5,7 @@
 // however a program is started; TSAN_OPTIONS adds to them.
 
 extern "C" {
+// NOLINTBEGIN(bugprone-reserved-identifier,readability-identifier-naming): the sanitizer's names
 
 // Accesses to memory by the C library on behalf of such a library are not looked at; the locks that
 // it takes still order things. Those of our own code all are.
@@ -37,4 +38,5 @@ const char* __tsan_default_suppressions() {
       "race:strided::SamplingService::~SamplingService\n";
 }
 
+// NOLINTEND(bugprone-reserved-identifier,readability-identifier-naming)
 }  // extern "C"

@@ -35,7 +35,7 @@ LoadLoop::LoadLoop(const Load& load, int index, int count,
 
 LoopResult LoadLoop::Run() {
   while (!stopped_ || !calls_.empty()) {
-    const absl::Time now = absl::Now();
+    const absl::Time now = load_.now();
     if (!measuring_ && now >= window_.begin) {
       measuring_ = true;
       cpu_at_begin_ = CpuTimeNow();
@@ -64,7 +64,7 @@ void LoadLoop::BeginDue(absl::Time now) {
 void LoadLoop::BeginOne(absl::Time due) {
   RequestMeter meter(due, &window_, &measurements_);
   if (calls_.size() >= kMostOpen) {
-    const absl::Time now = absl::Now();
+    const absl::Time now = load_.now();
     End(meter,
         absl::ResourceExhaustedError(absl::StrCat(kMostOpen, " requests are open; not sent")), now);
     return;
@@ -73,7 +73,7 @@ void LoadLoop::BeginOne(absl::Time due) {
   CallSite site = {stubs_[turn % stubs_.size()].get(), &queue_, load_.token, load_.call_options()};
   site.options.cancellation = &stop_;
   const uint64_t number = turn * static_cast<uint64_t>(count_) + static_cast<uint64_t>(index_);
-  meter.CountStart(absl::Now());
+  meter.CountStart(load_.now());
   std::unique_ptr<LoadCall> call = load_.score
                                        ? StartScore(site, load_.source->Score(number), meter)
                                        : StartGenerate(site, load_.source->Generate(number), meter);
@@ -92,7 +92,7 @@ void LoadLoop::AwaitResult(absl::Time now) {
   const auto outcome = queue_.AsyncNext(&tag, &ok, absl::ToChronoTime(deadline));
   if (outcome != grpc::CompletionQueue::GOT_EVENT) return;
   auto* const call = static_cast<LoadCall*>(tag);
-  const absl::Time arrival = absl::Now();
+  const absl::Time arrival = load_.now();
   const std::optional<absl::Status> status = call->Advance(ok, arrival);
   if (!status.has_value()) return;
   End(call->meter(), *status, arrival);

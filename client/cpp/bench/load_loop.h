@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "client/cpp/bench/cpu_time.h"
 #include "client/cpp/bench/load_call.h"
@@ -35,6 +36,8 @@ struct Load {
   // Of the next call; its cancellation is set here.
   std::function<CallOptions()> call_options = [] { return CallOptions(); };
   const Cancellation* interrupted = nullptr;  // ends the load early
+  // The clock; a test's may run ahead of absl::Now(), which waits go by, never behind it.
+  std::function<absl::Time()> now = [] { return absl::Now(); };
 };
 
 // What a loop has measured, after its end.

@@ -21,6 +21,11 @@ namespace {
 constexpr float kNaN = std::numeric_limits<float>::quiet_NaN();
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
+// The elements of so many rows, which is also where the next row begins.
+size_t Elements(int rows, int width) {
+  return static_cast<size_t>(rows) * static_cast<size_t>(width);
+}
+
 // Values in [-1, 1), with room behind them for whole vectors.
 AlignedArray<float> RandomValues(size_t count, uint32_t seed) {
   std::mt19937 random(seed);
@@ -99,12 +104,12 @@ class Matrix {
 
   const PackedMatrix& packed() const { return packed_; }
   double Weight(int output, int input) const {
-    return values_[static_cast<size_t>(output * shape_.inputs + input)];
+    return values_[Elements(output, shape_.inputs) + static_cast<size_t>(input)];
   }
   double Bias(int output) const { return bias_[static_cast<size_t>(output)]; }
 
  private:
-  size_t Size() const { return static_cast<size_t>(shape_.outputs * shape_.inputs); }
+  size_t Size() const { return Elements(shape_.outputs, shape_.inputs); }
   Shape shape_;
   AlignedArray<float> values_;
   AlignedArray<float> bias_;
@@ -166,7 +171,8 @@ std::vector<float> Multiply(const Kernels& kernels, const PackedMatrix& matrix,
   auto encoded = AlignedArray<std::byte>::Zeros(stride * static_cast<size_t>(rows));
   std::vector<float> scales;
   for (int row = 0; row < rows; ++row) {
-    scales.push_back(kernels.encode[form](input.data() + row * matrix.inputs(), matrix.inputs(),
+    scales.push_back(kernels.encode[form](input.data() + Elements(row, matrix.inputs()),
+                                          matrix.inputs(),
                                           encoded.data() + static_cast<size_t>(row) * stride));
   }
   const auto width = static_cast<size_t>(PanelPadded(matrix.outputs()));
@@ -182,7 +188,7 @@ std::vector<float> Multiply(const Kernels& kernels, const PackedMatrix& matrix,
   kernels.product[form](task);
   std::vector<float> used;
   for (int row = 0; row < rows; ++row) {
-    const auto begin = out.begin() + row * static_cast<int>(width);
+    const float* const begin = out.data() + static_cast<size_t>(row) * width;
     used.insert(used.end(), begin, begin + matrix.outputs());
   }
   return used;
@@ -209,13 +215,14 @@ TEST(ProductTest, AgreesWithDoubleArithmeticInEveryForm) {
       if (kernels.product[form] == nullptr) continue;
       for (const Shape& shape : kShapes) {
         const Matrix matrix(static_cast<ProductForm>(form), shape);
-        const auto input = RandomValues(static_cast<size_t>(shape.rows * shape.inputs), 3);
+        const auto input = RandomValues(Elements(shape.rows, shape.inputs), 3);
         std::vector<double> expected;
         for (int row = 0; row < shape.rows; ++row) {
           for (int output = 0; output < shape.outputs; ++output) {
             double sum = matrix.Bias(output) + 1;
             for (int i = 0; i < shape.inputs; ++i) {
-              sum += matrix.Weight(output, i) * input[static_cast<size_t>(row * shape.inputs + i)];
+              sum += matrix.Weight(output, i) *
+                     input[Elements(row, shape.inputs) + static_cast<size_t>(i)];
             }
             expected.push_back(sum);
           }
@@ -235,11 +242,11 @@ TEST(ProductTest, ARowGivesTheSameBitsWhateverRowsStandBesideIt) {
       if (kernels.product[form] == nullptr) continue;
       const Shape shape = {70, 83, 21};
       const Matrix matrix(static_cast<ProductForm>(form), shape);
-      const auto input = RandomValues(static_cast<size_t>(shape.rows * shape.inputs), 3);
+      const auto input = RandomValues(Elements(shape.rows, shape.inputs), 3);
       std::vector<float> alone;
       for (int row = 0; row < shape.rows; ++row) {
         auto one = AlignedArray<float>::Zeros(static_cast<size_t>(shape.inputs) + 32);
-        std::copy_n(input.data() + row * shape.inputs, shape.inputs, one.data());
+        std::copy_n(input.data() + Elements(row, shape.inputs), shape.inputs, one.data());
         const auto out = Multiply(kernels, matrix.packed(), one, 1, /*add=*/false);
         alone.insert(alone.end(), out.begin(), out.end());
       }
@@ -258,7 +265,7 @@ TEST(ProductTest, BothInt8FormsGiveTheSameBits) {
     const auto quads = static_cast<size_t>(ProductForm::kInt8Quads);
     if (kernels.product[quads] == nullptr) return;
     for (const Shape& shape : kShapes) {
-      const auto input = RandomValues(static_cast<size_t>(shape.rows * shape.inputs), 3);
+      const auto input = RandomValues(Elements(shape.rows, shape.inputs), 3);
       const Matrix by_four(ProductForm::kInt8Quads, shape);
       const Matrix by_two(ProductForm::kInt8Pairs, shape);
       ExpectSameBits(Multiply(kernels, by_four.packed(), input, shape.rows, true),
@@ -274,7 +281,7 @@ TEST(ProductTest, ARowThatIsNotFiniteSpoilsItselfAlone) {
       for (const float bad : {kNaN, kInfinity, -kInfinity}) {
         const Shape shape = {32, 20, 3};
         const Matrix matrix(static_cast<ProductForm>(form), shape);
-        auto input = RandomValues(static_cast<size_t>(shape.rows * shape.inputs), 3);
+        auto input = RandomValues(Elements(shape.rows, shape.inputs), 3);
         input[25] = bad;  // in row 1
         const auto out = Multiply(kernels, matrix.packed(), input, shape.rows, false);
         for (size_t i = 0; i < out.size(); ++i) {
@@ -298,7 +305,7 @@ constexpr Heads kHeads[] = {{1, 1, 1},    {4, 12, 5},   {64, 128, 96}, {64, 128,
 // A cache of twice as many rows as are read; those that are not hold NaN.
 struct AttendCase {
   AttendCase(const Heads& its_heads, bool its_float32) : heads(its_heads), float32(its_float32) {
-    const auto cache_rows = static_cast<size_t>(2 * heads.keys);
+    const auto cache_rows = 2 * static_cast<size_t>(heads.keys);
     query = RandomValues(static_cast<size_t>(heads.d_key), 4);
     keys = RandomValues(cache_rows * static_cast<size_t>(heads.d_key), 5);
     values = RandomValues(cache_rows * static_cast<size_t>(heads.d_value), 6);
@@ -339,7 +346,7 @@ struct AttendCase {
   }
 
   double Element(const AlignedArray<float>& from, int row, int width, int i) const {
-    const float value = from[static_cast<size_t>(row * width + i)];
+    const float value = from[Elements(row, width) + static_cast<size_t>(i)];
     return float32 ? value : FromBfloat16(ToBfloat16(value));
   }
 

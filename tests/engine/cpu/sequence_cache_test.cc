@@ -25,14 +25,18 @@ ModelConfig EveryPattern() {
       {"pattern": "previous_block", "stride": 5}]}]})");
 }
 
+size_t KeyAt(int row, int d_key) {
+  return static_cast<size_t>(row) * static_cast<size_t>(d_key) * sizeof(float);
+}
+
 float FirstOfKey(const SequenceCache::Head& head, int row, int d_key) {
   float value;
-  std::memcpy(&value, head.keys + static_cast<size_t>(row * d_key) * sizeof value, sizeof value);
+  std::memcpy(&value, head.keys + KeyAt(row, d_key), sizeof value);
   return value;
 }
 
 void WriteKey(const SequenceCache::Head& head, int row, int d_key, float value) {
-  std::memcpy(head.keys + static_cast<size_t>(row * d_key) * sizeof value, &value, sizeof value);
+  std::memcpy(head.keys + KeyAt(row, d_key), &value, sizeof value);
 }
 
 TEST(SequenceCacheTest, TakesExactlyTheBytesOfTheFormulas) {

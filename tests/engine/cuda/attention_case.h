@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <limits>
 #include <span>
 #include <vector>
 
@@ -44,8 +45,7 @@ class AttentionCase {
       : shape_(shape),
         width_(2 * shape.d_key + shape.d_value),
         row_width_(width_ * static_cast<int>(shape.heads.size())),
-        qkv_(Rounded(RandomFloats(static_cast<size_t>(row_width_ * shape.length), seed),
-                     shape.operand)),
+        qkv_(Rounded(RandomFloats(Size(row_width_) * Size(shape.length), seed), shape.operand)),
         kept_(qkv_) {
     int64_t bytes = 0;
     for (const AttentionPattern& pattern : shape.heads) {
@@ -111,10 +111,11 @@ class AttentionCase {
 
   // softmax(scale q . K_S) V_S over the pattern's keys, in their order.
   std::vector<double> Expected() const {
-    std::vector<double> mixed(static_cast<size_t>(shape_.length * mixed_width()));
+    std::vector<double> mixed(Size(shape_.length) * Size(mixed_width()));
     for (int query = 0; query < shape_.length; ++query) {
       for (size_t head = 0; head < heads_.size(); ++head) {
-        AttendTo(query, head, mixed.data() + query * mixed_width() + head * Size(shape_.d_value));
+        AttendTo(query, head,
+                 mixed.data() + Size(query) * Size(mixed_width()) + head * Size(shape_.d_value));
       }
     }
     return mixed;
@@ -149,7 +150,9 @@ class AttentionCase {
   }
   static void RoundToInt8(std::span<float> row) {
     const Int8Row narrow(row);
-    for (size_t i = 0; i < row.size(); ++i) row[i] = narrow.scale * narrow.elements[i];
+    for (size_t i = 0; i < row.size(); ++i) {
+      row[i] = narrow.scale * static_cast<float>(narrow.elements[i]);
+    }
   }
   void RoundKept() {
     for (int position = 0; position < shape_.length; ++position) {
@@ -166,15 +169,16 @@ class AttentionCase {
     std::byte* const keys = cache.data() + offsets_[head];
     std::byte* const values = keys + rows * shape_.d_key;
     std::byte* const scales = values + rows * shape_.d_value + int64_t{row} * 2 * sizeof(float);
-    std::memcpy(keys + row * shape_.d_key, key.elements.data(), key.elements.size());
-    std::memcpy(values + row * shape_.d_value, value.elements.data(), value.elements.size());
+    std::memcpy(keys + int64_t{row} * shape_.d_key, key.elements.data(), key.elements.size());
+    std::memcpy(values + int64_t{row} * shape_.d_value, value.elements.data(),
+                value.elements.size());
     std::memcpy(scales, &key.scale, sizeof key.scale);
     std::memcpy(scales + sizeof key.scale, &value.scale, sizeof value.scale);
   }
   void AttendTo(int query, size_t head, double* out) const {
     const std::vector<int> keys = shape_.heads[head].KeysOf(query);
     std::vector<double> weights;
-    double largest = -INFINITY;
+    double largest = -std::numeric_limits<double>::infinity();
     for (const int key : keys) {
       double score = 0;
       for (int i = 0; i < shape_.d_key; ++i) {
@@ -243,23 +247,22 @@ class AttentionRunner {
       const std::vector<float> own = part.sequence->RowsOf(part.first, part.rows);
       values.insert(values.end(), own.begin(), own.end());
     }
-    const int row_count = static_cast<int>(rows.size());
     const auto device_runs = ToDevice(runs);
     const auto device_rows = ToDevice(rows);
     const auto qkv = ToDevice(EncodeRows(values, first.row_width(), first.stride(), shape.operand));
     const int stride = (first.mixed_width() + 1) / 2 * 2;
-    const auto bytes = static_cast<size_t>(row_count * stride * OperandBytes(shape.operand));
+    const size_t bytes = rows.size() * static_cast<size_t>(stride * OperandBytes(shape.operand));
     const auto mixed = ToDevice(std::vector<std::byte>(bytes, std::byte{0xFF}));
-    const auto n_head = static_cast<int>(shape.heads.size());
-    const auto partial = ToDevice(
-        std::vector<float>(static_cast<size_t>(row_count * n_head * (shape.d_value + 2)), NAN));
+    const size_t row_heads = rows.size() * shape.heads.size();
+    const auto partial =
+        ToDevice(std::vector<float>(row_heads * (static_cast<size_t>(shape.d_value) + 2), NAN));
 
     PrefillAttention attention;
     attention.rows = {device_runs.data(), device_rows.data(), static_cast<int>(runs.size()),
-                      row_count};
+                      static_cast<int>(rows.size())};
     attention.sequences = sequences_.data();
     attention.heads = heads_.data();
-    attention.n_head = n_head;
+    attention.n_head = static_cast<int>(shape.heads.size());
     attention.d_key = shape.d_key;
     attention.d_value = shape.d_value;
     attention.scale = first.scale();
@@ -268,7 +271,7 @@ class AttentionRunner {
     attention.mixed = mixed.data();
     attention.mixed_stride = stride;
     attention.partial = partial.data();
-    const auto scales = ToDevice(std::vector<float2>(static_cast<size_t>(row_count * n_head)));
+    const auto scales = ToDevice(std::vector<float2>(row_heads));
     if (shape.int8_caches) attention.scales = scales.data();
     absl::Status status;
     if (shape.int8_caches) {

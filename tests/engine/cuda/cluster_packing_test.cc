@@ -52,7 +52,7 @@ TEST(PackChunkTest, AWeightStandsWhereItsLaneReadsIt) {
   const std::vector<std::byte> chunk = Chunk(matrix, 16, 1);
   for (int row = 0; row < 16; ++row) {
     for (int input = 0; input < 256; ++input) {
-      const auto at = static_cast<size_t>((16 + row) * 512 + 256 + input);
+      const size_t at = (16 + static_cast<size_t>(row)) * 512 + 256 + static_cast<size_t>(input);
       ASSERT_EQ(WeightAt(chunk, row, input), matrix.weights[at]) << row << ", " << input;
     }
   }
@@ -65,7 +65,8 @@ TEST(PackChunkTest, RowsHaveTheirSumsAndEveryChunkTheBiases) {
     for (int row = 0; row < 16; ++row) {
       float sum = 0;
       for (int i = 0; i < 256; ++i) {
-        sum += matrix.weights[static_cast<size_t>(row * 512 + chunk * 256 + i)];
+        sum +=
+            matrix.weights[static_cast<size_t>(row) * 512 + static_cast<size_t>(chunk * 256 + i)];
       }
       EXPECT_EQ(At<float>(bytes, kRowSumsAt + row * 4), sum);
       EXPECT_EQ(At<float>(bytes, kBiasAt + row * 4), matrix.bias[static_cast<size_t>(row)]);

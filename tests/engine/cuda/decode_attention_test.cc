@@ -116,8 +116,7 @@ std::vector<float> Attend(const AttentionCase& one, const std::vector<int>& posi
     if (position == kIdle) continue;
     EXPECT_TRUE(FromDevice(caches[busy++]) == one.CacheAfter(position)) << "at " << position;
   }
-  return DecodeRows(FromDevice(out), static_cast<int>(n_head * d_value),
-                    static_cast<int64_t>(n_head * d_value), shape.operand);
+  return DecodeRows(FromDevice(out), one.mixed_width(), one.mixed_width(), shape.operand);
 }
 
 std::vector<float> Attend(const AttentionCase& one, const std::vector<int>& positions) {
@@ -129,7 +128,7 @@ void ExpectAsInDouble(const AttentionShape& shape, const std::vector<int>& posit
   const std::vector<double> all = one.Expected();
   std::vector<double> expected;
   for (const int position : positions) {
-    const auto row = all.begin() + position * one.mixed_width();
+    const auto row = all.begin() + std::ptrdiff_t{position} * one.mixed_width();
     expected.insert(expected.end(), row, row + one.mixed_width());
   }
   ExpectNear(Attend(one, positions), expected, LimitOf(shape.operand));
@@ -304,7 +303,7 @@ TEST_F(DecodeAttentionTest, IdleRowsAreLeftAlone) {
       const std::vector<float> busy = Attend(one, {199, 3});
       const std::vector<float> all = Attend(one, {kIdle, 199, kIdle, kIdle, 3, kIdle});
       const auto row = [&](const std::vector<float>& results, int r) {
-        const auto begin = results.begin() + r * one.mixed_width();
+        const auto begin = results.begin() + std::ptrdiff_t{r} * one.mixed_width();
         return std::vector<float>(begin, begin + one.mixed_width());
       };
       EXPECT_EQ(row(all, 1), row(busy, 0));

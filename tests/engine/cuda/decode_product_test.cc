@@ -114,7 +114,8 @@ class ProductCase {
   // The first rows' results.
   std::vector<double> Expected(ProductOutput output, int rows,
                                Activation activation = Activation::kQuickGelu) const {
-    std::vector<double> expected(sums_.begin(), sums_.begin() + rows * shape_.outputs);
+    std::vector<double> expected(sums_.begin(),
+                                 sums_.begin() + std::ptrdiff_t{rows} * shape_.outputs);
     for (size_t i = 0; i < expected.size(); ++i) {
       if (output == ProductOutput::kActivated) expected[i] = Activated(activation, expected[i]);
       if (output == ProductOutput::kResidual) expected[i] += double{residual_[i]};
@@ -238,7 +239,7 @@ TEST_F(DecodeProductTest, ARowGivesTheSameBitsAloneAndAmongOthers) {
       const ProductCase product(shape, format, source);
       const std::vector<float> all = product.Run(ProductOutput::kLogits, 0, kMostRows);
       for (const int row : {0, 7, 8, 31, 32, 63, kMostRows - 1}) {
-        const auto begin = all.begin() + row * shape.outputs;
+        const auto begin = all.begin() + std::ptrdiff_t{row} * shape.outputs;
         EXPECT_EQ(product.Run(ProductOutput::kLogits, row, 1),
                   std::vector<float>(begin, begin + shape.outputs))
             << WeightFormatName(format) << ", source " << static_cast<int>(source) << ", row "
@@ -263,7 +264,7 @@ TEST_F(DecodeProductTest, ManyRowsGiveTheBitsOfOne) {
           ExpectNear(all, product.Expected(output, kMostRows),
                      LimitOf(OperandOf(format), output, source));
           for (const int row : {0, 31, 64, kMostRows - 1}) {
-            const auto begin = all.begin() + row * shape.outputs;
+            const auto begin = all.begin() + std::ptrdiff_t{row} * shape.outputs;
             EXPECT_EQ(product.Run(output, row, 1), std::vector<float>(begin, begin + shape.outputs))
                 << "row " << row;
           }
@@ -285,7 +286,7 @@ TEST_F(DecodeProductTest, ClustersGiveTheBitsOfOne) {
         ExpectNear(all, product.Expected(ProductOutput::kResidual, rows),
                    LimitOf(OperandOf(format), ProductOutput::kResidual, Source::kOperand));
         for (const int row : {0, 5, 15, rows - 1}) {
-          const auto begin = all.begin() + row * shape.outputs;
+          const auto begin = all.begin() + std::ptrdiff_t{row} * shape.outputs;
           EXPECT_EQ(product.Run(ProductOutput::kResidual, row, 1),
                     std::vector<float>(begin, begin + shape.outputs))
               << "row " << row;
@@ -309,7 +310,7 @@ TEST_F(DecodeProductTest, KnownSizesGiveTheBitsOfOne) {
           ExpectNear(all, product.Expected(output, rows),
                      LimitOf(OperandOf(format), output, source));
           for (const int row : {0, 7, 8, rows - 1}) {
-            const auto begin = all.begin() + row * shape.outputs;
+            const auto begin = all.begin() + std::ptrdiff_t{row} * shape.outputs;
             EXPECT_EQ(product.Run(output, row, 1), std::vector<float>(begin, begin + shape.outputs))
                 << "row " << row;
           }

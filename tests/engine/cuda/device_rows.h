@@ -46,7 +46,7 @@ class DeviceRows {
     }
     sequences_ = ToDevice(sequences);
     logits_ = ToDevice(logits);
-    const auto entries = static_cast<size_t>(rows_ * steps);
+    const auto entries = static_cast<size_t>(rows_) * static_cast<size_t>(steps);
     results_ = ToDevice(std::vector<RowResult>(entries));
     top_ids_ = ToDevice(std::vector<int32_t>(entries * static_cast<size_t>(top_stride_)));
     top_values_ = ToDevice(std::vector<float>(entries * static_cast<size_t>(top_stride_)));
@@ -59,7 +59,7 @@ class DeviceRows {
   const std::vector<SamplingCase>& cases() const { return cases_; }
   std::vector<int32_t> History(int row) const {  // [vocab_size]
     const std::vector<int32_t> all = FromDevice(histories_);
-    const auto first = all.begin() + row * vocab_size();
+    const auto first = all.begin() + std::ptrdiff_t{row} * vocab_size();
     return {first, first + vocab_size()};
   }
 
@@ -109,7 +109,7 @@ class DeviceRows {
   }
 
   SampledRow Result(int step, int row) const {
-    const auto entry = static_cast<size_t>(step * rows_ + row);
+    const auto entry = static_cast<size_t>(step) * cases_.size() + static_cast<size_t>(row);
     const RowResult& result = result_rows_[entry];
     const size_t first = entry * static_cast<size_t>(top_stride_);
     const auto count = cases_[static_cast<size_t>(row)].output == RowOutput::kNone

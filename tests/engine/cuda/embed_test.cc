@@ -86,11 +86,13 @@ class EmbedCase {
 
  private:
   std::vector<float> Random(int rows, uint32_t seed) const {
-    return RandomFloats(static_cast<size_t>(rows) * static_cast<size_t>(d_model_), seed);
+    return RandomFloats(RowAt(rows), seed);
   }
   float At(const std::vector<float>& table, int row, int column) const {
-    return table[static_cast<size_t>(row * d_model_ + column)];
+    return table[RowAt(row) + static_cast<size_t>(column)];
   }
+  // Where row `row` of a table begins.
+  size_t RowAt(int row) const { return static_cast<size_t>(row) * static_cast<size_t>(d_model_); }
 
   int d_model_;
   std::vector<int> axes_;

@@ -43,11 +43,11 @@ TEST_P(CudaGoldenTest, NarrowWeightsCostFewBitsPerToken) {
   const LoadedModel model = LoadModel(directory());
   const auto exact =
       MakeCudaExecutor(model.config, model.weights, TestOptions(WeightFormat::kFloat32));
-  const std::pair<WeightFormat, double> kFormats[] = {{WeightFormat::kBfloat16, 0.005},
-                                                      {WeightFormat::kFloat16, 0.001},
-                                                      {WeightFormat::kInt8, 0.01},
-                                                      {WeightFormat::kFloat8, 0.03}};
-  for (const auto& [format, share_allowed] : kFormats) {
+  const std::pair<WeightFormat, double> formats[] = {{WeightFormat::kBfloat16, 0.005},
+                                                     {WeightFormat::kFloat16, 0.001},
+                                                     {WeightFormat::kInt8, 0.01},
+                                                     {WeightFormat::kFloat8, 0.03}};
+  for (const auto& [format, share_allowed] : formats) {
     const auto executor = MakeCudaExecutor(model.config, model.weights, TestOptions(format));
     for (const GoldenSequence& golden : LoadGolden(directory())) {
       for (const int prompt_length : {0, static_cast<int>(golden.tokens.size())}) {

@@ -100,7 +100,7 @@ TEST(QueryTilesTest, EachRowIsInOneTileOfItsRun) {
         for (int q = 0; q < tile.count; ++q) {
           const int row = tile.first + q * tile.stride;
           ASSERT_LT(row, run.rows);
-          ++times[static_cast<size_t>(run.first_row + row)];
+          ++times[static_cast<size_t>(run.first_row) + static_cast<size_t>(row)];
         }
       }
       EXPECT_THAT(times, Each(1)) << Describe(pattern);

@@ -78,14 +78,15 @@ class PrefillRunner {
     EXPECT_TRUE(status.ok()) << status;
     int rows = 0;
     for (const PrefillRun& run : runs) rows += static_cast<int>(run.inputs.size());
-    const auto out = ToDevice(std::vector<float>(static_cast<size_t>(rows * config_.vocab_size)));
     std::vector<int32_t> wanted(static_cast<size_t>(rows));
+    const auto width = static_cast<size_t>(config_.vocab_size);
+    const auto out = ToDevice(std::vector<float>(wanted.size() * width));
     std::iota(wanted.begin(), wanted.end(), 0);
     for (int first = 0; first < rows; first += piece) {
       const auto count = static_cast<size_t>(std::min(piece, rows - first));
       const absl::Status logits =
           prefill_.Logits(std::span(wanted).subspan(static_cast<size_t>(first), count),
-                          out.data() + first * config_.vocab_size, kDefaultStream);
+                          out.data() + static_cast<size_t>(first) * width, kDefaultStream);
       EXPECT_TRUE(logits.ok()) << logits;
     }
     return FromDevice(out);

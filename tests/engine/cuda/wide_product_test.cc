@@ -169,7 +169,7 @@ TEST_F(WideProductTest, ARowGivesTheSameBitsAloneAndAmongOthers) {
     const ProductCase product(shape, format);
     const auto all = product.Run(WideOutput::kFloat32, 0, shape.rows, WideTile::kMedium);
     for (const int row : {0, 7, 8, 127, 128, 149}) {
-      const auto begin = all.begin() + row * shape.outputs;
+      const auto begin = all.begin() + std::ptrdiff_t{row} * shape.outputs;
       EXPECT_EQ(product.Run(WideOutput::kFloat32, row, 1, std::nullopt),
                 std::vector<float>(begin, begin + shape.outputs))
           << WeightFormatName(format) << ", row " << row;

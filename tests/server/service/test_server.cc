@@ -5,6 +5,7 @@
 #include <prometheus/registry.h>
 
 #include <algorithm>
+#include <thread>
 
 #include "absl/strings/str_cat.h"
 
@@ -52,6 +53,12 @@ void TestServer::Shutdown() {
   executor_->AllowAllSteps();
   server_->Shutdown();  // returns after the last call's OnDone
   EXPECT_TRUE(admission_.AwaitIdle(absl::InfiniteDuration()));
+  // A job gives its place back before its last word to the call, which may be one that was
+  // abandoned, kept by the service; its sequences go after that.
+  const auto sequences = [this](const char* event) {
+    return Metric(absl::StrCat("strided_objects_", event, "_total"), {{"object", "sequence"}});
+  };
+  while (sequences("created") != sequences("released")) std::this_thread::yield();
   sampling_service_.reset();
 }
 

@@ -183,16 +183,20 @@ TEST(LoadRunTest, AStreamThatIsNotWholeHasFailed) {
 }
 
 TEST(LoadRunTest, WhatStillRunsAtTheWindowsEndIsCut) {
+  std::atomic<int> running = 0;
   Script script;
-  script.generate = [](const v1::GenerateRequest&, int, Script::GenerateWriter* writer) {
+  script.generate = [&](const v1::GenerateRequest&, int, Script::GenerateWriter* writer) {
+    ++running;
     return StreamWithoutEnd(writer);
   };
   const ScriptedServer server(script);
-  const LoadResult result =
-      TestLoad({.streams = 2, .duration = absl::Milliseconds(50)}).Run(server);
+  TestLoad load({.streams = 2, .duration = absl::Hours(1)});
+  // The hour is over when both run.
+  load.load.now = [&] { return absl::Now() + absl::Hours(running == 2 ? 1 : 0); };
+  const LoadResult result = load.Run(server);
   EXPECT_EQ(result.measurements.cut, 2u);
   EXPECT_EQ(result.measurements.failed, 0u);
-  EXPECT_EQ(result.window, absl::Milliseconds(50));
+  EXPECT_EQ(result.window, absl::Hours(1));
   server.AwaitCancelled(2);
 }
 
@@ -249,14 +253,17 @@ TEST(LoadRunTest, ScoresAreCountedAsTheyCome) {
 }
 
 TEST(LoadRunTest, EveryCallHasTheTokenAndADeadlineOfItsOwn) {
-  Script script;
-  script.generate = [](const v1::GenerateRequest& request, int call,
-                       Script::GenerateWriter* writer) -> grpc::Status {
-    return call == 1 ? StreamWithoutEnd(writer) : StreamFakeModel(request, writer);
-  };
-  const ScriptedServer server(script);
   TestLoad load({.requests = 3});
   load.load.token = "secret";
+  // By its prompt, for the deadline may be over before the call is there.
+  const std::string endless = load.source.Generate(1).prompt().raw();
+  Script script;
+  script.generate = [&](const v1::GenerateRequest& request, int,
+                        Script::GenerateWriter* writer) -> grpc::Status {
+    return request.prompt().raw() == endless ? StreamWithoutEnd(writer)
+                                             : StreamFakeModel(request, writer);
+  };
+  const ScriptedServer server(script);
   int calls = 0;
   load.load.call_options = [&calls] {
     const bool ends = ++calls == 2;
