@@ -1,11 +1,15 @@
 // A block's attention warps: for each of its (sequence, head) pairs in turn, in every layer, the
-// query's weighted mean of values (section 4), sent to all blocks.
+// query's weighted mean of values (section 4), as a share of each warp.
 //
-// Tile j of a query's keys, in the layout's order, belongs to warp j mod 7. Warps' shares are added
-// in their order. A pair's first keys and values are in registers before its query comes, by loads
-// or by way of copies in shared memory (keys_ahead.cuh): the caches' rows are those of earlier
-// steps; the query's own come with it. What does not depend on the query is kept off the way from
-// its arrival to the sending of the output.
+// Tile j of a query's keys, in the layout's order, belongs to warp j mod 7. A pair's first keys and
+// values are in registers before its query comes, by loads or by way of copies in shared memory
+// (keys_ahead.cuh): the caches' rows are those of earlier steps; the query's own come with it. What
+// does not depend on the query is kept off the way from its arrival to the sending of the output.
+//
+// Free warps (Sizes) leave the shares to the group's product warps, and wait for no other: of two
+// of them one is ahead by less than a layer, since its query depends on the other's share of the
+// layer before. Else the warps meet in every unit, and some of them add the shares and send the
+// output.
 
 #ifndef STRIDED_ENGINE_CUDA_CLUSTER_ATTENTION_WARPS_CUH_
 #define STRIDED_ENGINE_CUDA_CLUSTER_ATTENTION_WARPS_CUH_
@@ -14,6 +18,7 @@
 #include <type_traits>
 
 #include "engine/cuda/cluster/attended_pair.cuh"
+#include "engine/cuda/cluster/attention_shares.cuh"
 #include "engine/cuda/cluster/bounded_wait.cuh"
 #include "engine/cuda/cluster/byte_tile.cuh"
 #include "engine/cuda/cluster/group.cuh"
@@ -42,7 +47,8 @@ class AttentionWarp {
         warp_(thread / 32),
         lane_(thread % 32),
         rank_(static_cast<int>(RankInCluster())),
-        ahead_(shared + Block::kAhead, shared + Block::kAheadFull, shared + Block::kAheadEmpty),
+        ahead_(shared + Block::kAhead, shared + Block::kAheadFull, shared + Block::kAheadEmpty,
+               warp_),
         wait_(wait),
         to_all_(shared, warp_ % ToAll::kSendingWarps) {}
 
@@ -51,10 +57,9 @@ class AttentionWarp {
     if (pairs == 0) return;
     if (warp_ == kKeepingWarp) PlanPairs<S>(a_, pairs, states_, 0, plans_);
     Sync();
-    // Of a step. Where there are few, the rows of the step before may only be fetched when they
-    // have been written.
-    const int units = a_.n_layer * __popc(pairs);
-    copies_ = kCopies && units >= kLeastUnits;
+    const int layer_units = __popc(pairs);
+    const int units = a_.n_layer * layer_units;  // of a step
+    copies_ = kCopies && units >= layer_units + kFencedUnits + kUnitsAhead;
     uint32_t rest = pairs;
     Tile tile;
     PlannedPair pair = plans_[0];
@@ -65,19 +70,19 @@ class AttentionWarp {
       const int index = PairWalk::FirstOf(rest);
       rest &= rest - 1;
       if (rest == 0) rest = pairs;
-      const uint32_t outputs = Attend(index, pair, tile);
-      const bool has_keys = pair.keys > 0;
+      Attend(index, pair, tile);
       const int output = pair.output;
       if constexpr (kLoadsEarly) {
         if (units == 1) Sync();
         pair = plans_[(unit + 1) % kPlannedPairs];
         Fetch(pair, tile);
       }
-      Sync();
-      if (Sends(unit)) SendOutput(index, outputs, output, has_keys);
-      // Its next query may come.
-      if (warp_ == kKeepingWarp && lane_ == 0) {
-        Expect(BarrierOf(AreaOf(index), index % S::kPairs), Memory::kPairBytes);
+      if constexpr (kFree) {
+        // Plans are read by all; of a single layer, rows that have just been written are fetched.
+        if (unit % (kPlanBatch / 2) == 0 || a_.n_layer == 1) Sync();
+      } else {
+        Sync();
+        Mix(unit, index, output);
       }
       if (warp_ == kKeepingWarp && unit % kPlanBatch == 0) {
         PlanPairs<S>(a_, pairs, states_, unit + kPlanBatch, plans_);
@@ -90,7 +95,7 @@ class AttentionWarp {
         if (unit % kFencedUnits == 0 && warp_ == kKeepingWarp) FenceAsyncGlobal();
       }
       if constexpr (kPrefetches) Prefetch(plans_[(unit + kPrefetchedUnits) % kPlannedPairs]);
-      FillAhead(unit + 2);
+      FillAhead(unit + kUnitsAhead);
     }
   }
 
@@ -98,21 +103,24 @@ class AttentionWarp {
   using ToAll = ToAllBlocks<kGroups>;
   using Tile = std::conditional_t<S::kInt8Caches, ByteTile<S>, KeyTile<S>>;
   static constexpr int kKeepingWarp = kAttentionWarps - 1;  // has the fewest tiles
+  static constexpr bool kFree = Block::kFreeAttention;
   static constexpr bool kCopies = Block::kAheadTiles > 0;
   // Where keys come by loads and another query may be there already, they are more urgent than the
   // output before.
-  static constexpr bool kLoadsEarly = !kCopies && kGroups > 1;
+  static constexpr bool kLoadsEarly = !kCopies && kGroups > 1 && !kFree;
+  // The query's own value when the scores are under way, if there are registers for that.
+  static constexpr bool kPutsLate = Block::kHasManyRegisters;
+  // With more groups the more loads of it are worse than conflicts, unless the warps are free.
+  static constexpr bool kReadsQuarters = kFree || kGroups <= 3;
   // Other shapes lost by it: what they ask for is more than the second-level cache has room for, or
   // comes in time without.
   static constexpr bool kPrefetches = S::kPrefetches && kGroups > 1;
   static constexpr int kPrefetchedUnits = 4;  // ahead
   static_assert(kPrefetchedUnits <= kPlanBatch, "has been planned");
-  // With more groups the more loads of it are worse than conflicts.
-  static constexpr bool kReadsQuarters = kGroups <= 3;
-  // Rows are written to the caches a step before they are copied, and fenced in between: unit u's
-  // copies begin during unit u - 2, after those of u - 1 have been read.
+  // Rows are written to the caches a step before they are copied, and fenced in between, by the
+  // keeping warp, which may be a layer behind: the copies of unit u begin during unit u - 2.
   static constexpr int kFencedUnits = 4;
-  static constexpr int kLeastUnits = kFencedUnits + 1;
+  static constexpr int kUnitsAhead = 2;
   static constexpr int kBarrier = 15;  // of the attention warps
   static_assert(sizeof(PairState) == Block::kPairStateBytes);
 
@@ -145,13 +153,15 @@ class AttentionWarp {
     }
     if (is_copied) ahead_.Release();
   }
-  // Whether a unit's first tiles are copied ahead: rows that are not straight are too many copies.
+  // Whether a unit's first tiles, or where the warps are free the warp's own, are copied ahead:
+  // rows that are not straight are too many copies.
   __device__ __forceinline__ bool IsCopied(const PlannedPair& pair) const {
-    return kCopies && copies_ && pair.keys > 0 && pair.rows.straight;
+    if (!kCopies || !copies_ || pair.keys == 0 || !pair.rows.straight) return false;
+    return !kFree || (warp_ < Block::kAheadTiles && warp_ < pair.Tiles());
   }
-  // By the keeping warp, once the unit before has been fetched.
+  // Once the unit before has been fetched.
   __device__ __forceinline__ void FillAhead(int unit) {
-    if (!kCopies || !copies_ || warp_ != kKeepingWarp) return;
+    if (!kCopies || (!kFree && warp_ != kKeepingWarp)) return;
     const PlannedPair pair = plans_[unit % kPlannedPairs];
     if (IsCopied(pair)) ahead_.Fill(pair, wait_);
   }
@@ -161,7 +171,7 @@ class AttentionWarp {
   __device__ __forceinline__ void Prefetch(const PlannedPair& pair) const {
     if (warp_ != kKeepingWarp || lane_ >= CachePart::kCount<S>) return;
     if (pair.keys <= Block::kAheadTiles * kKeyTile || !pair.rows.straight) return;
-    const CachePart part = CachePart::Of<S>(pair, pair.keys, lane_);
+    const CachePart part = CachePart::Of<S>(pair, 0, pair.keys, lane_);
     if (part.bytes > 0) PrefetchBulk(part.from, part.bytes);
   }
 
@@ -172,25 +182,43 @@ class AttentionWarp {
     return area + Memory::kBarriers + (static_cast<int>(Signal::kPair) + of_group) * kBarrierBytes;
   }
 
-  // Waits for the query; leaves the warp's share of its attention, and returns where. The query's
-  // own key and value go to the cache.
-  __device__ __forceinline__ uint32_t Attend(int index, const PlannedPair& pair, Tile& tile) {
-    const uint32_t area = AreaOf(index);
+  // Waits for the query; leaves the warp's share of its attention, and says so. The query's own key
+  // and value go to the cache.
+  __device__ __forceinline__ void Attend(int index, const PlannedPair& pair, Tile& tile) {
     const int of_group = index % S::kPairs;
+    const uint32_t area = AreaOf(index);
+    const uint32_t query = BarrierOf(area, of_group);
     const uint32_t arrived = area + Memory::kQueries + of_group * Memory::kPairBytes;
-    const uint32_t outputs = shared_ + Block::kOutputs + turn_ * Block::kOutputBytes;
-    turn_ ^= 1;
-    wait_.For(BarrierOf(area, of_group), parities_ >> index & 1);
+    const AttentionShares<S> shares(area, of_group);
+    wait_.For(query, parities_ >> index & 1);
     parities_ ^= 1U << index;
     if (warp_ < pair.Tiles()) {
-      Sum(pair, tile, arrived, outputs);
+      Sum(pair, tile, arrived, shares);
     } else {
-      LeaveNothing(outputs);
+      shares.LeaveNothing(warp_, lane_);
     }
-    if (warp_ == kKeepingWarp) Keep(pair, arrived, outputs);
-    return outputs;
+    if (warp_ == kKeepingWarp) Keep(pair, arrived, shares);
+    if constexpr (kFree) {
+      __syncwarp();
+      if (lane_ == 0) Arrive(query + S::kPairs * kBarrierBytes);
+    }
   }
-
+  // Where the warps are not free, after a barrier of theirs: sends the output, and the pair's next
+  // query may come.
+  __device__ __forceinline__ void Mix(int unit, int index, int output) const {
+    const uint32_t area = AreaOf(index);
+    const int of_group = index % S::kPairs;
+    if (Sends(unit)) {
+      const int lane = lane_ % (S::kValue / 4);
+      const uint2 elements = AttentionShares<S>(area, of_group).FourOutputs(lane * 4);
+      to_all_.Send(SliceRoom::Of<S>(a_, area, index / S::kPairs), Memory::kMixed + output,
+                   S::kValue * 2, lane_ * 8, lane_ * 4 < S::kValue, elements,
+                   area + Memory::kBarriers + static_cast<int>(Signal::kMixed) * kBarrierBytes);
+    }
+    if (warp_ == kKeepingWarp && lane_ == 0) {
+      Expect(BarrierOf(area, of_group), Memory::kPairBytes);
+    }
+  }
   // Whether this warp sends the output of a unit: one that takes turns, where one alone does.
   __device__ __forceinline__ bool Sends(int unit) const {
     return ToAll::kMulticast ? unit % kKeepingWarp == warp_ : warp_ < ToAll::kSendingWarps;
@@ -198,7 +226,7 @@ class AttentionWarp {
 
   // The warp's tiles; the first has been fetched.
   __device__ __forceinline__ void Sum(const PlannedPair& pair, Tile& tile, uint32_t arrived,
-                                      uint32_t outputs) {
+                                      const AttentionShares<S>& shares) {
     const typename Tile::Query query(arrived, lane_);
     SoftMaximum<Tile> sums;
     sums.Start(tile, ScoresOf(pair, warp_, query, arrived, tile), CountOf(pair, warp_), lane_);
@@ -207,17 +235,22 @@ class AttentionWarp {
       tile.Fetch(pair, index, lane_);
       sums.Add(tile, ScoresOf(pair, index, query, arrived, tile), CountOf(pair, index), lane_);
     }
-    sums.Write(outputs + warp_ * S::kValue * 4, States(outputs) + warp_ * 8, lane_);
+    sums.Write(shares.Output(warp_), shares.State(warp_), lane_);
   }
   // In units of log2. Puts the query's own key into the tile, where it belongs there.
   __device__ __forceinline__ float2 ScoresOf(const PlannedPair& pair, int index,
                                              const typename Tile::Query& query, uint32_t arrived,
                                              Tile& tile) const {
     const int own = pair.own - index * kKeyTile;
+    const bool puts_own = own >= 0 && own < kKeyTile;
     if constexpr (!S::kInt8Caches) {
-      if (own >= 0 && own < kKeyTile) tile.PutOwn(own, arrived + Memory::kKeyAt, lane_);
+      if (puts_own) tile.PutOwnKey(own, arrived + Memory::kKeyAt, lane_);
+      if (puts_own && !kPutsLate) tile.PutOwnValue(own, arrived + Memory::kValueAt, lane_);
     }
     float2 scores = tile.Scores(query);
+    if constexpr (!S::kInt8Caches) {
+      if (puts_own && kPutsLate) tile.PutOwnValue(own, arrived + Memory::kValueAt, lane_);
+    }
     scores = make_float2(scores.x * a_.score_scale, scores.y * a_.score_scale);
     if constexpr (S::kInt8Caches) {  // the keeping warp attends to it
       if (own == lane_ / 4) scores.x = -INFINITY;
@@ -229,26 +262,13 @@ class AttentionWarp {
     return min(pair.keys - index * kKeyTile, kKeyTile);
   }
 
-  // [warp] of the largest score and the sum of weights.
-  static __device__ __forceinline__ uint32_t States(uint32_t outputs) {
-    return outputs + kAttentionWarps * S::kValue * 4;
-  }
-
-  // The share of a warp without keys.
-  __device__ __forceinline__ void LeaveNothing(uint32_t outputs) const {
-    if (lane_ == 0) Store(States(outputs) + warp_ * 8, make_float2(-INFINITY, 0));
-    if (lane_ * 4 >= S::kValue) return;
-    Store(outputs + (warp_ * S::kValue + lane_ * 4) * 4, make_float4(0, 0, 0, 0));
-  }
-
   // The new key and value to the cache; int8 ones are attended to here too.
   __device__ __forceinline__ void Keep(const PlannedPair& pair, uint32_t arrived,
-                                       uint32_t outputs) const {
+                                       const AttentionShares<S>& shares) const {
     if constexpr (S::kInt8Caches) {
       const OwnBytes<S> own(arrived + Memory::kKeyAt, lane_);
       if (pair.own >= 0) {
-        own.Attend(arrived, a_.score_scale, outputs + warp_ * S::kValue * 4,
-                   States(outputs) + warp_ * 8);
+        own.Attend(arrived, a_.score_scale, shares.Output(warp_), shares.State(warp_));
       }
       if (pair.homes.first >= 0) own.Keep(pair, pair.homes.first);
       if (pair.homes.second >= 0) own.Keep(pair, pair.homes.second);
@@ -273,42 +293,6 @@ class AttentionWarp {
     __stcg(reinterpret_cast<uint4*>(to), Load16(arrived + Memory::kKeyAt + lane_ * 16));
   }
 
-  // The warps' shares together, four elements a lane, to all blocks. Warps without keys have left a
-  // state that takes their share out of the sums. After a barrier of the warps.
-  __device__ __forceinline__ void SendOutput(int index, uint32_t outputs, int output,
-                                             bool has_keys) const {
-    const bool has = lane_ * 4 < S::kValue;
-    float2 states[kAttentionWarps];
-    float4 shares[kAttentionWarps];
-    float largest = -INFINITY;
-#pragma unroll
-    for (int w = 0; w < kAttentionWarps; ++w) {
-      const uint2 bits = Load8(States(outputs) + w * 8);
-      states[w] = make_float2(__uint_as_float(bits.x), __uint_as_float(bits.y));
-      shares[w] = LoadFloats(outputs + (w * S::kValue + lane_ * 4 % S::kValue) * 4);
-      largest = fmaxf(largest, states[w].x);
-    }
-    float total = 0;
-    float4 sum = make_float4(0, 0, 0, 0);
-#pragma unroll
-    for (int w = 0; w < kAttentionWarps; ++w) {
-      const float factor = Exp2(states[w].x - largest);
-      total = fmaf(factor, states[w].y, total);
-      sum.x = fmaf(factor, shares[w].x, sum.x);
-      sum.y = fmaf(factor, shares[w].y, sum.y);
-      sum.z = fmaf(factor, shares[w].z, sum.z);
-      sum.w = fmaf(factor, shares[w].w, sum.w);
-    }
-    const float inverse = __fdividef(1.0F, total);
-    uint2 packed = make_uint2(Bfloat16::Pack(sum.x * inverse, sum.y * inverse),
-                              Bfloat16::Pack(sum.z * inverse, sum.w * inverse));
-    if (!has_keys) packed = make_uint2(0, 0);
-    const uint32_t area = AreaOf(index);
-    to_all_.Send(SliceRoom::Of<S>(a_, area, index / S::kPairs), Memory::kMixed + output,
-                 S::kValue * 2, lane_ * 8, has, packed,
-                 area + Memory::kBarriers + static_cast<int>(Signal::kMixed) * kBarrierBytes);
-  }
-
   const StepArguments& a_;
   PairState* const states_;  // in shared memory, by pair
   PlannedPair* const plans_;
@@ -316,12 +300,11 @@ class AttentionWarp {
   const int warp_;
   const int lane_;
   const int rank_;
-  KeysAhead<S, Block::kAheadTiles> ahead_;
+  KeysAhead<S, Block::kAheadTiles, kFree> ahead_;
   bool copies_ = false;  // whether a step has units enough for that
   BoundedWait wait_;
   const ToAll to_all_;
   uint32_t parities_ = 0;  // of the pairs' barriers, each of which ends one phase a layer
-  int turn_ = 0;           // which of the outputs' two places
 };
 
 }  // namespace strided::cuda::cluster

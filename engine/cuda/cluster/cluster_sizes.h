@@ -38,15 +38,6 @@ inline constexpr int kAttentionWarps = 7;
 
 // Groups of a cluster that a kernel is compiled for at most.
 inline constexpr int kMostGroups = 5;
-// Warps of a block: teams of product warps, one for each group, then those of attention, then one
-// that fetches weights. What a team does is a chain of short steps, so more groups are served by
-// smaller teams side by side: a kernel for several groups has eight product warps.
-constexpr int TeamWarpsOf(int groups) { return groups <= 2 ? 4 : groups <= 4 ? 2 : 1; }
-constexpr int TeamsOf(int groups) { return groups > 1 ? 8 / TeamWarpsOf(groups) : 1; }
-constexpr int ThreadsOf(int groups) {
-  return 32 * (TeamsOf(groups) * TeamWarpsOf(groups) + kAttentionWarps + 1);
-}
-
 // The products of a step, in the order in which their weights stream in.
 enum class Stage { kQueryKeyValue, kOutput, kUp, kDown, kHead };
 inline constexpr int kLayerStages = 4;
@@ -103,10 +94,12 @@ struct Shape {
 
 // `copy_groups`: kernels of up to so many groups have keys and values copied ahead
 // (keys_ahead.cuh). `prefetches`: kernels of several groups ask for what they do not copy to
-// come to the second-level cache. Both as far as that was measured to be faster.
+// come to the second-level cache. `free_groups`: in kernels of so many groups and more the
+// attention warps are free: they wait for no other, each copies its own keys, and the teams send
+// the outputs. All as far as that was measured to be faster.
 // NOLINTBEGIN(readability-identifier-naming): the members have the names with a k.
 template <int width, int heads, int d_key, int d_value, int ff_tiles, int copy_groups,
-          bool prefetches = false>
+          int free_groups = kMostGroups + 1, bool prefetches = false>
 // NOLINTEND(readability-identifier-naming)
 struct Sizes {
   // Of so many outputs, a block's.
@@ -114,6 +107,7 @@ struct Sizes {
     return (outputs + kBlocks * kTile - 1) / (kBlocks * kTile);
   }
   static constexpr int kCopyGroups = copy_groups;
+  static constexpr int kFreeGroups = free_groups;
   static constexpr bool kPrefetches = prefetches;
   static constexpr bool kInt8Caches = false;
   static constexpr int kCacheElementBytes = 2;
@@ -174,6 +168,14 @@ struct Sizes {
   // memory (layer_weights.cuh).
   static constexpr bool kWholeStages = kQueryKeyValue.passes() == 1 && kOutput.passes() == 1 &&
                                        kUp.passes() == 1 && kDown.passes() == 1;
+  // Of the team of product warps that each of so many groups has. What a team does is a chain of
+  // short steps, so more groups are served by smaller teams side by side. Free attention warps need
+  // registers, which few warps a block have.
+  static constexpr int TeamWarps(int groups, bool free) {
+    if (groups == 1 || !kWholeStages) return kParts;  // by passes, a share of sums is of one part
+    if (free) return groups == 2 ? std::max(2, ff_tiles) : 1;
+    return groups == 2 ? kParts : groups <= 4 ? 2 : 1;
+  }
   // Of a layer, those before the stage's.
   static constexpr int ChunksBefore(Stage stage) {
     int chunks = 0;
@@ -205,28 +207,31 @@ struct Sizes {
 
 // The same network over int8 caches (engine/cache/cache_format.h).
 // NOLINTNEXTLINE(readability-identifier-naming): as above.
-template <class S, int copy_groups, bool prefetches>
+template <class S, int copy_groups, int free_groups, bool prefetches>
 struct WithInt8Caches : S {
   static constexpr int kCopyGroups = copy_groups;
+  static constexpr int kFreeGroups = free_groups;
   static constexpr bool kPrefetches = prefetches;
   static constexpr bool kInt8Caches = true;
   static constexpr int kCacheElementBytes = 1;
 };
 
+using CifarSizes = Sizes<256, 2, 64, 128, 2, 5, 2>;                     // the CIFAR-10 networks
+using ImageSizes = Sizes<256, 4, 32, 64, 2, 1, kMostGroups + 1, true>;  // bundled images and audio
+using TextSizes = Sizes<256, 4, 64, 64, 4, 0, 3>;                       // the bundled text model
+
 // Calls visit(Sizes<...>()) for each shape that there is a kernel for, until one returns true;
 // returns whether one did.
 template <typename Visit>
 constexpr bool VisitSizes(Visit&& visit) {
-  return visit(Sizes<256, 2, 64, 128, 2, 5>()) ||       // the CIFAR-10 networks
-         visit(Sizes<256, 4, 32, 64, 2, 1, true>()) ||  // the bundled image and audio models
-         visit(Sizes<256, 4, 64, 64, 4, 0>()) ||        // the bundled text model
-         visit(Sizes<128, 2, 64, 64, 2, 0>()) ||        // narrow ones
-         visit(Sizes<128, 4, 32, 32, 2, 0>()) || visit(Sizes<64, 2, 32, 32, 1, 0>()) ||
+  return visit(CifarSizes()) || visit(ImageSizes()) || visit(TextSizes()) ||
+         visit(Sizes<128, 2, 64, 64, 2, 0>()) || visit(Sizes<128, 4, 32, 32, 2, 0>()) ||
+         visit(Sizes<64, 2, 32, 32, 1, 0, 2>()) ||
          visit(Sizes<512, 16, 32, 32, 8, 2>()) ||  // the ImageNet-64 and music networks
          visit(Sizes<512, 8, 64, 64, 8, 0>()) ||   // the enwik8 networks
-         visit(WithInt8Caches<Sizes<256, 2, 64, 128, 2, 5>, 5, false>()) ||
-         visit(WithInt8Caches<Sizes<256, 4, 32, 64, 2, 1, true>, 5, true>()) ||
-         visit(WithInt8Caches<Sizes<256, 4, 64, 64, 4, 0>, 5, true>());
+         visit(WithInt8Caches<CifarSizes, 5, 5, false>()) ||
+         visit(WithInt8Caches<ImageSizes, 5, 2, true>()) ||
+         visit(WithInt8Caches<TextSizes, 5, 3, true>());
 }
 
 template <class S>

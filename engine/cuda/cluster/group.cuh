@@ -48,6 +48,10 @@ struct Group {
   __device__ __forceinline__ uint32_t Barrier(Signal signal, int pair = 0) const {
     return area + Memory::kBarriers + (static_cast<int>(signal) + pair) * kBarrierBytes;
   }
+  // Tells that the attention warps have left their shares of the block's pair.
+  __device__ __forceinline__ uint32_t SharesBarrier(int pair) const {
+    return Barrier(Signal::kPair, S::kPairs + pair);
+  }
   // Bytes of a phase.
   __device__ __forceinline__ int HiddenBytes() const { return rows * S::kWidth * 2; }
   __device__ __forceinline__ int MixedBytes() const { return rows * S::kHeads * S::kValue * 2; }
@@ -77,11 +81,18 @@ struct Group {
   __device__ __forceinline__ int HeadOf(int rank, int pair) const {
     return PairOf(rank, pair) % S::kHeads;
   }
+  // Where that pair's output goes, from the start of Memory::kMixed.
+  __device__ __forceinline__ int OutputOf(int rank, int pair) const {
+    return ColumnOf(rank, pair) * Memory::kMixedPitch + HeadOf(rank, pair) * (S::kValue * 2);
+  }
 
   // By one thread: all barriers, and the first phase of each.
   __device__ void Init(int rank) const {
-    for (int i = 0; i < Memory::kBarrierCount; ++i) {
+    for (int i = 0; i < Memory::kBarrierCount - S::kPairs; ++i) {
       InitBarrier(area + Memory::kBarriers + i * kBarrierBytes, 1);
+    }
+    for (int pair = 0; pair < S::kPairs; ++pair) {
+      InitBarrier(SharesBarrier(pair), kAttentionWarps);
     }
     if (rows == 0) return;
     Expect(Barrier(Signal::kHidden), HiddenBytes());

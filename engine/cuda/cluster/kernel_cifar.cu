@@ -4,6 +4,6 @@
 
 namespace strided::cuda::cluster {
 
-template CompiledKernel KernelOf<Sizes<256, 2, 64, 128, 2, 5>>(int);
+template CompiledKernel KernelOf<CifarSizes>(int);
 
 }  // namespace strided::cuda::cluster

@@ -4,6 +4,6 @@
 
 namespace strided::cuda::cluster {
 
-template CompiledKernel KernelOf<WithInt8Caches<Sizes<256, 2, 64, 128, 2, 5>, 5, false>>(int);
+template CompiledKernel KernelOf<WithInt8Caches<CifarSizes, 5, 5, false>>(int);
 
 }  // namespace strided::cuda::cluster

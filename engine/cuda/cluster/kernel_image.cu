@@ -4,6 +4,6 @@
 
 namespace strided::cuda::cluster {
 
-template CompiledKernel KernelOf<Sizes<256, 4, 32, 64, 2, 1, true>>(int);
+template CompiledKernel KernelOf<ImageSizes>(int);
 
 }  // namespace strided::cuda::cluster

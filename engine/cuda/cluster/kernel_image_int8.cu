@@ -4,6 +4,6 @@
 
 namespace strided::cuda::cluster {
 
-template CompiledKernel KernelOf<WithInt8Caches<Sizes<256, 4, 32, 64, 2, 1, true>, 5, true>>(int);
+template CompiledKernel KernelOf<WithInt8Caches<ImageSizes, 5, 2, true>>(int);
 
 }  // namespace strided::cuda::cluster

@@ -4,6 +4,6 @@
 
 namespace strided::cuda::cluster {
 
-template CompiledKernel KernelOf<Sizes<64, 2, 32, 32, 1, 0>>(int);
+template CompiledKernel KernelOf<Sizes<64, 2, 32, 32, 1, 0, 2>>(int);
 
 }  // namespace strided::cuda::cluster

@@ -4,6 +4,6 @@
 
 namespace strided::cuda::cluster {
 
-template CompiledKernel KernelOf<Sizes<256, 4, 64, 64, 4, 0>>(int);
+template CompiledKernel KernelOf<TextSizes>(int);
 
 }  // namespace strided::cuda::cluster

@@ -4,6 +4,6 @@
 
 namespace strided::cuda::cluster {
 
-template CompiledKernel KernelOf<WithInt8Caches<Sizes<256, 4, 64, 64, 4, 0>, 5, true>>(int);
+template CompiledKernel KernelOf<WithInt8Caches<TextSizes, 5, 3, true>>(int);
 
 }  // namespace strided::cuda::cluster

@@ -146,10 +146,9 @@ class KeyTile {
     }
   }
 
-  // Puts the query's own key and value, which are in shared memory one after the other, into their
-  // place `own` of the tile's sixteen.
-  __device__ __forceinline__ void PutOwn(int own, uint32_t key, int lane) {
-    const uint32_t value = key + S::kKey * 2;
+  // Put the query's own key and value, which are in shared memory, into their place `own` of the
+  // tile's sixteen.
+  __device__ __forceinline__ void PutOwnKey(int own, uint32_t key, int lane) {
 #pragma unroll
     for (int half = 0; half < 2; ++half) {
       if (own != lane / 4 + 8 * half) continue;
@@ -158,6 +157,8 @@ class KeyTile {
         keys_[half][v] = Load16(key + v * 64 + lane % 4 * 16);
       }
     }
+  }
+  __device__ __forceinline__ void PutOwnValue(int own, uint32_t value, int lane) {
 #pragma unroll
     for (int i = 0; i < 4; ++i) {
       if (own != KeyOfInput(i, lane)) continue;

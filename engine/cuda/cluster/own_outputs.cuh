@@ -24,7 +24,8 @@ struct LaneOf {
 // The least power of two that is no less than `rows`, as its logarithm.
 __device__ __forceinline__ int ColumnsLog(int rows) { return 32 - __clz(rows - 1); }
 
-// Each warp of a team finishes some of the tiles, in turn; a lane has its own column of them.
+// Each warp of a team finishes some of the tiles, in turn; a lane has its own column of them, and
+// sends them to every block.
 template <int kTiles, int kWarps>
 struct TilesInTurn {
   static constexpr int kCount = (kTiles + kWarps - 1) / kWarps;  // the last may be nobody's
@@ -32,6 +33,8 @@ struct TilesInTurn {
   int warp = 0;
   int column = 0;
   int quad = 0;  // outputs 4 quad to 4 quad + 3 of each tile
+  static constexpr uint32_t block = 0;
+  static constexpr uint32_t stride = 1;
 
   __device__ __forceinline__ explicit TilesInTurn(const LaneOf& at, int /*columns_log*/ = 0)
       : warp(at.warp), column(at.column), quad(at.quad) {}

@@ -41,7 +41,7 @@ struct alignas(16) PlannedPair {
   }
 };
 
-// What lies together in a pair's cache, of its first keys.
+// What lies together in a pair's cache, of some of its keys.
 struct CachePart {
   // Two stretches of keys, two of values, two of scales.
   template <class S>
@@ -51,13 +51,14 @@ struct CachePart {
   int first = 0;  // key
   int bytes = 0;  // 0: there is none
 
-  // Number `part` of the pair's first `keys` keys, whose rows are straight.
+  // Number `part` of the pair's keys `begin` to `end` - 1, whose rows are straight.
   template <class S>
-  static __device__ __forceinline__ CachePart Of(const PlannedPair& pair, int keys, int part) {
-    const int split = min(pair.rows.split, keys);
+  static __device__ __forceinline__ CachePart Of(const PlannedPair& pair, int begin, int end,
+                                                 int part) {
+    const int split = min(max(pair.rows.split, begin), end);
     const bool is_second = part % 2 != 0;
-    const int first = is_second ? split : 0;
-    const int count = is_second ? keys - split : split;
+    const int first = is_second ? split : begin;
+    const int count = is_second ? end - split : split - begin;
     const int row = pair.rows.RowOf(first);
     if (S::kInt8Caches && part >= 4) {
       // From an even row to an odd one; behind the last one's are bytes that nobody has.
@@ -88,9 +89,7 @@ __device__ __forceinline__ PlannedPair PlannedPairOf(const Group<S>& group, int 
                 layout.SecondHome(attended.query, attended.length)};
   plan.query = attended.query;
   plan.length = attended.length;
-  const int rank = static_cast<int>(RankInCluster());
-  plan.output = group.ColumnOf(rank, pair) * GroupMemory<S>::kMixedPitch +
-                group.HeadOf(rank, pair) * (S::kValue * 2);
+  plan.output = group.OutputOf(static_cast<int>(RankInCluster()), pair);
   plan.layout = state.layouts + layer * S::kHeads;
   return plan;
 }

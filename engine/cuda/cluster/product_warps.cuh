@@ -10,13 +10,15 @@
 
 #include <cstdint>
 
+#include "engine/cuda/cluster/attention_shares.cuh"
 #include "engine/cuda/cluster/bounded_wait.cuh"
+#include "engine/cuda/cluster/drawn_row.cuh"
 #include "engine/cuda/cluster/four_outputs.cuh"
 #include "engine/cuda/cluster/group.cuh"
 #include "engine/cuda/cluster/layer_weights.cuh"
 #include "engine/cuda/cluster/own_outputs.cuh"
 #include "engine/cuda/cluster/product.cuh"
-#include "engine/cuda/cluster/row_drawing.cuh"
+#include "engine/cuda/cluster/query_key_value.cuh"
 #include "engine/cuda/cluster/row_embedding.cuh"
 #include "engine/cuda/cluster/to_all_blocks.cuh"
 #include "engine/cuda/cluster/weight_ring.cuh"
@@ -26,10 +28,10 @@ namespace strided::cuda::cluster {
 template <class S, int kGroups>
 class ProductWarp {
  public:
-  static constexpr int kWarps = TeamWarpsOf(kGroups);
   using Memory = GroupMemory<S>;
-  using Team = TeamMemory<S, kWarps>;
   using Block = BlockMemory<S, kGroups>;
+  static constexpr int kWarps = Block::kTeamWarps;
+  using Team = TeamMemory<S, kWarps>;
   using Threads = TeamThreads<kWarps>;
 
   // `shared`: address of the block's shared memory.
@@ -41,15 +43,19 @@ class ProductWarp {
         at_(threads.Thread()),
         rank_(static_cast<int>(RankInCluster())),
         columns_log_(ColumnsLog(a.group_rows)),
-        weights_{shared + Block::kRing, shared + Block::kFull, shared + Block::kEmpty},
+        weights_(a, shared + Block::kRing, shared + Block::kFull, shared + Block::kEmpty,
+                 GroupsPresent(a) * kWarps),
         wait_(wait) {}
 
   __device__ void Run() {
-    FindDrawnRow();
+    Drawn().Find();
+    if (threads_.team == 0 && threads_.Thread() == 0) weights_.Start();
     for (int step = 0; step < a_.steps; ++step) {
       Embed(step);
       for (int layer = 0; layer < a_.n_layer; ++layer) {
+        weights_.Enter(step, layer);
         QueryKeyValue();
+        if constexpr (Block::kFreeAttention) Mix();
         Output();
         Up();
         Down();
@@ -57,13 +63,13 @@ class ProductWarp {
       Head();
       Draw(step);
     }
-    LeaveDrawnRow();
+    Drawn().Leave();
   }
 
  private:
   using ToAll = ToAllBlocks<kGroups>;
-  using Reader =
-      std::conditional_t<Block::kOwnPlaces, LayerReader<S>, RingReader<S, Block::kSlots>>;
+  using Reader = std::conditional_t<Block::kOwnPlaces, LayerReader<S, !Block::kFetchingWarp>,
+                                    RingReader<S, Block::kSlots>>;
   // What a lane finishes of outputs that go to one block each, or to all of them.
   template <int kTiles>
   using ForOne = TilesInTurn<kTiles, kWarps>;
@@ -72,10 +78,10 @@ class ProductWarp {
                                     SharedTiles<kTiles, kWarps>>;
   using OfResidual = ForAll<S::kWidthTiles>;
   static_assert(OfResidual::kCount == 1, "a lane has four elements of the residual stream");
-  // Fragments of weights that a warp holds through a stage: with several teams registers are few.
-  static constexpr int kHeld = TeamsOf(kGroups) == 1 ? 12 : 4;
-  // Whether there are registers for what is added to outputs, too.
-  static constexpr bool kConstantsAhead = TeamsOf(kGroups) == 1;
+  // Whether there are registers for what is added to outputs, while the operand is waited for.
+  static constexpr bool kConstantsAhead = Block::kHasManyRegisters;
+  // Fragments of weights that a warp holds through a stage.
+  static constexpr int kHeld = Block::kHasManyRegisters ? 12 : 4;
   template <StageSize kSize, bool kNormed>
   using ProductOf = Product<kSize, kNormed, kWarps, kHeld>;
 
@@ -232,34 +238,43 @@ class ProductWarp {
       for (int i = 0; i < Own::kCount; ++i) {
         if (!own.Has(i)) continue;
         const int first = (rank_ * kSize.tiles + pass * kTiles + own.Tile(i)) * kTile;
-        if (IsPadding(first)) continue;
-        SendToAttention(first + own.quad * 4, x[i]);
+        if (IsPadding<S>(first)) continue;
+        SendToAttention(group_, own.column, first + own.quad * 4, x[i]);
       }
     });
     EndStage(Signal::kHidden);
   }
 
-  // Whether a tile of queries, keys and values is nobody's.
-  static __device__ __forceinline__ bool IsPadding(int first) {
-    return S::kQkvOutputs % (kBlocks * kTile) != 0 && first >= S::kQkvOutputs;
+  // The block's pairs' outputs, from what free attention warps have left, to all blocks.
+  __device__ void Mix() {
+#pragma unroll 1
+    for (int pair = 0; pair < S::kPairs; ++pair) {
+      const bool is_own = !ToAll::kMulticast || pair % kWarps == at_.warp;
+      if (!is_own || group_.ColumnOf(rank_, pair) >= group_.rows) continue;
+      wait_.For(group_.SharesBarrier(pair), parities_ >> static_cast<int>(Signal::kPair) & 1);
+      SendMixed(pair);
+      // All attention warps have seen its query, and its next may come.
+      if ((ToAll::kMulticast || at_.warp == kWarps - 1) && at_.lane == 0) {
+        Expect(group_.Barrier(Signal::kPair, pair), Memory::kPairBytes);
+      }
+    }
+    EndStage(Signal::kPair);
   }
-  // Outputs `first` to `first` + 3 of [head][query | key | value].
-  __device__ __forceinline__ void SendToAttention(int first, float4 x) const {
-    const int head = first / S::kHeadOutputs;
-    const int within = first % S::kHeadOutputs;
-    const int pair = at_.column * S::kHeads + head;
-    const int index = pair / kBlocks;  // of the block's pairs
-    const uint32_t vectors = group_.area + Memory::kQueries + index * Memory::kPairBytes;
-    const uint32_t local = group_.area;
-    const uint32_t there = AddressIn(local, group_.BlockOf(pair)) - local;
-    const uint32_t barrier = group_.Barrier(Signal::kPair, index) + there;
-    const uint2 packed = PackFour(x);
-    if (within < S::kKey) {
-      Send(vectors + within * 2 + there, packed, barrier);
-      const uint2 rest = PackFour(RestOf(x, packed));
-      Send(vectors + (S::kKey + within) * 2 + there, rest, barrier);
-    } else {  // keys, then values, follow the query's two parts
-      Send(vectors + (S::kKey + within) * 2 + there, packed, barrier);
+
+  // Where values are short several lanes have the same elements, and fewer blocks each.
+  __device__ __forceinline__ void SendMixed(int pair) const {
+    constexpr int kLanes = S::kValue / 4;
+    const int lane = at_.lane % kLanes;
+    const uint2 elements = AttentionShares<S>(group_.area, pair).FourOutputs(lane * 4);
+    const int slice = Memory::kMixed + group_.OutputOf(rank_, pair);
+    const uint32_t barrier = group_.Barrier(Signal::kMixed);
+    if constexpr (ToAll::kMulticast) {
+      ToAll::SendAtOnce(SliceRoom::Of<S>(a_, group_.area, group_.index), slice, S::kValue * 2,
+                        lane * 8, at_.lane < kLanes, elements, barrier);
+    } else {
+      constexpr int kSenders = 32 / kLanes;  // of a warp, that have the same
+      SendInTurn(group_.area + slice + lane * 8, elements, barrier,
+                 at_.warp * kSenders + at_.lane / kLanes, kWarps * kSenders);
     }
   }
 
@@ -370,45 +385,17 @@ class ProductWarp {
     Send(AddressIn(place, block), logits[0], AddressIn(group_.Barrier(Signal::kLogits), block));
   }
 
-  // Whether this block draws for a sequence of the group, and for which.
-  __device__ __forceinline__ int Column() const { return DrawnColumn(rank_, group_.index); }
-  __device__ __forceinline__ bool Draws() const { return Column() < group_.rows; }
-  // Its row is kept in shared memory while it does.
-  __device__ void FindDrawnRow() {
-    if (!Draws()) return;
-    if (threads_.Thread() == 0) DrawnRow() = a_.rows[group_.first_row + Column()];
-    threads_.Sync();
+  __device__ __forceinline__ DrawnRow<S, Threads> Drawn() const {
+    return DrawnRow<S, Threads>(a_, group_, rank_, threads_);
   }
-  __device__ void LeaveDrawnRow() {
-    if (!Draws()) return;
-    if (threads_.Thread() == 0) a_.rows[group_.first_row + Column()] = DrawnRow();
-  }
-  __device__ __forceinline__ DecodeRow& DrawnRow() const {
-    static_assert(sizeof(DecodeRow) <= Memory::kDrawnRowBytes);
-    return *static_cast<DecodeRow*>(__cvta_shared_to_generic(group_.area + Memory::kDrawnRow));
-  }
-
   __device__ void Draw(int step) {
-    if (Draws()) {
+    const auto drawn = Drawn();
+    if (drawn.Exists()) {
       WaitFor(Signal::kLogits);
-      DrawToken(step);
+      drawn.Draw(step);
       Announce(Signal::kLogits, Group<S>::kLogitBytes);
     }
     EndStage(Signal::kLogits);
-  }
-  __device__ __forceinline__ void DrawToken(int step) {
-    using Scratch = DrawingScratch<Threads>;
-    static_assert(sizeof(Scratch) <= kScratchBytes);
-    auto& scratch =
-        *static_cast<Scratch*>(__cvta_shared_to_generic(group_.area + Memory::kScratch));
-    const auto* const logits =
-        static_cast<const float*>(__cvta_shared_to_generic(group_.area + Memory::kLogits));
-    const TokenPlace place = {group_.area + Memory::kTokens + Column() * 4,
-                              group_.Barrier(Signal::kTokens), step + 1 < a_.steps};
-    const DecodeRow row = DrawnRow();
-    const int32_t token =
-        DrawRow(a_, row, group_.first_row + Column(), logits, scratch, threads_, place);
-    if (threads_.Thread() == 0) DrawnRow() = Next(row, token);
   }
 
   const StepArguments& a_;

@@ -2,9 +2,8 @@
 //
 //   ring      chunks of weights
 //   ahead     keys and values of the attention warps' next unit of work
-//   outputs   partial outputs of the attention warps, twice, in turns
 //   teams     what the product warps tell each other
-//   groups    an area each: operands, queries, logits, tokens, barriers
+//   groups    an area each: operands, queries, attention's shares, logits, tokens, barriers
 //   plans     of the attention warps' next units of work
 //   pairs     what the attention warps keep of each of the block's pairs
 //   barriers  of the ring, and of what is ahead
@@ -58,7 +57,13 @@ struct GroupMemory {
   static constexpr int kExpanded = kMixed + kColumns * kMixedPitch;
   static constexpr int kOperandsEnd = kExpanded + S::kFfTiles * kChunkSteps * kOperandBytes;
   static constexpr int kQueries = kOperandsEnd;
-  static constexpr int kPairsEnd = kQueries + S::kPairs * kPairBytes;
+  // By pair: [attention warp][d_value] float32, then the warps' states (attention_shares.cuh).
+  static constexpr int kShares = RoundUp(kQueries + S::kPairs * kPairBytes, 16);
+  static constexpr int kShareBytes = RoundUp(kAttentionWarps * (S::kValue + 2) * 4, 16);
+  // Of all pairs where the attention warps may be free; else pairs take turns.
+  static constexpr int kSharePlaces =
+      S::kFreeGroups <= kMostGroups ? S::kPairs : std::min(S::kPairs, 2);
+  static constexpr int kPairsEnd = kShares + kSharePlaces * kShareBytes;
   // A sampler's scratch lies over what is idle from a step's head until this block has sent its
   // token.
   static constexpr int kScratch = kHidden;
@@ -71,7 +76,7 @@ struct GroupMemory {
   static constexpr int kDrawnRow = kTokens + kColumns * 4;
   static constexpr int kDrawnRowBytes = 32;
   static constexpr int kBarriers = kDrawnRow + kDrawnRowBytes;
-  static constexpr int kBarrierCount = 5 + S::kPairs;
+  static constexpr int kBarrierCount = 5 + 2 * S::kPairs;
   static constexpr int kBytes = RoundUp(kBarriers + kBarrierCount * kBarrierBytes, 128);
 };
 
@@ -90,20 +95,30 @@ struct KeyCopyMemory {
 // kGroups: that there is room for.
 template <class S, int kGroups>
 struct BlockMemory {
-  static constexpr int kOutputPitch = S::kValue;  // floats of a warp's partial output
-  static constexpr int kOutputBytes =
-      RoundUp(kAttentionWarps * (kOutputPitch + 2) * 4, 128);  // of a turn
-
-  static constexpr int kTeamBytes = TeamMemory<S, TeamWarpsOf(kGroups)>::kBytes;
+  static constexpr bool kFreeAttention = kGroups >= S::kFreeGroups;
+  static constexpr int kTeamWarps = S::TeamWarps(kGroups, kFreeAttention);
+  static constexpr int kTeamBytes = TeamMemory<S, kTeamWarps>::kBytes;
   static constexpr int kPairStateBytes = 32;
   static constexpr int kFixedBytes =
-      2 * kOutputBytes + TeamsOf(kGroups) * kTeamBytes +
-      kGroups * (GroupMemory<S>::kBytes + S::kPairs * kPairStateBytes) +
-      kPlannedPairs * kPlannedPairBytes + (2 * kPassBarriers + 2) * kBarrierBytes;
+      kGroups * (kTeamBytes + GroupMemory<S>::kBytes + S::kPairs * kPairStateBytes) +
+      kPlannedPairs * kPlannedPairBytes + (2 * kPassBarriers + kAttentionWarps + 1) * kBarrierBytes;
   static constexpr int kMostPadding = 128;  // of the areas' beginnings
   static constexpr int kRoom = kSharedLimit - kFixedBytes - kMostPadding;
   // Whether each of a layer's stages has a place of its own for its weights.
   static constexpr bool kOwnPlaces = S::kWholeStages;
+  // The teams' warps come first, then those of attention, then one that fetches weights; where a
+  // layer's have their places and there are many groups, the teams' do it. Up to
+  // kManyRegistersWarps of a block have 168 registers a lane each; of more the teams' give some to
+  // those of attention, by whole warpgroups.
+  static constexpr bool kFetchingWarp = !kOwnPlaces || !kFreeAttention || kGroups <= 2;
+  static constexpr int kManyRegistersWarps = 12;
+  static constexpr int kOtherWarps = kAttentionWarps + (kFetchingWarp ? 1 : 0);
+  static constexpr int kLeastWarps = kGroups * kTeamWarps + kOtherWarps;
+  static constexpr bool kHasManyRegisters = kLeastWarps <= kManyRegistersWarps;
+  static constexpr int kFirstAttentionWarp =
+      RoundUp(kGroups * kTeamWarps, kHasManyRegisters ? 1 : 4);
+  static constexpr int kWarps = RoundUp(kFirstAttentionWarp + kOtherWarps, 4);
+  static constexpr int kThreads = 32 * kWarps;
   static constexpr int kLeastSlots = kOwnPlaces ? S::kLayerChunks : 2 * S::kMostPassChunks;
   // Tiles of a unit that are copied ahead, beside the fewest weights that work: one for each warp.
   static constexpr int kAheadTiles =
@@ -124,15 +139,14 @@ struct BlockMemory {
 
   static constexpr int kRing = 0;
   static constexpr int kAhead = RoundUp(kSlots * kChunkBytes, 128);
-  static constexpr int kOutputs = RoundUp(kAhead + kAheadTiles * KeyCopyMemory<S>::kTileBytes, 128);
-  static constexpr int kTeams = kOutputs + 2 * kOutputBytes;
-  static constexpr int kGroupAreas = kTeams + TeamsOf(kGroups) * kTeamBytes;
+  static constexpr int kTeams = RoundUp(kAhead + kAheadTiles * KeyCopyMemory<S>::kTileBytes, 128);
+  static constexpr int kGroupAreas = kTeams + kGroups * kTeamBytes;
   static constexpr int kPlans = kGroupAreas + kGroups * GroupMemory<S>::kBytes;
   static constexpr int kPairStates = kPlans + kPlannedPairs * kPlannedPairBytes;
   static constexpr int kFull = kPairStates + kGroups * S::kPairs * kPairStateBytes;
   static constexpr int kEmpty = kFull + kPassBarriers * kBarrierBytes;
   static constexpr int kAheadFull = kEmpty + kPassBarriers * kBarrierBytes;
-  static constexpr int kAheadEmpty = kAheadFull + kBarrierBytes;
+  static constexpr int kAheadEmpty = kAheadFull + kAttentionWarps * kBarrierBytes;
   static constexpr int kBytes = kAheadEmpty + kBarrierBytes;
   static_assert(kBytes <= kSharedLimit || !kFits);
 };

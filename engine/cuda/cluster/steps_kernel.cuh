@@ -12,7 +12,7 @@
 
 namespace strided::cuda::cluster {
 
-// Registers of a thread where there are several teams: the kernel starts with 128 for each, and the
+// Registers of a thread where there are so many warps: the kernel starts with 128 for each, and the
 // attention warps, which hold keys and values, take some of the product warps'.
 inline constexpr int kProductRegisters = 104;
 inline constexpr int kAttentionRegisters = 256 - kProductRegisters;
@@ -27,9 +27,15 @@ __device__ void InitBarriers(const StepArguments& a, uint32_t shared) {
   }
   for (int i = 0; i < kPassBarriers; ++i) {
     InitBarrier(shared + Memory::kFull + i * kBarrierBytes, 1);
-    InitBarrier(shared + Memory::kEmpty + i * kBarrierBytes, groups * TeamWarpsOf(kGroups));
+    if constexpr (!Memory::kFetchingWarp) {
+      Store(shared + Memory::kEmpty + i * kBarrierBytes, 0.0F);
+    } else {
+      InitBarrier(shared + Memory::kEmpty + i * kBarrierBytes, groups * Memory::kTeamWarps);
+    }
   }
-  InitBarrier(shared + Memory::kAheadFull, 1);
+  for (int warp = 0; warp < kAttentionWarps; ++warp) {
+    InitBarrier(shared + Memory::kAheadFull + warp * kBarrierBytes, 1);
+  }
   InitBarrier(shared + Memory::kAheadEmpty, kAttentionWarps);
   PublishBarriers();
 }
@@ -65,29 +71,29 @@ __device__ __forceinline__ void FillWeights(const StepArguments& a, uint32_t sha
 template <class S, int kGroups>
 __device__ void RunWarp(const StepArguments& a, std::byte* memory, uint32_t shared) {
   using Memory = BlockMemory<S, kGroups>;
-  constexpr int kTeams = TeamsOf(kGroups);
-  static_assert(kTeams >= kGroups, "a team for each group");
-  using Threads = TeamThreads<TeamWarpsOf(kGroups)>;
-  constexpr int kFirstAttention = kTeams * Threads::Threads();
+  constexpr bool kMovesRegisters = !Memory::kHasManyRegisters;
+  static_assert(!kMovesRegisters || Memory::kWarps == 16);
+  using Threads = TeamThreads<Memory::kTeamWarps>;
+  constexpr int kFirstAttention = 32 * Memory::kFirstAttentionWarp;
   constexpr int kFirstFetching = kFirstAttention + 32 * kAttentionWarps;
   const int thread = static_cast<int>(threadIdx.x);
   const BoundedWait wait(a.error, ErrorWordOf(static_cast<int>(blockIdx.x), thread / 32));
   if (thread < kFirstAttention) {
-    if constexpr (kTeams > 1) GiveRegisters<kProductRegisters>();
+    if constexpr (kMovesRegisters) GiveRegisters<kProductRegisters>();
     const int team = thread / Threads::Threads();
     if (team < GroupsPresent(a)) ProductWarp<S, kGroups>(a, shared, Threads{team}, wait).Run();
   } else {
-    if constexpr (kTeams > 1) TakeRegisters<kAttentionRegisters>();
+    if constexpr (kMovesRegisters) TakeRegisters<kAttentionRegisters>();
     if (thread < kFirstFetching) {
       AttentionWarp<S, kGroups>(a, memory, shared, thread - kFirstAttention, wait).Run();
-    } else if (thread == kFirstFetching) {
-      FillWeights<S, Memory>(a, shared, wait);
+    } else if constexpr (Memory::kFetchingWarp) {
+      if (thread == kFirstFetching) FillWeights<S, Memory>(a, shared, wait);
     }
   }
 }
 
 template <class S, int kGroups>
-__global__ void __launch_bounds__(ThreadsOf(kGroups), 1)
+__global__ void __launch_bounds__(BlockMemory<S, kGroups>::kThreads, 1)
     ClusterStepsKernel(const __grid_constant__ StepArguments a) {
 #if __CUDA_ARCH__ >= 900
   extern __shared__ __align__(128) std::byte memory[];
@@ -108,7 +114,7 @@ CompiledKernel KernelOf(int groups) {
   VisitGroups<S>([&](auto room) {
     if (room < groups) return false;
     compiled = {.kernel = reinterpret_cast<const void*>(ClusterStepsKernel<S, room>),
-                .threads = ThreadsOf(room),
+                .threads = BlockMemory<S, room>::kThreads,
                 .shared_bytes = BlockMemory<S, room>::kBytes};
     return true;
   });

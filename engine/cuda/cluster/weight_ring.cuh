@@ -34,6 +34,13 @@ struct RingReader {
   PassNumber pass;
   int slot = 0;
 
+  // Arguments as LayerReader's, and what it has for other places.
+  __device__ RingReader(const StepArguments&, uint32_t shared, uint32_t full, uint32_t empty,
+                        int /*warps*/)
+      : shared(shared), full(full), empty(empty) {}
+  __device__ void Start() const {}
+  __device__ __forceinline__ void Enter(int /*step*/, int /*layer*/) const {}
+
   // For the weights of a pass of the stage.
   template <Stage kStage>
   __device__ __forceinline__ void Wait(BoundedWait& wait) {
