@@ -17,6 +17,9 @@ const char* __tsan_default_suppressions() {
       // its end; gRPC's core orders the two by its completion queue, an atomic list. FinalizeResult
       // calls nothing of ours.
       "race:grpc::internal::CallOpSet<*>::FinalizeResult\n"
+      // The same of the function that an operation's end is to call: moved in by the thread that
+      // starts it.
+      "race:grpc::internal::CallbackWithSuccessTag::Set\n"
       // What a call is set up with by the thread that accepts it, and read by the first one that is
       // told of an end: the completion queue again. RunHandler's own accesses alone, not those of
       // the handlers that it calls.
