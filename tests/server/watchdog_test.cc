@@ -59,7 +59,7 @@ struct Fixture {
                                                   .running = running});
     executor = made.executor;
     model = made.served;
-    models.Add(std::move(made.served));
+    models.Add(made.served);
   }
 
   void Submit() {

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cstdint>
 #include <string>
 #include <utility>
 #include <vector>
@@ -118,7 +119,7 @@ TEST_F(CudaExecutorTest, Int8CachesAreRefusedWhereTheyCannotBe) {
 TEST_F(CudaExecutorTest, FreePartsThatAreNotNeighboursAreNoRoomUntilTheyAre) {
   const RandomModel model = LongModel();
   CudaOptions options = TestOptions(WeightFormat::kBfloat16);
-  options.cache_capacity_bytes = 3 * 100 * 128;
+  options.cache_capacity_bytes = int64_t{3} * 100 * 128;
   const auto executor = MakeCudaExecutor(model.config, model.weights, options);
   std::vector<Slot> slots;
   for (int i = 0; i < 3; ++i) {
@@ -248,7 +249,7 @@ TEST_F(CudaExecutorTest, RefusesOptionsOutOfRange) {
 TEST_F(CudaExecutorTest, ARefusedSequenceTakesNoRoomForItsAlternatives) {
   const RandomModel model = LongModel();
   CudaOptions options = TestOptions(WeightFormat::kBfloat16);
-  options.cache_capacity_bytes = 640 * 128;
+  options.cache_capacity_bytes = int64_t{640} * 128;
   const auto executor = MakeCudaExecutor(model.config, model.weights, options);
   ASSERT_OK_AND_ASSIGN(const Slot slot, executor->StartSequence(SpecOf(640)));
   const DeviceMemory before = executor->memory();

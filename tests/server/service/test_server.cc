@@ -21,7 +21,7 @@ TestServer::TestServer(const TestServerOptions& options) : admission_(options.ma
                                      .objects = metrics_.get(),
                                      .running = true});
   executor_ = model.executor;
-  models_.Add(std::move(model.served));
+  models_.Add(model.served);
   const ServiceContext context = {
       .models = &models_, .admission = &admission_, .metrics = metrics_.get(), .clock = &clock_};
   sampling_service_ = std::make_unique<SamplingService>(context);

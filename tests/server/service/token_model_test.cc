@@ -4,6 +4,7 @@
 #include <google/protobuf/text_format.h>
 #include <gtest/gtest.h>
 
+#include <cstddef>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
@@ -95,7 +96,7 @@ TEST(TokenModelTest, TextThatIsNoUtf8OrTooLongIsRefusedByItsField) {
   EXPECT_THAT(Parse(many).status(),
               StatusIs(kInvalid, "prompt.raw has 65 tokens; the model takes at most 64"));
   // Longer than any 64 tokens, so that it is not even encoded: <|end|> is the longest, 7 bytes.
-  const std::string huge = absl::StrCat("prompt { raw: '", std::string(7 * 65, 'x'), "' }");
+  const std::string huge = absl::StrCat("prompt { raw: '", std::string(size_t{7} * 65, 'x'), "' }");
   EXPECT_THAT(Parse(huge).status(), StatusIs(kInvalid, HasSubstr("the model takes at most 64")));
 }
 
