@@ -1,5 +1,6 @@
 // What executors take and refuse: memory, slots, specs, options.
 
+#include <cstdint>
 #include <thread>
 
 #include "absl/strings/str_cat.h"
@@ -40,7 +41,7 @@ TEST_P(ExecutorSuite, TheCacheOfASlotIsCountedExactlyAndGivenBack) {
 
 TEST_P(ExecutorSuite, RefusesWhatDoesNotFitNowWithTheNumbers) {
   const RandomModel model = LongModel();
-  const auto executor = Start(model, WithCapacity(640 * 128));
+  const auto executor = Start(model, WithCapacity(int64_t{640} * 128));
   ASSERT_OK_AND_ASSIGN(const Slot slot, executor->StartSequence(SpecOf(640)));
   EXPECT_THAT(
       executor->StartSequence(SpecOf(2)),
@@ -60,7 +61,7 @@ TEST_P(ExecutorSuite, RefusesForGoodWhatCanNeverFit) {
 // Or a request that nothing stands in the way of would wait forever.
 TEST_P(ExecutorSuite, ASequenceThatTakesTheWholeCapacityFits) {
   const RandomModel model = LongModel();
-  const auto executor = Start(model, WithCapacity(9 * 128));
+  const auto executor = Start(model, WithCapacity(int64_t{9} * 128));
   EXPECT_OK(executor->StartSequence(SpecOf(9)));
 }
 

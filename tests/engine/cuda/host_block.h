@@ -27,7 +27,7 @@ class HostBlock {
 
   class Shared {
    public:
-    explicit Shared(int warps) : warps_(warps), everybody_(warps * kLanes) {
+    explicit Shared(int warps) : warps_(warps), everybody_(std::ptrdiff_t{warps} * kLanes) {
       for (int warp = 0; warp < warps; ++warp) {
         warp_barriers_.push_back(std::make_unique<std::barrier<>>(kLanes));
       }

@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cstddef>
 #include <numeric>
 #include <span>
 #include <string>
@@ -153,7 +154,7 @@ TEST_P(PrefillTest, LogitsDoNotDependOnCompanyOrPieces) {
   const std::span<const int32_t> other(others);
   std::vector<float> logits =
       runner.Run({{2, 0, other.first(4)}, {1, 0, inputs}, {0, 0, other.first(5)}}, 17);
-  logits.erase(logits.begin(), logits.begin() + 4 * 61);
+  logits.erase(logits.begin(), logits.begin() + std::ptrdiff_t{4} * 61);
   logits.resize(expected.size());
   EXPECT_TRUE(logits == expected);
 }

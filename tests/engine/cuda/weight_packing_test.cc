@@ -4,6 +4,7 @@
 #include <cuda_fp8.h>
 #include <gtest/gtest.h>
 
+#include <cstddef>
 #include <cstring>
 #include <vector>
 
@@ -38,7 +39,7 @@ TEST(WeightPackingTest, ALanesElementsAreThoseOfItsFragment) {
   const Matrix matrix(5, 32);
   const PackedWeights packed = PackRows(matrix.source, 32, WeightFormat::kBfloat16);
   // Tile 0, step 1, lane 4 * 2 + 3: row 2, columns 16 + 6, 16 + 7, then 16 + 14, 16 + 15.
-  const size_t lane = (1 * 32 + 11) * 8;
+  const size_t lane = (size_t{32} + 11) * 8;
   EXPECT_EQ(Bfloat16At(packed, lane + 0), 2 + 22.0F / 64);
   EXPECT_EQ(Bfloat16At(packed, lane + 1), 2 + 23.0F / 64);
   EXPECT_EQ(Bfloat16At(packed, lane + 4), 2 + 30.0F / 64);
@@ -67,7 +68,7 @@ TEST(WeightPackingTest, StoredInt8IsTakenOverWithItsScales) {
   // Lane 0 holds row 0, columns 0 and 1; lane 4 row 1. Two steps of 8 elements a lane.
   EXPECT_EQ(static_cast<int8_t>(packed.bytes[0]), 1);
   EXPECT_EQ(static_cast<int8_t>(packed.bytes[1]), -2);
-  EXPECT_EQ(static_cast<int8_t>(packed.bytes[4 * 16]), 3);
+  EXPECT_EQ(static_cast<int8_t>(packed.bytes[size_t{4} * 16]), 3);
   EXPECT_EQ(static_cast<int8_t>(packed.bytes[4 * 16 + 1]), 127);
 }
 
@@ -75,7 +76,7 @@ TEST(WeightPackingTest, Float8UsesItsWholeRange) {
   const Matrix matrix(2, 4);
   const PackedWeights packed = PackRows(matrix.source, 4, WeightFormat::kFloat8);
   __nv_fp8_e4m3 largest;
-  std::memcpy(&largest, packed.bytes.data() + 16 * 5 + 1, 1);  // row 1, column 3: lane 5
+  std::memcpy(&largest, packed.bytes.data() + size_t{16} * 5 + 1, 1);  // row 1, column 3: lane 5
   EXPECT_EQ(static_cast<float>(largest), 448);
   EXPECT_FLOAT_EQ(packed.scales[1], (1 + 3.0F / 64) / 448);
 }

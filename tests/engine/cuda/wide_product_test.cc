@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <cstddef>
 #include <optional>
 #include <span>
 #include <vector>
@@ -178,7 +179,7 @@ TEST_F(WideProductTest, ARowGivesTheSameBitsAloneAndAmongOthers) {
 }
 
 TEST_F(WideProductTest, AMatrixWithoutBiasAddsNone) {
-  const std::vector<float> ones(16 * 64, 1.0F);
+  const std::vector<float> ones(size_t{16} * 64, 1.0F);
   Tensor tensor;
   tensor.dtype = DType::kFloat32;
   tensor.shape = {16, 64};

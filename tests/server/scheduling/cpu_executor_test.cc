@@ -49,8 +49,8 @@ std::string FirstDifference(const Drawn& a, const Drawn& b) {
 }
 
 const RandomModel& TinyModel() {
-  static const RandomModel* const model = new RandomModel(MakeRandomModel(SmallConfig(), 3));
-  return *model;
+  static const RandomModel* const kModel = new RandomModel(MakeRandomModel(SmallConfig(), 3));
+  return *kModel;
 }
 
 class CpuScheduling {

@@ -16,7 +16,7 @@ using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 
 // An executor's draw that gives `tokens` after a prompt of `prompt_tokens`.
-FakeExecutor::Draw Scripted(std::vector<int32_t> tokens, size_t prompt_tokens = 0) {
+FakeExecutor::Draw Scripted(const std::vector<int32_t>& tokens, size_t prompt_tokens = 0) {
   return [=](const SequenceSpec&, std::span<const int32_t> history) {
     return tokens.at(history.size() - prompt_tokens);
   };
@@ -27,7 +27,7 @@ struct Ran {
   SampleEnd end;
 };
 
-Ran RunScripted(std::vector<int32_t> drawn, const StopConditions& stop) {
+Ran RunScripted(const std::vector<int32_t>& drawn, const StopConditions& stop) {
   SchedulerBench bench;
   RecordingSink& sink = bench.NewSink();
   bench.executor.draw = Scripted(drawn);
