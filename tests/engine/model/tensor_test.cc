@@ -80,7 +80,7 @@ TEST(TensorTest, EveryFloat16WidensByItsDefinition) {
     const double mantissa = static_cast<double>(bits & 0x3ff) / 1024;
     double expected =
         exponent == 0 ? std::ldexp(mantissa, -14) : std::ldexp(1 + mantissa, exponent - 15);
-    if (exponent == 31) expected = mantissa == 0 ? double{kInfinity} : std::nan("");
+    if (exponent == 31) expected = mantissa == 0 ? static_cast<double>(kInfinity) : std::nan("");
     if ((bits & 0x8000) != 0) expected = -expected;
     if (std::isnan(expected)) {
       EXPECT_TRUE(std::isnan(values[bits])) << bits;

@@ -103,24 +103,24 @@ void MeasureStep(benchmark::State& state, ModelMetrics* metrics) {
   scheduler.RunOneStep();
   scheduler.RunOneStep();
   const int64_t allocations_before = allocations;
-  for (auto _ : state) benchmark::DoNotOptimize(scheduler.RunOneStep());
+  for ([[maybe_unused]] auto _ : state) benchmark::DoNotOptimize(scheduler.RunOneStep());
   state.counters["allocations"] = static_cast<double>(allocations - allocations_before);
 }
 
-void BM_Step(benchmark::State& state) { MeasureStep(state, nullptr); }
-void BM_StepWithMetrics(benchmark::State& state) {
+void Step(benchmark::State& state) { MeasureStep(state, nullptr); }
+void StepWithMetrics(benchmark::State& state) {
   const std::unique_ptr<Metrics> metrics = CreateMetrics();
   MeasureStep(state, metrics->ForModel("model", "1", "text"));
 }
 
-BENCHMARK(BM_Step)
+BENCHMARK(Step)
     ->Args({1, 0, 1})
     ->Args({8, 0, 1})
     ->Args({64, 0, 1})
     ->Args({64, 0, 8})
     ->Args({256, 0, 32})
     ->Args({64, 4096, 1});
-BENCHMARK(BM_StepWithMetrics)
+BENCHMARK(StepWithMetrics)
     ->Args({1, 0, 1})
     ->Args({8, 0, 1})
     ->Args({64, 0, 1})

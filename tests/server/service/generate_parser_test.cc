@@ -4,6 +4,7 @@
 #include <google/protobuf/text_format.h>
 #include <gtest/gtest.h>
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -313,7 +314,7 @@ TEST(GenerateParserTest, WhatIsLongerThanTheContextIsRefused) {
 
 TEST(GenerateParserTest, ASequenceThatNeverFitsTheDeviceIsRefusedInBytes) {
   const FakeModel model = MakeFakeModel(TextConfig());
-  model.executor->SetCacheCapacity(8 * 10);
+  model.executor->SetCacheCapacity(int64_t{8} * 10);
   const v1::GenerateRequest fits = Request("sampling { max_new_tokens: 10 }");
   EXPECT_OK(ParseGenerate(fits, *model.served, kArrival));
   const absl::Status status =
