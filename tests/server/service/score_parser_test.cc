@@ -4,6 +4,7 @@
 #include <google/protobuf/text_format.h>
 #include <gtest/gtest.h>
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -80,7 +81,7 @@ TEST(ScoreParserTest, EveryFieldIsNamedWithValueAndLimit) {
 
 TEST(ScoreParserTest, ASequenceThatNeverFitsTheDeviceIsRefusedInBytes) {
   const FakeModel model = MakeFakeModel(TextConfig());
-  model.executor->SetCacheCapacity(8 * 2);
+  model.executor->SetCacheCapacity(int64_t{8} * 2);
   v1::ScoreRequest request;
   request.mutable_sequence()->set_raw("abc");
   EXPECT_THAT(ParseScore(request, *model.served, {}),
