@@ -45,6 +45,31 @@ __device__ __forceinline__ int KeyOfInput(int i, int lane) {
   return lane % 4 * 2 + i % 2 + i / 2 * 8;
 }
 
+// The rows of a tile's keys that a lane reads, of a warp; negative: of a key that is not in the
+// cache.
+struct TileRows {
+  int of_keys[2];    // keys g and g + 8
+  int of_values[4];  // KeyOfInput(0 to 3)
+
+  // Keys 16 `tile` and on; the query's own and those past the last are not there. All rows are
+  // asked of other lanes before anything is loaded: where a warp may have diverged, ptxas writes
+  // all from the first of the shuffles to the last once more for that, and a load in between would
+  // be waited for at their end, to be moved to where the other way has it.
+  static __device__ __forceinline__ TileRows Of(const PlannedPair& pair, int tile, int lane) {
+    constexpr uint32_t kAll = 0xFFFFFFFF;
+    const int k = tile * kKeyTile + lane % kKeyTile;
+    const int row = k < pair.keys && k != pair.own ? pair.RowOf(k) : -1;
+    TileRows rows;
+#pragma unroll
+    for (int half = 0; half < 2; ++half) {
+      rows.of_keys[half] = __shfl_sync(kAll, row, lane / 4 + 8 * half);
+    }
+#pragma unroll
+    for (int i = 0; i < 4; ++i) rows.of_values[i] = __shfl_sync(kAll, row, KeyOfInput(i, lane));
+    return rows;
+  }
+};
+
 // Four weights of a column of the values' product.
 struct WeightColumn {
   uint2 rounded;
@@ -98,21 +123,18 @@ class KeyTile {
 
   // Keys 16 `tile` and on; the query's own is left out, those past the last are zeros.
   __device__ __forceinline__ void Fetch(const PlannedPair& pair, int tile, int lane) {
-    const int first = tile * kKeyTile;
-    const int k = first + lane % kKeyTile;
-    const bool is_past = k < pair.keys && k != pair.own;
-    const int row = is_past ? pair.RowOf(k) : -1;
+    const TileRows rows = TileRows::Of(pair, tile, lane);
 #pragma unroll
     for (int half = 0; half < 2; ++half) {
-      const int at = __shfl_sync(kAll, row, lane / 4 + 8 * half);
-      const std::byte* const from = RowAt(pair.keys_at, at, S::kKey * 2) + lane % 4 * 16;
+      const std::byte* const from =
+          RowAt(pair.keys_at, rows.of_keys[half], S::kKey * 2) + lane % 4 * 16;
 #pragma unroll
       for (int v = 0; v < kKeyVectors; ++v) keys_[half][v] = ReadCached(from + v * 64);
     }
 #pragma unroll
     for (int i = 0; i < 4; ++i) {
-      const int at = __shfl_sync(kAll, row, KeyOfInput(i, lane));
-      const std::byte* const from = RowAt(pair.values_at, at, S::kValue * 2) + lane / 4 * kOwnBytes;
+      const std::byte* const from =
+          RowAt(pair.values_at, rows.of_values[i], S::kValue * 2) + lane / 4 * kOwnBytes;
 #pragma unroll
       for (int v = 0; v < kValueVectors; ++v) values_[i][v] = ReadValue(from + v * kValueBytes);
     }
@@ -208,7 +230,6 @@ class KeyTile {
   }
 
  private:
-  static constexpr uint32_t kAll = 0xFFFFFFFF;
   static constexpr int kValueBytes = 4 * kValueWords;            // of a vector
   static constexpr int kOwnBytes = kValueVectors * kValueBytes;  // a lane's of a value
 
