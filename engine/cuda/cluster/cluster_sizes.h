@@ -8,6 +8,7 @@
 #define STRIDED_ENGINE_CUDA_CLUSTER_CLUSTER_SIZES_H_
 
 #include <algorithm>
+#include <type_traits>
 
 namespace strided::cuda::cluster {
 
@@ -108,6 +109,7 @@ struct Sizes {
   }
   static constexpr int kCopyGroups = copy_groups;
   static constexpr int kFreeGroups = free_groups;
+  static constexpr bool kFreeAttention = false;  // see KernelSizes
   static constexpr bool kPrefetches = prefetches;
   static constexpr bool kInt8Caches = false;
   static constexpr int kCacheElementBytes = 2;
@@ -215,6 +217,17 @@ struct WithInt8Caches : S {
   static constexpr bool kInt8Caches = true;
   static constexpr int kCacheElementBytes = 1;
 };
+
+// The same in a kernel whose attention warps are free.
+template <class S>
+struct WithFreeAttention : S {
+  static constexpr bool kFreeAttention = true;
+};
+
+// The shape as its kernel for `groups` groups has it.
+// NOLINTNEXTLINE(readability-identifier-naming): as above.
+template <class S, int groups>
+using KernelSizes = std::conditional_t<(groups >= S::kFreeGroups), WithFreeAttention<S>, S>;
 
 using CifarSizes = Sizes<256, 2, 64, 128, 2, 5, 2>;                     // the CIFAR-10 networks
 using ImageSizes = Sizes<256, 4, 32, 64, 2, 1, kMostGroups + 1, true>;  // bundled images and audio
