@@ -101,10 +101,12 @@ class AttentionWarp {
 
  private:
   using ToAll = ToAllBlocks<kGroups>;
-  using Tile = std::conditional_t<S::kInt8Caches, ByteTile<S>, KeyTile<S>>;
   static constexpr int kKeepingWarp = kAttentionWarps - 1;  // has the fewest tiles
   static constexpr bool kFree = S::kFreeAttention;
   static constexpr bool kCopies = Block::kAheadTiles > 0;
+  // With more groups somebody waits for the warp while it does so.
+  static constexpr bool kInterleaves = kCopies && kGroups == 1;
+  using Tile = std::conditional_t<S::kInt8Caches, ByteTile<S>, KeyTile<S, kInterleaves>>;
   // Where keys come by loads and another query may be there already, they are more urgent than the
   // output before.
   static constexpr bool kLoadsEarly = !kCopies && kGroups > 1 && !kFree;
