@@ -238,7 +238,7 @@ using TextSizes = Sizes<256, 4, 64, 64, 4, 0, 3>;                       // the b
 template <typename Visit>
 constexpr bool VisitSizes(Visit&& visit) {
   return visit(CifarSizes()) || visit(ImageSizes()) || visit(TextSizes()) ||
-         visit(Sizes<128, 2, 64, 64, 2, 0>()) || visit(Sizes<128, 4, 32, 32, 2, 0>()) ||
+         visit(Sizes<128, 2, 64, 64, 2, 5, 2>()) || visit(Sizes<128, 4, 32, 32, 2, 0>()) ||
          visit(Sizes<64, 2, 32, 32, 1, 0, 2>()) ||
          visit(Sizes<512, 16, 32, 32, 8, 2>()) ||  // the ImageNet-64 and music networks
          visit(Sizes<512, 8, 64, 64, 8, 0>()) ||   // the enwik8 networks
