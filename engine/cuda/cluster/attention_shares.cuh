@@ -17,10 +17,9 @@ namespace strided::cuda::cluster {
 template <class S>
 class AttentionShares {
  public:
-  // Of a group's pair. `area`: address of its GroupMemory.
-  __device__ __forceinline__ AttentionShares(uint32_t area, int pair)
-      : place_(area + GroupMemory<S>::kShares +
-               pair % GroupMemory<S>::kSharePlaces * GroupMemory<S>::kShareBytes) {}
+  // Place `index` of those from address `places` on.
+  __device__ __forceinline__ AttentionShares(uint32_t places, int index)
+      : place_(places + index * kShareBytes<S>) {}
 
   __device__ __forceinline__ uint32_t Output(int warp) const {
     return place_ + warp * (S::kValue * 4);

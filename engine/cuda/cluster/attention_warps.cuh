@@ -70,7 +70,7 @@ class AttentionWarp {
       const int index = PairWalk::FirstOf(rest);
       rest &= rest - 1;
       if (rest == 0) rest = pairs;
-      Attend(index, pair, tile);
+      Attend(unit, index, pair, tile);
       const int output = pair.output;
       if constexpr (kLoadsEarly) {
         if (units == 1) Sync();
@@ -101,10 +101,12 @@ class AttentionWarp {
 
  private:
   using ToAll = ToAllBlocks<kGroups>;
-  using Tile = std::conditional_t<S::kInt8Caches, ByteTile<S>, KeyTile<S>>;
   static constexpr int kKeepingWarp = kAttentionWarps - 1;  // has the fewest tiles
-  static constexpr bool kFree = Block::kFreeAttention;
+  static constexpr bool kFree = S::kFreeAttention;
   static constexpr bool kCopies = Block::kAheadTiles > 0;
+  // With more groups somebody waits for the warp while it does so.
+  static constexpr bool kInterleaves = kCopies && kGroups == 1;
+  using Tile = std::conditional_t<S::kInt8Caches, ByteTile<S>, KeyTile<S, kInterleaves>>;
   // Where keys come by loads and another query may be there already, they are more urgent than the
   // output before.
   static constexpr bool kLoadsEarly = !kCopies && kGroups > 1 && !kFree;
@@ -182,14 +184,21 @@ class AttentionWarp {
     return area + Memory::kBarriers + (static_cast<int>(Signal::kPair) + of_group) * kBarrierBytes;
   }
 
+  // Where the warps are not free, those of a unit are read before the next but one's are left.
+  __device__ __forceinline__ AttentionShares<S> SharesOf(int unit, uint32_t area,
+                                                         int of_group) const {
+    if constexpr (kFree) return AttentionShares<S>(area + Memory::kShares, of_group);
+    return AttentionShares<S>(shared_ + Block::kShares, unit % 2);
+  }
+
   // Waits for the query; leaves the warp's share of its attention, and says so. The query's own key
   // and value go to the cache.
-  __device__ __forceinline__ void Attend(int index, const PlannedPair& pair, Tile& tile) {
+  __device__ __forceinline__ void Attend(int unit, int index, const PlannedPair& pair, Tile& tile) {
     const int of_group = index % S::kPairs;
     const uint32_t area = AreaOf(index);
     const uint32_t query = BarrierOf(area, of_group);
     const uint32_t arrived = area + Memory::kQueries + of_group * Memory::kPairBytes;
-    const AttentionShares<S> shares(area, of_group);
+    const AttentionShares<S> shares = SharesOf(unit, area, of_group);
     wait_.For(query, parities_ >> index & 1);
     parities_ ^= 1U << index;
     if (warp_ < pair.Tiles()) {
@@ -210,7 +219,7 @@ class AttentionWarp {
     const int of_group = index % S::kPairs;
     if (Sends(unit)) {
       const int lane = lane_ % (S::kValue / 4);
-      const uint2 elements = AttentionShares<S>(area, of_group).FourOutputs(lane * 4);
+      const uint2 elements = SharesOf(unit, area, of_group).FourOutputs(lane * 4);
       to_all_.Send(SliceRoom::Of<S>(a_, area, index / S::kPairs), Memory::kMixed + output,
                    S::kValue * 2, lane_ * 8, lane_ * 4 < S::kValue, elements,
                    area + Memory::kBarriers + static_cast<int>(Signal::kMixed) * kBarrierBytes);

@@ -13,9 +13,9 @@
 
 #include <cstdint>
 
-#include "engine/cuda/cluster/key_tile.cuh"
 #include "engine/cuda/cluster/planned_pair.cuh"
 #include "engine/cuda/cluster/product.cuh"
+#include "engine/cuda/cluster/tile_rows.cuh"
 #include "engine/cuda/kernels/cluster_exchange.cuh"
 
 namespace strided::cuda::cluster {

@@ -8,6 +8,7 @@
 #define STRIDED_ENGINE_CUDA_CLUSTER_CLUSTER_SIZES_H_
 
 #include <algorithm>
+#include <type_traits>
 
 namespace strided::cuda::cluster {
 
@@ -108,6 +109,7 @@ struct Sizes {
   }
   static constexpr int kCopyGroups = copy_groups;
   static constexpr int kFreeGroups = free_groups;
+  static constexpr bool kFreeAttention = false;  // see KernelSizes
   static constexpr bool kPrefetches = prefetches;
   static constexpr bool kInt8Caches = false;
   static constexpr int kCacheElementBytes = 2;
@@ -216,6 +218,17 @@ struct WithInt8Caches : S {
   static constexpr int kCacheElementBytes = 1;
 };
 
+// The same in a kernel whose attention warps are free.
+template <class S>
+struct WithFreeAttention : S {
+  static constexpr bool kFreeAttention = true;
+};
+
+// The shape as its kernel for `groups` groups has it.
+// NOLINTNEXTLINE(readability-identifier-naming): as above.
+template <class S, int groups>
+using KernelSizes = std::conditional_t<(groups >= S::kFreeGroups), WithFreeAttention<S>, S>;
+
 using CifarSizes = Sizes<256, 2, 64, 128, 2, 5, 2>;                     // the CIFAR-10 networks
 using ImageSizes = Sizes<256, 4, 32, 64, 2, 1, kMostGroups + 1, true>;  // bundled images and audio
 using TextSizes = Sizes<256, 4, 64, 64, 4, 0, 3>;                       // the bundled text model
@@ -225,7 +238,7 @@ using TextSizes = Sizes<256, 4, 64, 64, 4, 0, 3>;                       // the b
 template <typename Visit>
 constexpr bool VisitSizes(Visit&& visit) {
   return visit(CifarSizes()) || visit(ImageSizes()) || visit(TextSizes()) ||
-         visit(Sizes<128, 2, 64, 64, 2, 0>()) || visit(Sizes<128, 4, 32, 32, 2, 0>()) ||
+         visit(Sizes<128, 2, 64, 64, 2, 5, 2>()) || visit(Sizes<128, 4, 32, 32, 2, 0>()) ||
          visit(Sizes<64, 2, 32, 32, 1, 0, 2>()) ||
          visit(Sizes<512, 16, 32, 32, 8, 2>()) ||  // the ImageNet-64 and music networks
          visit(Sizes<512, 8, 64, 64, 8, 0>()) ||   // the enwik8 networks

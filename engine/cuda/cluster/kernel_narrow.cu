@@ -4,6 +4,6 @@
 
 namespace strided::cuda::cluster {
 
-template CompiledKernel KernelOf<Sizes<128, 2, 64, 64, 2, 0>>(int);
+template CompiledKernel KernelOf<Sizes<128, 2, 64, 64, 2, 5, 2>>(int);
 
 }  // namespace strided::cuda::cluster

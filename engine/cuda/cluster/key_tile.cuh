@@ -15,74 +15,13 @@
 
 #include "engine/cuda/cluster/planned_pair.cuh"
 #include "engine/cuda/cluster/product.cuh"
+#include "engine/cuda/cluster/tile_rows.cuh"
 #include "engine/cuda/kernels/cluster_exchange.cuh"
 
 namespace strided::cuda::cluster {
 
-// What stands for a key that is not there.
-alignas(128) static __device__ const uint4 kZeroRow[16] = {};
-
-// Row `at`; negative: one of zeros. So every load is unconditional: of one that is not, the
-// compiler waits for the value at once, to choose between it and zero.
-__device__ __forceinline__ const std::byte* RowAt(const std::byte* rows, int at, int row_bytes) {
-  return at >= 0 ? rows + static_cast<int64_t>(at) * row_bytes
-                 : reinterpret_cast<const std::byte*>(kZeroRow);
-}
-
-// 16 bytes through the second-level cache: the rows of earlier steps were written on this
-// multiprocessor, but past its own.
-__device__ __forceinline__ uint4 ReadCached(const std::byte* from) {
-  uint4 value;
-  asm volatile("ld.global.cg.v4.u32 {%0, %1, %2, %3}, [%4];"
-               : "=r"(value.x), "=r"(value.y), "=r"(value.z), "=r"(value.w)
-               : "l"(from)
-               : "memory");
-  return value;
-}
-
-// Of a tile, the key that is the lane's i-th input of the values' product.
-__device__ __forceinline__ int KeyOfInput(int i, int lane) {
-  return lane % 4 * 2 + i % 2 + i / 2 * 8;
-}
-
-// Four weights of a column of the values' product.
-struct WeightColumn {
-  uint2 rounded;
-  uint2 rest;  // what that leaves
-
-  static __device__ __forceinline__ WeightColumn Of(float4 weights) {
-    WeightColumn column;
-    column.rounded =
-        make_uint2(Bfloat16::Pack(weights.x, weights.y), Bfloat16::Pack(weights.z, weights.w));
-    const float2 low = Bfloat16::Unpack(column.rounded.x);
-    const float2 high = Bfloat16::Unpack(column.rounded.y);
-    column.rest = make_uint2(Bfloat16::Pack(weights.x - low.x, weights.y - low.y),
-                             Bfloat16::Pack(weights.z - high.x, weights.w - high.y));
-    return column;
-  }
-  __device__ __forceinline__ uint2 Part(bool of_rest) const { return of_rest ? rest : rounded; }
-};
-
-// The query as columns 0 and 1 of B: a bfloat16 vector and what it leaves of the float32 one. A
-// lane's eight elements are kLaneBytes further on than its neighbour's, its next kStepBytes.
-template <class S, int kLaneBytes, int kStepBytes>
-struct QueryColumns {
-  static constexpr int kVectors = S::kKey / 32;
-  uint4 vectors[kVectors];
-
-  __device__ __forceinline__ QueryColumns(uint32_t pair, int lane) {
-    const int column = lane / 4;
-#pragma unroll
-    for (int v = 0; v < kVectors; ++v) {
-      vectors[v] = make_uint4(0, 0, 0, 0);
-      if (column < 2) {
-        vectors[v] = Load16(pair + column * (S::kKey * 2) + lane % 4 * kLaneBytes + v * kStepBytes);
-      }
-    }
-  }
-};
-
-template <class S>
+// kInterleaves: values' words are put together as they come, not when the weights are there.
+template <class S, bool kInterleaves>
 class KeyTile {
  public:
   using Query = QueryColumns<S, 16, 64>;
@@ -98,24 +37,22 @@ class KeyTile {
 
   // Keys 16 `tile` and on; the query's own is left out, those past the last are zeros.
   __device__ __forceinline__ void Fetch(const PlannedPair& pair, int tile, int lane) {
-    const int first = tile * kKeyTile;
-    const int k = first + lane % kKeyTile;
-    const bool is_past = k < pair.keys && k != pair.own;
-    const int row = is_past ? pair.RowOf(k) : -1;
+    const TileRows rows = TileRows::Of(pair, tile, lane);
 #pragma unroll
     for (int half = 0; half < 2; ++half) {
-      const int at = __shfl_sync(kAll, row, lane / 4 + 8 * half);
-      const std::byte* const from = RowAt(pair.keys_at, at, S::kKey * 2) + lane % 4 * 16;
+      const std::byte* const from =
+          RowAt(pair.keys_at, rows.of_keys[half], S::kKey * 2) + lane % 4 * 16;
 #pragma unroll
       for (int v = 0; v < kKeyVectors; ++v) keys_[half][v] = ReadCached(from + v * 64);
     }
 #pragma unroll
     for (int i = 0; i < 4; ++i) {
-      const int at = __shfl_sync(kAll, row, KeyOfInput(i, lane));
-      const std::byte* const from = RowAt(pair.values_at, at, S::kValue * 2) + lane / 4 * kOwnBytes;
+      const std::byte* const from =
+          RowAt(pair.values_at, rows.of_values[i], S::kValue * 2) + lane / 4 * kOwnBytes;
 #pragma unroll
       for (int v = 0; v < kValueVectors; ++v) values_[i][v] = ReadValue(from + v * kValueBytes);
     }
+    if constexpr (kInterleaves) Interleave();
   }
 
   // The same from copies in shared memory, `ahead`'s. `count`: of the tile's keys. The query's own
@@ -140,10 +77,16 @@ class KeyTile {
       } else {
         LoadValue(from, lane % 2 != 0, values_[i]);
       }
-      if (key < count) continue;
-#pragma unroll
-      for (int v = 0; v < kValueVectors; ++v) values_[i][v] = make_uint4(0, 0, 0, 0);
     }
+    if (count < kKeyTile) {
+#pragma unroll
+      for (int i = 0; i < 4; ++i) {
+        if (KeyOfInput(i, lane) < count) continue;
+#pragma unroll
+        for (int v = 0; v < kValueVectors; ++v) values_[i][v] = make_uint4(0, 0, 0, 0);
+      }
+    }
+    if constexpr (kInterleaves) Interleave();
   }
 
   // Put the query's own key and value, which are in shared memory, into their place `own` of the
@@ -159,10 +102,14 @@ class KeyTile {
     }
   }
   __device__ __forceinline__ void PutOwnValue(int own, uint32_t value, int lane) {
+    if constexpr (kInterleaves) {
+      PutIntoFragments(own, value + lane / 4 * kOwnBytes, lane);
+    } else {
 #pragma unroll
-    for (int i = 0; i < 4; ++i) {
-      if (own != KeyOfInput(i, lane)) continue;
-      LoadValue(value + lane / 4 * kOwnBytes, false, values_[i]);
+      for (int i = 0; i < 4; ++i) {
+        if (own != KeyOfInput(i, lane)) continue;
+        LoadValue(value + lane / 4 * kOwnBytes, false, values_[i]);
+      }
     }
   }
 
@@ -192,23 +139,12 @@ class KeyTile {
   // output += V' p, for p as the lane's B operand; two output elements of a row of A each.
   __device__ __forceinline__ void AddValues(uint2 weights, float (&output)[kOutputTiles][4]) const {
 #pragma unroll
-    for (int v = 0; v < kValueVectors; ++v) {
-#pragma unroll
-      for (int word = 0; word < kValueWords; ++word) {
-        const uint32_t a = Word(values_[0][v], word);
-        const uint32_t b = Word(values_[1][v], word);
-        const uint32_t c = Word(values_[2][v], word);
-        const uint32_t d = Word(values_[3][v], word);
-        MultiplyBfloat16(
-            output[v * kValueWords + word],
-            make_uint4(LowHalves(a, b), HighHalves(a, b), LowHalves(c, d), HighHalves(c, d)),
-            weights);
-      }
+    for (int part = 0; part < kOutputTiles; ++part) {
+      MultiplyBfloat16(output[part], kInterleaves ? fragments_[part] : FragmentOf(part), weights);
     }
   }
 
  private:
-  static constexpr uint32_t kAll = 0xFFFFFFFF;
   static constexpr int kValueBytes = 4 * kValueWords;            // of a vector
   static constexpr int kOwnBytes = kValueVectors * kValueBytes;  // a lane's of a value
 
@@ -274,6 +210,41 @@ class KeyTile {
                  : "memory");
     return value;
   }
+  __device__ __forceinline__ uint4 FragmentOf(int part) const {
+    const int v = part / kValueWords;
+    const int word = part % kValueWords;
+    const uint32_t a = Word(values_[0][v], word);
+    const uint32_t b = Word(values_[1][v], word);
+    const uint32_t c = Word(values_[2][v], word);
+    const uint32_t d = Word(values_[3][v], word);
+    return make_uint4(LowHalves(a, b), HighHalves(a, b), LowHalves(c, d), HighHalves(c, d));
+  }
+  __device__ __forceinline__ void Interleave() {
+#pragma unroll
+    for (int part = 0; part < kOutputTiles; ++part) fragments_[part] = FragmentOf(part);
+  }
+  // The lane's part of the query's own value, from shared memory: a word's low half is one of two
+  // halves of a fragment's first or third word, the other of the second or fourth.
+  __device__ __forceinline__ void PutIntoFragments(int own, uint32_t from, int lane) {
+    uint4 vectors[kValueVectors];
+    LoadValue(from, false, vectors);
+    uint32_t low[2];  // of the inputs 0 and 1, 2 and 3
+    uint32_t high[2];
+#pragma unroll
+    for (int i = 0; i < 2; ++i) {
+      const bool is_first = own == KeyOfInput(2 * i, lane);
+      const bool is_second = own == KeyOfInput(2 * i + 1, lane);
+      low[i] = is_first ? 0x3254 : is_second ? 0x5410 : 0x3210;
+      high[i] = is_first ? 0x3276 : is_second ? 0x7610 : 0x3210;
+    }
+#pragma unroll
+    for (int part = 0; part < kOutputTiles; ++part) {
+      const uint32_t word = Word(vectors[part / kValueWords], part % kValueWords);
+      uint4& put = fragments_[part];
+      put = make_uint4(__byte_perm(put.x, word, low[0]), __byte_perm(put.y, word, high[0]),
+                       __byte_perm(put.z, word, low[1]), __byte_perm(put.w, word, high[1]));
+    }
+  }
   static __device__ __forceinline__ uint32_t Word(const uint4& four, int i) {
     return i == 0 ? four.x : i == 1 ? four.y : i == 2 ? four.z : four.w;
   }
@@ -286,6 +257,7 @@ class KeyTile {
 
   uint4 keys_[2][kKeyVectors];
   uint4 values_[4][kValueVectors];
+  uint4 fragments_[kOutputTiles];  // of A, where kInterleaves is: what values_ become
 };
 
 }  // namespace strided::cuda::cluster

@@ -55,7 +55,7 @@ class ProductWarp {
       for (int layer = 0; layer < a_.n_layer; ++layer) {
         weights_.Enter(step, layer);
         QueryKeyValue();
-        if constexpr (Block::kFreeAttention) Mix();
+        if constexpr (S::kFreeAttention) Mix();
         Output();
         Up();
         Down();
@@ -265,7 +265,8 @@ class ProductWarp {
   __device__ __forceinline__ void SendMixed(int pair) const {
     constexpr int kLanes = S::kValue / 4;
     const int lane = at_.lane % kLanes;
-    const uint2 elements = AttentionShares<S>(group_.area, pair).FourOutputs(lane * 4);
+    const AttentionShares<S> shares(group_.area + Memory::kShares, pair);
+    const uint2 elements = shares.FourOutputs(lane * 4);
     const int slice = Memory::kMixed + group_.OutputOf(rank_, pair);
     const uint32_t barrier = group_.Barrier(Signal::kMixed);
     if constexpr (ToAll::kMulticast) {

@@ -2,8 +2,9 @@
 //
 //   ring      chunks of weights
 //   ahead     keys and values of the attention warps' next unit of work
+//   shares    what meeting attention warps leave of two units of work, in turn
 //   teams     what the product warps tell each other
-//   groups    an area each: operands, queries, attention's shares, logits, tokens, barriers
+//   groups    an area each: operands, queries, free warps' shares, logits, tokens, barriers
 //   plans     of the attention warps' next units of work
 //   pairs     what the attention warps keep of each of the block's pairs
 //   barriers  of the ring, and of what is ahead
@@ -41,6 +42,11 @@ struct TeamMemory {
   static constexpr int kBytes = 2 * kTurnBytes;
 };
 
+// Attention's shares of a pair (attention_shares.cuh): [attention warp][d_value] float32, then the
+// warps' states.
+template <class S>
+inline constexpr int kShareBytes = RoundUp((S::kValue + 2) * 4 * kAttentionWarps, 128);
+
 // A group's area. Offsets from its start.
 template <class S>
 struct GroupMemory {
@@ -57,13 +63,8 @@ struct GroupMemory {
   static constexpr int kExpanded = kMixed + kColumns * kMixedPitch;
   static constexpr int kOperandsEnd = kExpanded + S::kFfTiles * kChunkSteps * kOperandBytes;
   static constexpr int kQueries = kOperandsEnd;
-  // By pair: [attention warp][d_value] float32, then the warps' states (attention_shares.cuh).
-  static constexpr int kShares = RoundUp(kQueries + S::kPairs * kPairBytes, 16);
-  static constexpr int kShareBytes = RoundUp(kAttentionWarps * (S::kValue + 2) * 4, 16);
-  // Of all pairs where the attention warps may be free; else pairs take turns.
-  static constexpr int kSharePlaces =
-      S::kFreeGroups <= kMostGroups ? S::kPairs : std::min(S::kPairs, 2);
-  static constexpr int kPairsEnd = kShares + kSharePlaces * kShareBytes;
+  static constexpr int kShares = RoundUp(kQueries + S::kPairs * kPairBytes, 16);  // by pair
+  static constexpr int kPairsEnd = kShares + (S::kFreeAttention ? S::kPairs * kShareBytes<S> : 0);
   // A sampler's scratch lies over what is idle from a step's head until this block has sent its
   // token.
   static constexpr int kScratch = kHidden;
@@ -92,14 +93,15 @@ struct KeyCopyMemory {
       kKeyTile * (kKeyBytes + kValueBytes) + (S::kInt8Caches ? 2 * kStretchScaleBytes : 0);
 };
 
-// kGroups: that there is room for.
+// Of KernelSizes<S, kGroups>. kGroups: that there is room for.
 template <class S, int kGroups>
 struct BlockMemory {
-  static constexpr bool kFreeAttention = kGroups >= S::kFreeGroups;
-  static constexpr int kTeamWarps = S::TeamWarps(kGroups, kFreeAttention);
+  static constexpr int kTeamWarps = S::TeamWarps(kGroups, S::kFreeAttention);
   static constexpr int kTeamBytes = TeamMemory<S, kTeamWarps>::kBytes;
   static constexpr int kPairStateBytes = 32;
+  static constexpr int kShareTurns = S::kFreeAttention ? 0 : 2;
   static constexpr int kFixedBytes =
+      kShareTurns * kShareBytes<S> +
       kGroups * (kTeamBytes + GroupMemory<S>::kBytes + S::kPairs * kPairStateBytes) +
       kPlannedPairs * kPlannedPairBytes + (2 * kPassBarriers + kAttentionWarps + 1) * kBarrierBytes;
   static constexpr int kMostPadding = 128;  // of the areas' beginnings
@@ -110,7 +112,7 @@ struct BlockMemory {
   // layer's have their places and there are many groups, the teams' do it. Up to
   // kManyRegistersWarps of a block have 168 registers a lane each; of more the teams' give some to
   // those of attention, by whole warpgroups.
-  static constexpr bool kFetchingWarp = !kOwnPlaces || !kFreeAttention || kGroups <= 2;
+  static constexpr bool kFetchingWarp = !kOwnPlaces || !S::kFreeAttention || kGroups <= 2;
   static constexpr int kManyRegistersWarps = 12;
   static constexpr int kOtherWarps = kAttentionWarps + (kFetchingWarp ? 1 : 0);
   static constexpr int kLeastWarps = kGroups * kTeamWarps + kOtherWarps;
@@ -139,7 +141,8 @@ struct BlockMemory {
 
   static constexpr int kRing = 0;
   static constexpr int kAhead = RoundUp(kSlots * kChunkBytes, 128);
-  static constexpr int kTeams = RoundUp(kAhead + kAheadTiles * KeyCopyMemory<S>::kTileBytes, 128);
+  static constexpr int kShares = RoundUp(kAhead + kAheadTiles * KeyCopyMemory<S>::kTileBytes, 128);
+  static constexpr int kTeams = kShares + kShareTurns * kShareBytes<S>;
   static constexpr int kGroupAreas = kTeams + kGroups * kTeamBytes;
   static constexpr int kPlans = kGroupAreas + kGroups * GroupMemory<S>::kBytes;
   static constexpr int kPairStates = kPlans + kPlannedPairs * kPlannedPairBytes;
@@ -156,7 +159,7 @@ struct BlockMemory {
 template <class S, typename Visit>
 constexpr bool VisitGroups(Visit&& visit) {
   const auto if_it_fits = [&](auto groups) {
-    if constexpr (BlockMemory<S, groups>::kFits) return visit(groups);
+    if constexpr (BlockMemory<KernelSizes<S, groups>, groups>::kFits) return visit(groups);
     return false;
   };
   return if_it_fits(std::integral_constant<int, 1>()) ||

@@ -113,9 +113,11 @@ CompiledKernel KernelOf(int groups) {
   CompiledKernel compiled;
   VisitGroups<S>([&](auto room) {
     if (room < groups) return false;
-    compiled = {.kernel = reinterpret_cast<const void*>(ClusterStepsKernel<S, room>),
-                .threads = BlockMemory<S, room>::kThreads,
-                .shared_bytes = BlockMemory<S, room>::kBytes};
+    using Room = KernelSizes<S, room>;
+    using Memory = BlockMemory<Room, room>;
+    compiled = {.kernel = reinterpret_cast<const void*>(ClusterStepsKernel<Room, room>),
+                .threads = Memory::kThreads,
+                .shared_bytes = Memory::kBytes};
     return true;
   });
   return compiled;
