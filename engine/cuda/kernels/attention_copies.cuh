@@ -107,6 +107,29 @@ struct AttentionCopies {
     CopyTile(a, limits, first, to, [&](int key) { return block.source.At(axis, key); });
   }
 
+  // Keys first, first + 1, ...; those beyond the limits are zeros.
+  template <typename RowAt>
+  static __device__ __forceinline__ void CopyTile(const PrefillAttention& a, KeyLimits limits,
+                                                  int first, uint32_t to, RowAt&& row_at) {
+    const int key_parts = Sizes::KeySteps(a.d_key) * 2;
+    const bool aligned = IsAligned(a);
+#pragma unroll 1
+    for (int k = threadIdx.x / kLanesOfRow; k < kKeys; k += blockDim.x / kLanesOfRow) {
+      const int key = first + k;
+      const bool valid = limits.Holds(key);
+      const auto row = row_at(valid ? key : limits.begin);
+#pragma unroll
+      for (int part = threadIdx.x % kLanesOfRow; part < key_parts; part += kLanesOfRow) {
+        CopyKeyPart(row, part, a.d_key, valid, aligned, to + Sizes::KeyOffset(k, part, a.d_key));
+      }
+#pragma unroll
+      for (int part = threadIdx.x % kLanesOfRow; part < kValueTiles; part += kLanesOfRow) {
+        CopyValuePart(row, part, a.d_value, valid, aligned,
+                      to + Sizes::ValueOffset(k, part, a.d_key));
+      }
+    }
+  }
+
  private:
   // A key of the call's own rows and its value are one stretch of whole parts.
   static constexpr int kKeyParts = Sizes::kKeySteps * 2;
@@ -201,29 +224,6 @@ struct AttentionCopies {
     asm volatile("st.shared.v4.u32 [%0], {%1, %2, %3, %4};" ::"r"(to), "r"(vector.x), "r"(vector.y),
                  "r"(vector.z), "r"(vector.w)
                  : "memory");
-  }
-
-  // Keys first, first + 1, ...; those beyond the limits are zeros.
-  template <typename RowAt>
-  static __device__ __forceinline__ void CopyTile(const PrefillAttention& a, KeyLimits limits,
-                                                  int first, uint32_t to, RowAt&& row_at) {
-    const int key_parts = Sizes::KeySteps(a.d_key) * 2;
-    const bool aligned = IsAligned(a);
-#pragma unroll 1
-    for (int k = threadIdx.x / kLanesOfRow; k < kKeys; k += blockDim.x / kLanesOfRow) {
-      const int key = first + k;
-      const bool valid = limits.Holds(key);
-      const auto row = row_at(valid ? key : limits.begin);
-#pragma unroll
-      for (int part = threadIdx.x % kLanesOfRow; part < key_parts; part += kLanesOfRow) {
-        CopyKeyPart(row, part, a.d_key, valid, aligned, to + Sizes::KeyOffset(k, part, a.d_key));
-      }
-#pragma unroll
-      for (int part = threadIdx.x % kLanesOfRow; part < kValueTiles; part += kLanesOfRow) {
-        CopyValuePart(row, part, a.d_value, valid, aligned,
-                      to + Sizes::ValueOffset(k, part, a.d_key));
-      }
-    }
   }
 };
 

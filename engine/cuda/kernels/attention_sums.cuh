@@ -98,13 +98,15 @@ struct AttentionSums {
   // Leaves out what the lane's queries do not read of keys first, first + 1, ...
   static __device__ __forceinline__ void Mask(KeyLimits low, KeyLimits high, int first,
                                               Scores& scores) {
+    const int lane_first = first + threadIdx.x % 4 * 2;
+    const KeyLimits of_low = {low.begin - lane_first, low.end - lane_first};
+    const KeyLimits of_high = {high.begin - lane_first, high.end - lane_first};
 #pragma unroll
     for (int n = 0; n < kKeys / 8; ++n) {
 #pragma unroll
       for (int i = 0; i < 2; ++i) {
-        const int key = first + n * 8 + threadIdx.x % 4 * 2 + i;
-        if (!low.Holds(key)) scores[n][i] = -INFINITY;
-        if (!high.Holds(key)) scores[n][2 + i] = -INFINITY;
+        if (!of_low.Holds(n * 8 + i)) scores[n][i] = -INFINITY;
+        if (!of_high.Holds(n * 8 + i)) scores[n][2 + i] = -INFINITY;
       }
     }
   }

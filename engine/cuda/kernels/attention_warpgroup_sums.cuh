@@ -53,7 +53,7 @@ struct WarpgroupAttentionSums : AttentionSums<Sizes> {
   }
 
   static __device__ __forceinline__ void AddValues(const Scores& weights, uint32_t values,
-                                                   State& state) {
+                                                   typename Base::State& state) {
     uint32_t a[kKeys / 16][4];
 #pragma unroll
     for (int k = 0; k < kKeys / 16; ++k) Base::PackWeights(weights, k, a[k]);
@@ -73,6 +73,11 @@ struct WarpgroupAttentionSums : AttentionSums<Sizes> {
                                                 uint32_t stage, bool second, int first,
                                                 State& state) {
     if (Select(second, state.group[0], state.group[1]).Misses(first, kKeys)) return;
+    AttendTo(a, queries, stage, second, first, state);
+  }
+  static __device__ __forceinline__ void AttendTo(const PrefillAttention& a, const Queries& queries,
+                                                  uint32_t stage, bool second, int first,
+                                                  typename Base::State& state) {
     Scores scores;
     Score(queries, stage, scores);
     Base::MaskWhereNeeded(second, first, state, scores);

@@ -19,6 +19,10 @@ constexpr bool kBuiltForWarpgroups = false;
 absl::StatusOr<CurrentDevice> CurrentDevice::Find() {
   int device = 0;
   RETURN_IF_ERROR(CudaError(cudaGetDevice(&device), "asking for the device"));
+  // Prefill asks for each launch, and launches are what binds the host.
+  static thread_local int known_device = -1;
+  static thread_local CurrentDevice known;
+  if (device == known_device) return known;
   const auto ask = [&](cudaDeviceAttr attribute) -> absl::StatusOr<int> {
     int value = 0;
     RETURN_IF_ERROR(CudaError(cudaDeviceGetAttribute(&value, attribute, device),
@@ -31,6 +35,8 @@ absl::StatusOr<CurrentDevice> CurrentDevice::Find() {
   ASSIGN_OR_RETURN(const int major, ask(cudaDevAttrComputeCapabilityMajor));
   ASSIGN_OR_RETURN(const int minor, ask(cudaDevAttrComputeCapabilityMinor));
   found.has_warpgroups = kBuiltForWarpgroups && major == 9 && minor == 0;
+  known_device = device;
+  known = found;
   return found;
 }
 

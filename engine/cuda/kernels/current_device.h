@@ -14,7 +14,7 @@ struct CurrentDevice {
   // built. They may round differently, so all prefill products of a device are of one kind.
   bool has_warpgroups = false;
 
-  // Internal where CUDA does not answer.
+  // Internal where CUDA does not answer. A thread that stays on a device asks for it once.
   static absl::StatusOr<CurrentDevice> Find();
 };
 

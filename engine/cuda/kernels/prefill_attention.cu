@@ -4,6 +4,7 @@
 #include "engine/cuda/kernels/current_device.h"
 #include "engine/cuda/kernels/prefill_attention.h"
 #include "engine/cuda/kernels/prefill_attention_kernel.cuh"
+#include "engine/cuda/kernels/prefill_attention_mapped.h"
 #include "engine/cuda/kernels/prefill_attention_plain.h"
 
 namespace strided::cuda {
@@ -12,6 +13,10 @@ namespace {
 template <typename Kernel>
 absl::Status LaunchOrder(const PrefillAttention& attention, QueryOrder order, const QueryGrid& grid,
                          bool dependent, cudaStream_t stream) {
+  using Sizes = typename Kernel::Sizes;
+  if (Sizes::kByWarpgroups && CanMapKeys(attention, grid)) {
+    return LaunchMappedAttention(attention, Sizes::kOperand, order, grid, dependent, stream);
+  }
   // Where a block has more queries than were planned, some blocks find none left.
   const int queries = std::max(grid.tile_queries, Kernel::kLeastQueries);
   LaunchShape shape;

@@ -37,7 +37,7 @@ struct PrefillAttention {
   const std::byte* qkv = nullptr;  // [rows][qkv_stride]: [head][query, key, value]
   int64_t qkv_stride = 0;          // elements; a multiple of 8
   std::byte* mixed = nullptr;      // [rows][mixed_stride]: [head][d_value]
-  int64_t mixed_stride = 0;        // elements; even
+  int64_t mixed_stride = 0;        // elements; even, a multiple of 4 where d_value is
   // [rows][n_head][d_value + 2]: what local_strided's columns give to its windows: a sum of values,
   // the largest score, the sum of weights. Null where the layer has no such head.
   float* partial = nullptr;

@@ -19,6 +19,10 @@ int MostQueriesOf(const HeadRows& head) {
   return reads_far ? kMostQueries : kMostQueries / 2;
 }
 
+bool AreAlike(const HeadRows& a, const HeadRows& b) {
+  return a.kind == b.kind && a.period == b.period && a.cells == b.cells && a.offset == b.offset;
+}
+
 QueryGrid PlanOrder(std::span<const HeadRows> heads, std::span<const RowRun> runs,
                     QueryOrder order) {
   QueryGrid grid;
@@ -31,6 +35,10 @@ QueryGrid PlanOrder(std::span<const HeadRows> heads, std::span<const RowRun> run
       longest = std::max(longest, HeadRows::CeilDivide(run.rows, ColumnsOf(head, order, run.rows)));
     }
   }
+  grid.pattern = heads.front();
+  grid.is_one_pattern = std::all_of(heads.begin(), heads.end(), [&](const HeadRows& head) {
+    return AreAlike(head, grid.pattern);
+  });
   grid.tile_queries = kLeastQueries;
   while (grid.tile_queries < std::min(longest, most)) grid.tile_queries *= 2;
   for (const HeadRows& head : heads) {

@@ -27,11 +27,17 @@ STRIDED_HOST_DEVICE int ColumnsOf(const HeadRows& head, QueryOrder order, int ro
   return order == QueryOrder::kColumns ? HeadRows::Least(head.period, rows) : 1;
 }
 
+// x / columns, where these are ColumnsOf's: mostly 1 or the period.
+STRIDED_HOST_DEVICE int DivideByColumns(const HeadRows& head, int columns, int x) {
+  if (columns == 1) return x;
+  return columns == head.period ? head.by_period.Divide(x) : x / columns;
+}
+
 // Tiles of each of a run's columns.
 STRIDED_HOST_DEVICE int TilesOfColumn(const HeadRows& head, QueryOrder order, int rows,
                                       int tile_queries) {
-  const int longest = HeadRows::CeilDivide(rows, ColumnsOf(head, order, rows));
-  return HeadRows::CeilDivide(longest, tile_queries);
+  const int columns = ColumnsOf(head, order, rows);
+  return HeadRows::CeilDivide(DivideByColumns(head, columns, rows + columns - 1), tile_queries);
 }
 
 // Tiles of a run.
@@ -51,15 +57,18 @@ STRIDED_HOST_DEVICE QueryTile TileAt(const HeadRows& head, QueryOrder order, con
       continue;
     }
     const int columns = ColumnsOf(head, order, rows);
-    const int column = index % columns;
-    const int in_column = tiles / columns - 1 - index / columns;
+    const int above = DivideByColumns(head, columns, index);
+    const int column = index - above * columns;
+    const int in_column = DivideByColumns(head, columns, tiles) - 1 - above;
     QueryTile tile;
     tile.run = run;
     tile.stride = order == QueryOrder::kColumns ? head.period : 1;
     tile.first = column + in_column * tile_queries * tile.stride;
     if (tile.first < rows) {
-      tile.count =
-          HeadRows::Least(HeadRows::CeilDivide(rows - tile.first, tile.stride), tile_queries);
+      const int left = rows - tile.first;
+      const int queries =
+          order == QueryOrder::kColumns ? head.by_period.Divide(left + head.period - 1) : left;
+      tile.count = HeadRows::Least(queries, tile_queries);
     }
     return tile;
   }
@@ -70,6 +79,9 @@ STRIDED_HOST_DEVICE QueryTile TileAt(const HeadRows& head, QueryOrder order, con
 struct QueryGrid {
   int tiles = 0;         // 0: no head takes its queries in this order
   int tile_queries = 0;  // a multiple of 16
+  // Of all heads, where they have one pattern; kernels then need not look it up.
+  bool is_one_pattern = false;
+  HeadRows pattern;
 };
 
 }  // namespace strided::cuda

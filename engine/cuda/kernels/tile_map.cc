@@ -86,6 +86,20 @@ absl::StatusOr<CUtensorMap> MapRows(const RowMapSpec& spec) {
        .exchange = CU_TENSOR_MAP_SWIZZLE_128B});
 }
 
+absl::StatusOr<CUtensorMap> MapRowsApart(const RowMapSpec& spec, int step) {
+  const auto bytes = static_cast<cuuint64_t>(OperandBytes(spec.operand));
+  const auto row_bytes = static_cast<cuuint64_t>(spec.stride) * bytes;
+  const auto rows_apart = static_cast<cuuint64_t>(step);
+  return Encode<3>({.type = TypeOf(spec.operand),
+                    .from = spec.rows,
+                    .sizes = {static_cast<cuuint64_t>(spec.columns), rows_apart,
+                              static_cast<cuuint64_t>(spec.row_count / step)},
+                    .strides = {row_bytes, row_bytes * rows_apart},
+                    .tile = {static_cast<cuuint32_t>(kTileRowBytes / bytes), 1,
+                             static_cast<cuuint32_t>(spec.tile_rows)},
+                    .exchange = CU_TENSOR_MAP_SWIZZLE_128B});
+}
+
 absl::StatusOr<CUtensorMap> MapWeights(const DeviceMatrix& matrix, WeightFormat format, int tiles) {
   constexpr cuuint64_t kUnitBytes = 512;  // of a warp: 16 of each lane
   const bool narrow = format == WeightFormat::kInt8 || format == WeightFormat::kFloat8;

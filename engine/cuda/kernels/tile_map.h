@@ -35,6 +35,11 @@ bool HasRowMap(const std::byte* rows, int64_t stride, Operand operand);
 // Requires HasRowMap. Internal where the driver has no such maps or refuses this one.
 absl::StatusOr<CUtensorMap> MapRows(const RowMapSpec& spec);
 
+// The same of rows that lie `step` rows apart. Coordinates: column, and of the tile's first row its
+// number mod `step` and by `step`; zeros beyond row_count / step whole steps. Requires at least
+// one.
+absl::StatusOr<CUtensorMap> MapRowsApart(const RowMapSpec& spec, int step);
+
 // A packed matrix (weight_packing.h), of which a tile has kStepQuantum steps of `tiles` packed
 // tiles, as they are packed, zeros beyond the last. Coordinates: 0, step over the steps of 16
 // bytes of a lane, packed tile. Errors as MapRows.

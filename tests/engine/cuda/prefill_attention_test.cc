@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -108,6 +109,35 @@ TEST_F(PrefillAttentionTest, HeadsOfALayerDoNotDependOnTheCut) {
     const AttentionCase::Result cut = RunInCalls(one, sizes);
     EXPECT_TRUE(cut.mixed == whole.mixed) << "calls of " << sizes.front();
     EXPECT_TRUE(cut.cache == whole.cache) << "calls of " << sizes.front();
+  }
+}
+
+// Windows and columns of more keys than a block has room for, and of fewer.
+TEST_F(PrefillAttentionTest, ALayerOfOnePatternGivesTheSameInAnyCutAndCompany) {
+  constexpr int kLength = 700;
+  for (const auto& [d_key, d_value] : {std::pair(32, 32), {64, 64}, {64, 128}}) {
+    for (const AttentionPattern& pattern :
+         {PatternOf({.kind = PatternKind::kLocal, .window = 400}),
+          PatternOf({.kind = PatternKind::kLocal, .window = 64}),
+          PatternOf({.kind = PatternKind::kStrided, .stride = 2}),
+          PatternOf({.kind = PatternKind::kStrided, .stride = 7})}) {
+      SCOPED_TRACE(absl::StrCat(PatternName(pattern.kind()), " w ", pattern.spec().window, " l ",
+                                pattern.spec().stride, ", ", d_key, " and ", d_value));
+      const AttentionShape shape = {{pattern, pattern}, d_key, d_value, kLength, kLength,
+                                    Operand::kBfloat16};
+      const AttentionCase one(shape, 1);
+      const AttentionCase other(shape, 2);
+      const std::vector<float> whole = RunInCalls(one, {kLength}).mixed;
+      ExpectNear(whole, one.Expected(), LimitOf(shape.operand));
+      EXPECT_TRUE(RunInCalls(one, {1, 300, 64, 335}).mixed == whole);
+      const AttentionCase third(shape, 3);
+      AttentionRunner runner({&other, &one, &third});
+      runner.Run({{&other, 0, 33}});
+      const auto mixed = runner.Run({{&other, 33, 70}, {&one, 0, kLength}, {&third, 0, 50}});
+      const auto begin = mixed.begin() + std::ptrdiff_t{70} * one.mixed_width();
+      EXPECT_TRUE(std::vector<float>(begin, begin + static_cast<std::ptrdiff_t>(whole.size())) ==
+                  whole);
+    }
   }
 }
 
