@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "engine/cuda/kernels/barriers.cuh"
 #include "engine/cuda/kernels/decode_attention.h"
 #include "engine/cuda/kernels/exponential.cuh"
 #include "engine/cuda/kernels/fragments.cuh"
@@ -17,6 +18,28 @@ namespace strided::cuda::attention {
 
 inline constexpr int kVector = 8;      // 16-bit elements of 16 bytes
 inline constexpr int kMaxWidth = 256;  // of a head that is read in vectors
+
+// Who attends together: all threads of a block, or a team of kTeamThreads of its first threads,
+// with a barrier of its own.
+struct WholeBlock {
+  static constexpr int kTeams = 1;
+  static __device__ __forceinline__ int Index() { return 0; }
+  static __device__ __forceinline__ int Thread() { return static_cast<int>(threadIdx.x); }
+  static __device__ __forceinline__ int Threads() { return static_cast<int>(blockDim.x); }
+  static __device__ __forceinline__ void Sync() { __syncthreads(); }
+};
+template <int kTeamThreads, int kTeamsOf>
+struct Team {
+  static constexpr int kTeams = kTeamsOf;
+  static __device__ __forceinline__ int Index() {
+    return static_cast<int>(threadIdx.x) / kTeamThreads;
+  }
+  static __device__ __forceinline__ int Thread() {
+    return static_cast<int>(threadIdx.x) % kTeamThreads;
+  }
+  static __device__ __forceinline__ int Threads() { return kTeamThreads; }
+  static __device__ __forceinline__ void Sync() { SyncThreads(1 + Index(), kTeamThreads); }
+};
 
 // Whose keys a block reads.
 struct Query {
@@ -39,15 +62,15 @@ struct Query {
   }
 };
 
-// The query of a row and a head; false where the row is idle.
+// The query of a row and a head, whose layout is `layout`; false where the row is idle.
 __device__ __forceinline__ bool FindQueryOf(const DecodeAttention& a, int element_bytes, int row,
-                                            int head, Query& query) {
+                                            int head, const HeadRows& layout, Query& query) {
   query.head = head;
   query.row = row;
   const DecodeRow& state = a.row_states[query.row];
   if (state.slot < 0) return false;
   const DeviceSequence& sequence = a.sequences[state.slot];
-  query.layout = a.heads[query.head];
+  query.layout = layout;
   query.position = state.position;
   query.length = sequence.max_length;
   query.keys = query.layout.KeyCount(query.position);
@@ -56,6 +79,11 @@ __device__ __forceinline__ bool FindQueryOf(const DecodeAttention& a, int elemen
   query.values_at = query.keys_at +
                     static_cast<int64_t>(query.layout.Rows(query.length)) * a.d_key * element_bytes;
   return true;
+}
+
+__device__ __forceinline__ bool FindQueryOf(const DecodeAttention& a, int element_bytes, int row,
+                                            int head, Query& query) {
+  return FindQueryOf(a, element_bytes, row, head, a.heads[head], query);
 }
 
 // The query of blockIdx.y and z.
@@ -121,15 +149,14 @@ __device__ __forceinline__ auto* OutputOf(const DecodeAttention& a, const Query&
 inline constexpr int kStretch = 32;
 
 // Combines the shares of each stretch, in their order, and puts the stretch's own share in the
-// place of its first chunk's. A warp takes every blockDim.x / 32-th stretch. By the whole block.
-template <typename Read>
+// place of its first chunk's. A warp takes every Threads() / 32-th stretch. By all of `By`.
+template <class By, typename Read>
 __device__ __forceinline__ void CombineStretches(const DecodeAttention& a, const Query& query,
                                                  float* shares, Read&& read) {
   const int stride = ShareStride(a);
   const int lane = threadIdx.x % 32;
 #pragma unroll 1
-  for (int first = threadIdx.x / 32 * kStretch; first < query.chunks;
-       first += static_cast<int>(blockDim.x)) {
+  for (int first = By::Thread() / 32 * kStretch; first < query.chunks; first += By::Threads()) {
     const int chunk = first + lane;  // whose weight the lane knows
     const bool used = chunk < query.chunks;
     const float of_chunk = used ? read(chunk * stride + a.d_value) : -INFINITY;
@@ -155,15 +182,15 @@ __device__ __forceinline__ void CombineStretches(const DecodeAttention& a, const
 }
 
 // The query's output from its chunks' shares, in their order, or from those of its stretches where
-// it has several; `read(i)` is the i-th float of `shares`. By the whole block.
-template <Operand kOperand, typename Read>
+// it has several; `read(i)` is the i-th float of `shares`. By all of `By`.
+template <Operand kOperand, class By = WholeBlock, typename Read>
 __device__ __forceinline__ void Combine(const DecodeAttention& a, const Query& query, float* shares,
                                         Read&& read) {
   int parts = query.chunks;
   int stride = ShareStride(a);
   if (parts > kStretch) {
-    CombineStretches(a, query, shares, read);
-    __syncthreads();
+    CombineStretches<By>(a, query, shares, read);
+    By::Sync();
     parts = (parts + kStretch - 1) / kStretch;
     stride *= kStretch;
   }
@@ -172,7 +199,7 @@ __device__ __forceinline__ void Combine(const DecodeAttention& a, const Query& q
     largest = fmaxf(largest, read(c * stride + a.d_value));
   }
 #pragma unroll 1
-  for (int i = threadIdx.x; i < a.d_value; i += blockDim.x) {
+  for (int i = By::Thread(); i < a.d_value; i += By::Threads()) {
     float sum = 0;
     float value = 0;
 #pragma unroll 4
@@ -190,43 +217,44 @@ __device__ __forceinline__ float* SharesOf(const DecodeAttention& a, const Query
   return a.partials + query.IndexIn(a) * a.chunks * ShareStride(a);
 }
 
-// Counts the block among the `blocks` of its query; the last of them combines all shares. By the
-// whole block, after it has written its own.
-template <Operand kOperand>
+// Counts the block among the `blocks` of its query; the last of them combines all shares. By all of
+// `By`, after they have written their own.
+template <Operand kOperand, class By = WholeBlock>
 __device__ __forceinline__ void Arrive(const DecodeAttention& a, const Query& query, int blocks) {
   __threadfence();
-  __shared__ bool last;
-  __syncthreads();
-  if (threadIdx.x == 0) {
+  __shared__ bool last[By::kTeams];
+  By::Sync();
+  if (By::Thread() == 0) {
     int32_t* const arrivals = a.arrivals + query.IndexIn(a);
-    last = atomicAdd(arrivals, 1) == blocks - 1;
-    if (last) *arrivals = 0;
+    const bool is_last = atomicAdd(arrivals, 1) == blocks - 1;
+    last[By::Index()] = is_last;
+    if (is_last) *arrivals = 0;
   }
-  __syncthreads();
-  if (!last) return;
+  By::Sync();
+  if (!last[By::Index()]) return;
   __threadfence();
   float* const shares = SharesOf(a, query);
-  Combine<kOperand>(a, query, shares, [&](int i) { return __ldcg(shares + i); });
+  Combine<kOperand, By>(a, query, shares, [&](int i) { return __ldcg(shares + i); });
 }
 
 // Writes one chunk's share: to `out` where the query has no other, else to `shares`. `sum` is of
-// its weights, `value_of(i)` its i-th weighted value. By the whole block.
-template <Operand kOperand, typename ValueOf>
+// its weights, `value_of(i)` its i-th weighted value. By all of `By`.
+template <Operand kOperand, class By = WholeBlock, typename ValueOf>
 __device__ __forceinline__ void WriteShare(const DecodeAttention& a, const Query& query, int chunk,
                                            float largest, float sum, float* shares,
                                            ValueOf&& value_of) {
   if (query.chunks <= 1) {
     const float inverse = query.keys > 0 ? 1.0f / sum : 0.0f;
 #pragma unroll 1
-    for (int i = threadIdx.x; i < a.d_value; i += blockDim.x) {
+    for (int i = By::Thread(); i < a.d_value; i += By::Threads()) {
       OutputOf<kOperand>(a, query)[i] = OperandTraits<kOperand>::From(value_of(i) * inverse);
     }
     return;
   }
   float* const mine = shares + chunk * ShareStride(a);
 #pragma unroll 1
-  for (int i = threadIdx.x; i < a.d_value; i += blockDim.x) mine[i] = value_of(i);
-  if (threadIdx.x == 0) {
+  for (int i = By::Thread(); i < a.d_value; i += By::Threads()) mine[i] = value_of(i);
+  if (By::Thread() == 0) {
     mine[a.d_value] = largest;
     mine[a.d_value + 1] = sum;
   }

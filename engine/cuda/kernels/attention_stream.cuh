@@ -1,217 +1,186 @@
-// A query's chunks of keys and values as a stream through shared memory.
+// Chunks of many queries as streams through shared memory.
 //
-// For many queries, where bandwidth counts: a block takes a stretch of a query's chunks, one after
-// the other. The next chunk's keys are copied as soon as those of this one have been read, then its
-// values. Every thread reads what it has copied itself, so that a chunk costs one barrier, that of
-// its scores; its sums are added up over the warps behind the next chunk's. Order of sums as in
-// attention_early.cuh.
+// For many queries of several chunks, where bandwidth counts. As many teams of warps as the device
+// holds share all keys evenly (key_shares.h), so that none begins anew or ends late. For each a
+// warp of its own asks for chunks ahead by bulk copies (stream_source.cuh), from one query on to
+// the next. A team's warps meet once a chunk, when its scores are there; its sums are added up over
+// the warps behind the next chunk's scores. Order of sums as in attention_early.cuh.
 
 #ifndef STRIDED_ENGINE_CUDA_KERNELS_ATTENTION_STREAM_CUH_
 #define STRIDED_ENGINE_CUDA_KERNELS_ATTENTION_STREAM_CUH_
 
 #include <cstddef>
+#include <cstdint>
 
-#include "engine/cuda/kernels/async_copy.cuh"
 #include "engine/cuda/kernels/attention_chunk.cuh"
 #include "engine/cuda/kernels/attention_vectors.cuh"
 #include "engine/cuda/kernels/launch.h"
+#include "engine/cuda/kernels/stream_ring.cuh"
+#include "engine/cuda/kernels/stream_source.cuh"
 
 namespace strided::cuda::attention {
 
-// The keys (or values) of a chunk in shared memory. A thread copies and reads vectors of its own
-// alone, so that its copies need no barrier.
-template <class Turns>
-struct SharedVectors {
-  static constexpr int kBytes = Turns::kTurns * Turns::kThreads * 16;
-
-  VectorRows from;
-  std::byte* own;  // the thread's vector of turn 0
-
-  __device__ __forceinline__ std::byte* Place(int turn) const {
-    return own + turn * (Turns::kThreads * 16);
-  }
-  // Copies the thread's vectors of the chunk's keys, but not key `without`.
-  __device__ __forceinline__ void Copy(const int* rows, int keys, int without) const {
-    if (!from.used) return;
-    const int group = threadIdx.x / Turns::kLanes;
-#pragma unroll
-    for (int turn = 0; turn < Turns::kTurns; ++turn) {
-      const int key = turn * Turns::kGroups + group;
-      if (key < keys && key != without) {
-        CopyAsync(SharedAddress(Place(turn)), from.At(rows[key]), /*valid=*/true);
-      }
-    }
-  }
-  // Copies key `key` alone.
-  __device__ __forceinline__ void CopyOne(const int* rows, int key) const {
-    if (key % Turns::kGroups != threadIdx.x / Turns::kLanes || !from.used) return;
-    CopyAsync(SharedAddress(Place(key / Turns::kGroups)), from.At(rows[key]), /*valid=*/true);
-  }
-  // Zeros where the lane has no vector; anything where the chunk has no such key.
-  __device__ __forceinline__ uint4 Read(int turn) const {
-    if (!from.used) return make_uint4(0, 0, 0, 0);
-    return *reinterpret_cast<const uint4*>(Place(turn));
-  }
-};
-
-template <Operand kOperandOf, int kWarpsOf, int kKeyLanes, int kValueLanes>
-class AttentionStream {
- public:
+template <Operand kOperandOf, int kWarpsOf, int kKeyLanesOf, int kValueLanesOf>
+struct StreamShape {
   static constexpr Operand kOperand = kOperandOf;
-  static constexpr int kWarps = kWarpsOf;
+  static constexpr int kWarps = kWarpsOf;  // of a team
+  static constexpr int kKeyLanes = kKeyLanesOf;
+  static constexpr int kValueLanes = kValueLanesOf;
+  // Of a block. Two of eight warps would not have registers enough.
+  static constexpr int kTeams = kWarps <= 4 ? 2 : 1;
+  static constexpr int kTeamThreads = 32 * kWarps;
+  static constexpr int kThreads = kTeams * (kTeamThreads + 32);
   using KeyTurns = VectorTurns<kWarps, kKeyLanes>;
   using ValueTurns = VectorTurns<kWarps, kValueLanes>;
-  using Keys = SharedVectors<KeyTurns>;
-  using Values = SharedVectors<ValueTurns>;
-  static constexpr int kVectorBytes = Keys::kBytes + Values::kBytes;
-  static_assert(32 * kWarps >= kAttentionChunk, "a thread lists the row of a key");
+  using By = Team<kTeamThreads, kTeams>;
 
-  // What its threads share beside the vectors. Two of what is read while the next is written.
+  // What a team's warps tell each other. Two of what is read while the next is written.
   struct Shared {
-    int rows[2][kAttentionChunk];
     float scores[2][kAttentionChunk];
     float weights[2][kWarps];
     __align__(16) float sums[2][kWarps][kValueLanes * kVector];
   };
+};
 
-  // `memory`: kVectorBytes, then, where a block takes all of a query's chunks, room for their
-  // shares.
-  __device__ AttentionStream(const DecodeAttention& a, Shared& shared, std::byte* memory)
-      : a_(a), shared_(shared), kept_(reinterpret_cast<float*>(memory + kVectorBytes)) {
-    busy_ = FindQuery(a, 2, query_);
-    if (!busy_) return;
-    const int chunks = max(query_.chunks, 1);
-    blocks_ = min(static_cast<int>(gridDim.x), chunks);
-    const int block = blockIdx.x;
-    busy_ = block < blocks_;
-    first_ = chunks * block / blocks_;
-    end_ = chunks * (block + 1) / blocks_;
-    own_key_ = query_.layout.OwnKey(query_.position);
-    std::byte* const own = memory + threadIdx.x * 16;
-    keys_ = {VectorRowsOf<kKeyLanes>(query_.keys_at, a.d_key), own};
-    values_ = {VectorRowsOf<kValueLanes>(query_.values_at, a.d_value), own + Keys::kBytes};
-  }
+// A team's thread.
+template <class S>
+class AttentionStream {
+ public:
+  using Shared = typename S::Shared;
+  using By = typename S::By;
 
-  __device__ bool busy() const { return busy_; }
+  __device__ AttentionStream(const DecodeAttention& a, const StreamRing& ring, Shared& shared)
+      : a_(a), ring_(ring), shared_(shared) {}
 
-  // Copies the first chunk, but for the query's own key and value, which the grid before writes.
-  __device__ __forceinline__ void Begin() {
-    List(first_);
-    __syncthreads();
-    const int own = own_key_ - first_ * kAttentionChunk;
-    CopyKeys(first_, own);
-    CopyValues(first_, own);
-    if (a_.next_heads != nullptr && threadIdx.x < kAttentionChunk) {
-      PrefetchNext(a_, query_, 2, first_ * kAttentionChunk + static_cast<int>(threadIdx.x));
+  __device__ __forceinline__ void Run() {
+    KeyPlace keys;
+    ValuePlace values;
+    while (true) {
+      WaitForPhase(ring_.FullKeys(keys), keys.parity);
+      const StreamChunk chunk = ring_.Chunk(keys);
+      if (chunk.row == kNoRow) break;
+      Attend(chunk, keys, values);
+      keys.Advance();
+      values.Advance();
     }
-  }
-
-  // The rest, after the wait.
-  __device__ __forceinline__ void Finish() {
-    const VectorQuery<kKeyLanes> query(a_, query_, keys_.from.used);
-    CopyOwn();
-    for (int chunk = first_; chunk < end_; ++chunk) Attend(chunk, query);
-    __syncthreads();
-    Conclude(end_ - 1);
-    if (query_.chunks <= 1) return;
-    if (blocks_ > 1) return Arrive<kOperand>(a_, query_, blocks_);
-    __syncthreads();
-    Combine<kOperand>(a_, query_, kept_, [&](int i) { return kept_[i]; });
+    By::Sync();
+    ConcludeLast();
   }
 
  private:
-  __device__ __forceinline__ int* RowsOf(int chunk) const {
-    return shared_.rows[(chunk - first_) % 2];
-  }
-
-  __device__ __forceinline__ void List(int chunk) {
-    if (chunk < end_) ListRows(query_, chunk, RowsOf(chunk));
-  }
-  // But not the chunk's key number `without`. A group of copies each, if only an empty one.
-  __device__ __forceinline__ void CopyKeys(int chunk, int without) {
-    if (chunk < end_) {
-      keys_.Copy(RowsOf(chunk), query_.KeysOf(chunk), without);
-    }
-    CommitCopies();
-  }
-  __device__ __forceinline__ void CopyValues(int chunk, int without) {
-    if (chunk < end_) {
-      values_.Copy(RowsOf(chunk), query_.KeysOf(chunk), without);
-    }
-    CommitCopies();
-  }
-  __device__ __forceinline__ void CopyOwn() {
-    const int chunk = own_key_ / kAttentionChunk;
-    if (own_key_ < 0 || chunk != first_) return;
-    const int key = own_key_ % kAttentionChunk;
-    keys_.CopyOne(RowsOf(chunk), key);
-    values_.CopyOne(RowsOf(chunk), key);
-    CommitCopies();
-    WaitForCopies<0>();
-  }
-
-  __device__ __forceinline__ void Attend(int chunk, const VectorQuery<kKeyLanes>& query) {
-    constexpr int kNewer = 1;  // groups of copies than the one waited for
-    const int half = (chunk - first_) % 2;
-    const int keys = query_.KeysOf(chunk);
+  __device__ __forceinline__ void Attend(const StreamChunk& chunk, const KeyPlace& keys,
+                                         const ValuePlace& values) {
+    const int half = 1 - half_;
     float* const scores = shared_.scores[half];
-    List(chunk + 1);
-    WaitForCopies<kNewer>();
-    Score<kOperand, KeyTurns, KeyTurns::kTurns>(0, keys, query, scores,
-                                                [&](int turn) { return keys_.Read(turn); });
-    __syncthreads();  // all scores, and all sums of the chunk before, are there
-    CopyKeys(chunk + 1, -1);
-    if (chunk > first_) Conclude(chunk - 1);
-    largest_ = LargestScore(scores, keys);
-    WaitForCopies<kNewer>();
-    const VectorSums sums = Weigh<kOperand, ValueTurns, ValueTurns::kTurns>(
-        VectorSums(), 0, keys, scores, largest_, [&](int turn) { return values_.Read(turn); });
-    CopyValues(chunk + 1, -1);
-    const int warp = threadIdx.x / 32;
-    ShareSums<kValueLanes>(sums, values_.from.used, shared_.sums[half][warp],
-                           shared_.weights[half] + warp);
+    Score<S::kOperand, typename S::KeyTurns, S::KeyTurns::kTurns>(
+        0, chunk.keys, QueryAt(keys), scores,
+        [&](int turn) { return Read<typename S::KeyTurns>(ring_.Keys(keys), a_.d_key, turn); });
+    Release(ring_.EmptyKeys(keys));
+    By::Sync();  // all scores, and all sums of the chunk before, are there
+    ConcludeLast();
+    last_ = chunk;
+    half_ = half;
+    largest_ = LargestScore(scores, chunk.keys);
+    WaitForPhase(ring_.FullValues(values), values.parity);
+    const VectorSums sums = Weigh<S::kOperand, typename S::ValueTurns, S::ValueTurns::kTurns>(
+        VectorSums(), 0, chunk.keys, scores, largest_, [&](int turn) {
+          return Read<typename S::ValueTurns>(ring_.Values(values), a_.d_value, turn);
+        });
+    const int warp = By::Thread() / 32;
+    ShareSums<S::kValueLanes>(sums, Reads<typename S::ValueTurns>(a_.d_value),
+                              shared_.sums[half][warp], shared_.weights[half] + warp);
+    Release(ring_.EmptyValues(values));
   }
 
-  // Adds up a chunk's sums over the warps, after a barrier.
-  __device__ __forceinline__ void Conclude(int chunk) {
-    const int half = (chunk - first_) % 2;
+  __device__ __forceinline__ VectorQuery<S::kKeyLanes> QueryAt(const KeyPlace& keys) const {
+    const auto* const from =
+        reinterpret_cast<const float4*>(ring_.Query(keys)) + threadIdx.x % S::kKeyLanes * 2;
+    const bool used = Reads<typename S::KeyTurns>(a_.d_key);
+    const float4 zero = make_float4(0, 0, 0, 0);
+    return VectorQuery<S::kKeyLanes>(a_, used ? from[0] : zero, used ? from[1] : zero);
+  }
+
+  // Whether the lane has a vector of rows of `width` elements.
+  template <class Turns>
+  __device__ __forceinline__ bool Reads(int width) const {
+    return static_cast<int>(threadIdx.x) % Turns::kLanes * kVector < width;
+  }
+  // That of turn `turn`; zeros where it has none, anything where the chunk has no such key.
+  template <class Turns>
+  __device__ __forceinline__ uint4 Read(const std::byte* rows, int width, int turn) const {
+    if (!Reads<Turns>(width)) return make_uint4(0, 0, 0, 0);
+    const int row = turn * Turns::kGroups + By::Thread() / Turns::kLanes;
+    return reinterpret_cast<const uint4*>(
+        rows)[row * (width / kVector) + static_cast<int>(threadIdx.x) % Turns::kLanes];
+  }
+
+  // The warp has used what it has read of a stage.
+  __device__ __forceinline__ void Release(uint32_t empty) const {
+    __syncwarp();
+    if (threadIdx.x % 32 == 0) cuda::Arrive(empty);
+  }
+
+  // Adds up the last chunk's sums over the warps, and behind the team's last chunk of a query all
+  // of the query's shares. After a barrier.
+  __device__ __forceinline__ void ConcludeLast() {
+    if (last_.row == kNoRow) return;
+    Query query;
+    query.row = last_.row;
+    query.head = last_.head;
+    query.keys = last_.query_keys;
+    query.chunks = (query.keys + kAttentionChunk - 1) / kAttentionChunk;
+    const bool keeps = last_.teams == 1 && query.chunks <= kMostKeptShares;
+    float* const kept = ring_.Kept();
     float sum = 0;
 #pragma unroll
-    for (int w = 0; w < kWarps; ++w) sum += shared_.weights[half][w];
-    float* const shares = blocks_ > 1 ? SharesOf(a_, query_) : kept_;
-    WriteShare<kOperand>(a_, query_, chunk, largest_, sum, shares, [&](int i) {
-      float value = 0;
+    for (int w = 0; w < S::kWarps; ++w) sum += shared_.weights[half_][w];
+    WriteShare<S::kOperand, By>(a_, query, last_.chunk, largest_, sum,
+                                keeps ? kept : SharesOf(a_, query), [&](int i) {
+                                  float value = 0;
 #pragma unroll
-      for (int w = 0; w < kWarps; ++w) value += shared_.sums[half][w][i];
-      return value;
-    });
+                                  for (int w = 0; w < S::kWarps; ++w) {
+                                    value += shared_.sums[half_][w][i];
+                                  }
+                                  return value;
+                                });
+    if (!last_.last || query.chunks <= 1) return;
+    if (!keeps) return attention::Arrive<S::kOperand, By>(a_, query, last_.teams);
+    By::Sync();
+    Combine<S::kOperand, By>(a_, query, kept, [&](int i) { return kept[i]; });
   }
 
   const DecodeAttention& a_;
+  const StreamRing& ring_;
   Shared& shared_;
-  float* const kept_;
-  Query query_;
-  bool busy_ = false;
-  int blocks_ = 1;  // that share the query's chunks
-  int first_ = 0;   // chunks first_ <= c < end_ are the block's
-  int end_ = 0;
-  int own_key_ = -1;
-  Keys keys_;
-  Values values_;
-  float largest_ = 0;  // score of the last chunk
+  StreamChunk last_;   // that was attended to
+  float largest_ = 0;  // its largest score
+  int half_ = 0;       // of shared_, that it has
 };
 
-// Grid: (blocks of a query, heads, rows).
-template <class Stream>
-__global__ void __launch_bounds__(32 * Stream::kWarps)
-    StreamAttentionKernel(const __grid_constant__ DecodeAttention a) {
-  __shared__ typename Stream::Shared shared;
-  extern __shared__ __align__(16) std::byte memory[];
+// Grid: blocks. The last warps fetch, one for each team.
+template <class S>
+__global__ void __launch_bounds__(S::kThreads, 1)
+    StreamAttentionKernel(const __grid_constant__ DecodeAttention a,
+                          const __grid_constant__ StreamSizes sizes) {
+#if __CUDA_ARCH__ >= 900
+  __shared__ typename S::Shared shared[S::kTeams];
+  extern __shared__ __align__(128) std::byte stream_memory[];  // a name of its own: alignment
   LetNextGridStart();
-  Stream stream(a, shared, memory);
-  if (stream.busy()) stream.Begin();
-  WaitForGridBefore();
-  if (stream.busy()) stream.Finish();
+  constexpr int kAttending = S::kTeams * S::kTeamThreads;
+  const int thread = static_cast<int>(threadIdx.x);
+  const bool fetches = thread >= kAttending;
+  const int team = fetches ? (thread - kAttending) / 32 : thread / S::kTeamThreads;
+  const StreamRing ring(sizes, stream_memory, team);
+  if (fetches && thread % 32 == 0) ring.Prepare(S::kWarps);
+  const RowEnds rows(sizes, stream_memory);
+  rows.Prepare(a);
+  if (fetches) {
+    const int teams = static_cast<int>(gridDim.x) * S::kTeams;
+    StreamSource(a, ring, rows, static_cast<int>(blockIdx.x) * S::kTeams + team, teams).Run();
+  } else {
+    AttentionStream<S>(a, ring, shared[team]).Run();
+  }
+#endif
 }
 
 }  // namespace strided::cuda::attention

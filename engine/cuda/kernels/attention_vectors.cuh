@@ -59,6 +59,10 @@ struct VectorQuery {
         reinterpret_cast<const float4*>(a.queries + index * a.d_key + vector * kVector);
     Set(a, __ldcg(from), __ldcg(from + 1));
   }
+  // Of the lane's part as it is.
+  __device__ __forceinline__ VectorQuery(const DecodeAttention& a, float4 low, float4 high) {
+    Set(a, low, high);
+  }
   // Of a query in shared memory.
   __device__ __forceinline__ VectorQuery(const DecodeAttention& a, const float* query) {
     const auto* const from = reinterpret_cast<const float4*>(query) + threadIdx.x % kLanes * 2;

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
 
 #include "engine/base/status_macros.h"
 #include "engine/cuda/kernels/attention_chunk.cuh"
@@ -70,7 +71,7 @@ __global__ void __launch_bounds__(32 * kAnyWarps)
 
 // -- The choice of a kernel, and its launch.
 
-constexpr int kMostKeptShares = 32;  // of chunks, in the shared memory of a block
+int CeilDivide(int a, int b) { return (a + b - 1) / b; }
 
 LaunchShape ShapeOf(const DecodeAttention& a, int blocks, int warps, size_t shared_bytes) {
   LaunchShape shape;
@@ -106,28 +107,43 @@ absl::StatusOr<int> CopiedHeads(const DecodeAttention& a, const CurrentDevice& d
   return has_clusters ? ChooseCopiedHeads(a.rows, a.n_head, device.multiprocessors) : 0;
 }
 
+// As streams; false: a block does not fit.
+template <Operand kOperand, int kWarps, int kKeyLanes, int kValueLanes>
+absl::StatusOr<bool> LaunchStream(const DecodeAttention& a, const CurrentDevice& device,
+                                  cudaStream_t stream) {
+  using Stream = StreamShape<kOperand, kWarps, kKeyLanes, kValueLanes>;
+  const StreamSizes sizes = StreamSizes::Of(a, Stream::kTeams);
+  const int shared_bytes = StreamSizes::RoundUp(Stream::kTeams * sizeof(typename Stream::Shared));
+  if (sizes.bytes + shared_bytes > device.shared_bytes) return false;
+  const int blocks = a.blocks > 0 ? CeilDivide(a.blocks * a.rows * a.n_head, Stream::kTeams)
+                                  : device.multiprocessors;
+  LaunchShape shape = ShapeOf(a, 1, 1, static_cast<size_t>(sizes.bytes));
+  shape.grid = dim3(static_cast<unsigned>(blocks));
+  shape.block = dim3(Stream::kThreads);
+  RETURN_IF_ERROR(
+      Launch("decode attention", StreamAttentionKernel<Stream>, shape, stream, a, sizes));
+  return true;
+}
+
 template <Operand kOperand, int kWarps, int kKeyLanes, int kValueLanes>
 absl::Status LaunchVectors(const DecodeAttention& a, const CurrentDevice& device,
                            cudaStream_t stream) {
-  using Early = EarlyAttention<kOperand, kWarps, kKeyLanes, kValueLanes>;
-  using Stream = AttentionStream<kOperand, kWarps, kKeyLanes, kValueLanes>;
   ASSIGN_OR_RETURN(const int heads, (CopiedHeads<kWarps, kKeyLanes, kValueLanes>(a, device)));
   if constexpr (kWarps * 32 == kAttentionChunk) {
     if (heads == 2) return LaunchCopied<kOperand, kKeyLanes, kValueLanes, 2>(a, device, stream);
     if (heads == 1) return LaunchCopied<kOperand, kKeyLanes, kValueLanes, 1>(a, device, stream);
   }
-  const int blocks =
-      a.blocks > 0 ? a.blocks
-                   : ChooseAttentionBlocks(a.rows * a.n_head, a.chunks, device.multiprocessors);
-  const int kept = blocks == 1 ? a.chunks * (a.d_value + 2) : 0;
-  const size_t bytes = Stream::kVectorBytes + static_cast<size_t>(kept) * sizeof(float);
-  const size_t all_bytes = bytes + sizeof(typename Stream::Shared);
-  if (blocks >= a.chunks || all_bytes > static_cast<size_t>(device.shared_bytes)) {
-    return Launch("decode attention", EarlyAttentionKernel<Early>, ShapeOf(a, a.chunks, kWarps, 0),
-                  stream, a);
+  ASSIGN_OR_RETURN(const bool has_clusters, HasClusters());  // so bulk copies too
+  const bool streams = a.blocks > 0 ? a.blocks < a.chunks
+                                    : IsStream(a.rows * a.n_head, a.chunks, device.multiprocessors);
+  if (has_clusters && streams) {
+    ASSIGN_OR_RETURN(const bool launched,
+                     (LaunchStream<kOperand, kWarps, kKeyLanes, kValueLanes>(a, device, stream)));
+    if (launched) return absl::OkStatus();
   }
-  return Launch("decode attention", StreamAttentionKernel<Stream>,
-                ShapeOf(a, blocks, kWarps, bytes), stream, a);
+  using Early = EarlyAttention<kOperand, kWarps, kKeyLanes, kValueLanes>;
+  return Launch("decode attention", EarlyAttentionKernel<Early>, ShapeOf(a, a.chunks, kWarps, 0),
+                stream, a);
 }
 
 // -- Over int8 caches.
@@ -201,11 +217,9 @@ absl::Status LaunchOperand(const DecodeAttention& a, cudaStream_t stream) {
 
 }  // namespace
 
-int ChooseAttentionBlocks(int queries, int chunks, int multiprocessors) {
-  constexpr int kBlocksOfMultiprocessor = 12;  // about two waves of those that it holds
-  const int enough = kBlocksOfMultiprocessor * multiprocessors;
-  const int blocks = std::clamp((enough + queries - 1) / queries, 1, chunks);
-  return blocks == 1 && chunks > kMostKeptShares ? 2 : blocks;
+bool IsStream(int queries, int chunks, int multiprocessors) {
+  constexpr int kChunksOfMultiprocessor = 40;  // with fewer a stream is under way for too short
+  return int64_t{queries} * chunks > int64_t{kChunksOfMultiprocessor} * multiprocessors;
 }
 
 int ChooseCopiedHeads(int rows, int n_head, int multiprocessors) {

@@ -54,7 +54,9 @@ struct DecodeAttention {
   int next_first_head = 0;
   int rows = 0;
   int chunks = 1;  // at least the chunks of every row's query
-  int blocks = 0;  // that share a query's chunks; 0: ChooseAttentionBlocks. For tests
+  // That share a query's chunks, of a stream teams on the average; 0: the launch chooses. For
+  // tests.
+  int blocks = 0;
   // For queries of several blocks: [rows][n_head][chunks][d_value + 2] float32, and counters
   // [rows][n_head] that are 0 before and after.
   float* partials = nullptr;
@@ -70,9 +72,9 @@ struct ByteAttentionShape {
 ByteAttentionShape ChooseByteAttention(int queries, int chunks, int most_warps,
                                        int multiprocessors);
 
-// Blocks that share the chunks of a query: one chunk to each at few queries, where latency counts;
-// at many as few as keep all multiprocessors busy to the end. Pure.
-int ChooseAttentionBlocks(int queries, int chunks, int multiprocessors);
+// Whether chunks of several to a query are a stream through every multiprocessor's shared memory;
+// else each is a block's, which has it in registers early. Pure.
+bool IsStream(int queries, int chunks, int multiprocessors);
 
 // Queries of one chunk whose keys are copied to shared memory: the heads of a row that a block
 // takes, 1 or 2; 0: too few queries, a block to each that holds its keys in registers is as fast.

@@ -1,4 +1,4 @@
-// How decode attention is cut into blocks: over int8 caches, and of queries of one chunk.
+// How decode attention is cut into blocks: over int8 caches, of queries of one chunk, of streams.
 
 #include <gtest/gtest.h>
 
@@ -36,6 +36,13 @@ TEST(ByteAttentionChoiceTest, ABlockHasNoMoreWarpsThanRoom) {
 // Whose shares would not fit into the shared memory of one.
 TEST(ByteAttentionChoiceTest, AQueryOfVeryManyChunksIsSharedByBlocks) {
   EXPECT_GT(Choose(100000, 512).blocks, 1);
+}
+
+TEST(StreamChoiceTest, ChunksOfManyQueriesAreStreams) {
+  EXPECT_FALSE(IsStream(8, 13, kMultiprocessors));
+  EXPECT_FALSE(IsStream(2048, 1, kMultiprocessors));
+  EXPECT_TRUE(IsStream(2048, 13, kMultiprocessors));
+  EXPECT_TRUE(IsStream(16, 512, kMultiprocessors));
 }
 
 TEST(CopiedHeadsChoiceTest, FewQueriesKeepTheirKeysInRegisters) {
