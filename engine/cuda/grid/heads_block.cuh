@@ -14,6 +14,8 @@
 #include "engine/cuda/grid/cells.cuh"
 #include "engine/cuda/grid/heads_attention.cuh"
 #include "engine/cuda/kernels/activation.cuh"
+#include "engine/cuda/kernels/embed.cuh"
+#include "engine/cuda/kernels/history.cuh"
 
 namespace strided::cuda::grid {
 
@@ -35,7 +37,7 @@ class HeadsBlock {
 
   // All layers; `tag`: that of the layer before the first.
   __device__ __forceinline__ void Run(uint32_t tag) {
-    residual_ = __ldcg(a_.hidden + thread_);
+    residual_ = Embedded(a_);
     Prepare(0);
 #pragma unroll 1
     for (int layer = 0; layer < a_.n_layer; ++layer) {
@@ -73,6 +75,16 @@ class HeadsBlock {
   }
   static __device__ __forceinline__ void Release(const uint64_t& barrier) {
     Arrive(SharedAddress(&barrier));
+  }
+
+  // The thread's element of the step's input. A function of its own: it has no registers to spare.
+  static __device__ __noinline__ float Embedded(const GridArguments& a) {
+    const DecodeRow row = a.row_states[0];
+    if (row.slot < 0) return 0;
+    const int thread = threadIdx.x;
+    if (blockIdx.x == 0 && thread == 0) ObserveInput(row, a.sequences);
+    return EmbeddedElement(a.tables, row.input, row.position, a.sequences[row.slot].start,
+                           S::kModel, thread);
   }
 
   // -- Stages.

@@ -29,25 +29,23 @@ class HeadsFetching {
         qkv_read_{SharedAddress(&memory.barriers.qkv_read), 0},
         keys_read_{SharedAddress(&memory.barriers.keys_read), 0},
         out_read_{SharedAddress(&memory.barriers.out_read), 0},
-        up_read_{SharedAddress(&memory.barriers.up_read), 0} {
-    const DecodeRow& state = a.row_states[0];
-    busy_ = state.slot >= 0;
-    if (!busy_) return;
-    const DeviceSequence& sequence = a.sequences[state.slot];
-    position_ = state.position;
-    length_ = sequence.max_length;
-    cache_ = sequence.cache;
-    head_offsets_ = sequence.head_offsets;
-  }
+        up_read_{SharedAddress(&memory.barriers.up_read), 0} {}
 
   // All layers, by the whole warp.
   __device__ __forceinline__ void Run() {
 #pragma unroll 1
     for (int layer = 0; layer < a_.n_layer; ++layer) {
-      Plan(layer);
       const bool wait = layer > 0;
-      if (wait) qkv_read_.Wait(wait_);
+      FindLayer(layer);
+      if (wait) {
+        Plan(layer);
+        qkv_read_.Wait(wait_);
+      }
       FetchQkv(layer);
+      if (!wait) {  // not before the first weights
+        FindRow();
+        Plan(layer);
+      }
       if (wait) keys_read_.Wait(wait_);
       FetchKeys(layer);
       if (wait) out_read_.Wait(wait_);
@@ -62,6 +60,27 @@ class HeadsFetching {
   using Unit = WeightUnit<Memory::kFormat>;
   static constexpr int kSteps = S::kModel / kStepInputs;  // of qkv, out and up
 
+  __device__ __forceinline__ void FindRow() {
+    const DecodeRow& state = a_.row_states[0];
+    busy_ = state.slot >= 0;
+    if (!busy_) return;
+    const DeviceSequence& sequence = a_.sequences[state.slot];
+    position_ = state.position;
+    length_ = sequence.max_length;
+    cache_ = sequence.cache;
+    head_offsets_ = sequence.head_offsets;
+  }
+
+  // Where the layer's weights are.
+  __device__ __forceinline__ void FindLayer(int layer) {
+    constexpr int kWords = sizeof(DeviceLayer) / sizeof(uint64_t);
+    static_assert(kWords * sizeof(uint64_t) == sizeof(DeviceLayer) && kWords <= 32);
+    if (lane_ < kWords) {
+      reinterpret_cast<uint64_t*>(&memory_.plans[layer % 2].layer)[lane_] =
+          reinterpret_cast<const uint64_t*>(a_.layers + layer)[lane_];
+    }
+    __syncwarp();
+  }
   // Lane s plans slot s; another one for each head.
   __device__ __forceinline__ void Plan(int layer) {
     HeadsPlan& plan = memory_.plans[layer % 2];
@@ -75,12 +94,6 @@ class HeadsFetching {
       } else {
         plan.heads[head] = HeadOf(layout, keys, index);
       }
-    }
-    constexpr int kWords = sizeof(DeviceLayer) / sizeof(uint64_t);
-    static_assert(kWords * sizeof(uint64_t) == sizeof(DeviceLayer) && kWords <= 32);
-    if (lane_ < kWords) {
-      reinterpret_cast<uint64_t*>(&plan.layer)[lane_] =
-          reinterpret_cast<const uint64_t*>(a_.layers + layer)[lane_];
     }
     __syncwarp();
     if (lane_ == 0) Arrive(SharedAddress(&memory_.barriers.planned[layer % 2]));

@@ -9,6 +9,7 @@
 #include "engine/cuda/grid/heads_block.cuh"
 #include "engine/cuda/grid/heads_fetching.cuh"
 #include "engine/cuda/grid/sum_block.cuh"
+#include "engine/cuda/kernels/launch.h"
 
 namespace strided::cuda::grid {
 
@@ -58,6 +59,7 @@ __global__ void __launch_bounds__(kHeadsThreads, 1)
   const int block = blockIdx.x;
   const Wait wait(a.error, ErrorWordOf(block, static_cast<int>(threadIdx.x) / 32));
   const uint32_t tag = a.tags[block];
+  LetNextGridStart();  // which waits for this one, on multiprocessors that have no block of it
   __syncthreads();
   if (threadIdx.x == 0) a.tags[block] = tag + static_cast<uint32_t>(a.n_layer);
   constexpr int kFirstDown = HeadsSizes<S>::kBlocks;
