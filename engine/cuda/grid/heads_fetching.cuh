@@ -29,29 +29,27 @@ class HeadsFetching {
         qkv_read_{SharedAddress(&memory.barriers.qkv_read), 0},
         keys_read_{SharedAddress(&memory.barriers.keys_read), 0},
         out_read_{SharedAddress(&memory.barriers.out_read), 0},
-        up_read_{SharedAddress(&memory.barriers.up_read), 0} {}
+        began_{SharedAddress(&memory.barriers.began), 0} {}
 
   // All layers, by the whole warp.
   __device__ __forceinline__ void Run() {
 #pragma unroll 1
-    for (int layer = 0; layer < a_.n_layer; ++layer) {
-      const bool wait = layer > 0;
+    for (int layer = 0; layer <= a_.n_layer; ++layer) {
+      const bool waits = layer > 0;
+      if (waits) {
+        began_.Wait(wait_);  // so all is over with the layer before that
+        FetchUp(layer - 1);
+      }
+      if (layer == a_.n_layer) break;
       FindLayer(layer);
-      if (wait) {
-        Plan(layer);
-        qkv_read_.Wait(wait_);
-      }
+      if (waits) qkv_read_.Wait(wait_);
       FetchQkv(layer);
-      if (!wait) {  // not before the first weights
-        FindRow();
-        Plan(layer);
-      }
-      if (wait) keys_read_.Wait(wait_);
+      if (!waits) FindRow();  // not before the first weights
+      Plan(layer);
+      if (waits) keys_read_.Wait(wait_);
       FetchKeys(layer);
-      if (wait) out_read_.Wait(wait_);
+      if (waits) out_read_.Wait(wait_);
       FetchOut(layer);
-      if (wait) up_read_.Wait(wait_);
-      FetchUp(layer);
     }
   }
 
@@ -219,7 +217,7 @@ class HeadsFetching {
   cluster::Exchange qkv_read_;
   cluster::Exchange keys_read_;
   cluster::Exchange out_read_;
-  cluster::Exchange up_read_;
+  cluster::Exchange began_;
   // The step's row.
   bool busy_ = false;  // whether it is no idle one
   int position_ = 0;

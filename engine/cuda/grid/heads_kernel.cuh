@@ -38,7 +38,7 @@ __device__ __forceinline__ void RunDownBlock(const GridArguments& a, Memory& mem
 template <class S, class Memory>
 __device__ __forceinline__ void RunHeadsBlock(const GridArguments& a, Memory& memory,
                                               const Wait& wait, uint32_t tag) {
-  if (threadIdx.x == 0) InitBarriers(memory.barriers, HeadsSizes<S>::kOutTiles, S::kModelTeams);
+  if (threadIdx.x == 0) InitBarriers(memory.barriers, HeadsSizes<S>::kOutTiles);
   cluster::SyncCluster();
   if (threadIdx.x < kThreads) {
     HeadsBlock<S, Memory>(a, memory, wait).Run(tag);

@@ -69,15 +69,15 @@ struct HeadsBarriers {
   uint64_t keys_there;
   uint64_t out_there;
   uint64_t up_there;
-  // And back.
+  // And back; `began`: the row of the layer has come.
+  uint64_t began;
   uint64_t qkv_read;
   uint64_t keys_read;
   uint64_t out_read;
-  uint64_t up_read;
 };
 
 // By one thread, before a barrier of the cluster.
-__device__ __forceinline__ void InitBarriers(HeadsBarriers& barriers, int out_warps, int teams) {
+__device__ __forceinline__ void InitBarriers(HeadsBarriers& barriers, int out_warps) {
   const auto init = [](const uint64_t& barrier, int arrivals) {
     InitBarrier(SharedAddress(&barrier), arrivals);
   };
@@ -88,10 +88,10 @@ __device__ __forceinline__ void InitBarriers(HeadsBarriers& barriers, int out_wa
   init(barriers.keys_there, 1);
   init(barriers.out_there, 1);
   init(barriers.up_there, 1);
+  init(barriers.began, 1);
   init(barriers.qkv_read, 1);
   init(barriers.keys_read, kHalves);
   init(barriers.out_read, out_warps);
-  init(barriers.up_read, teams);
   PublishBarriers();
 }
 
@@ -116,11 +116,9 @@ struct HeadsMemory {
   __align__(16) float up_norm[2][S::kModel];
   __align__(16) float row[S::kModel];    // the residual stream
   __align__(16) float sums[kWarps][16];  // a warp's, of its tile
-  union {
-    __align__(16) Type normed[kWarps][kGroup];  // a warp's group of the row
-    // Attention's sums, by half.
-    __align__(16) float mixed[kHalves][kHalfWarps][S::kValue];
-  };
+  float2 moments;                        // the row's: mean, factor
+  // Attention's sums, by half.
+  __align__(16) float mixed[kHalves][kHalfWarps][S::kValue];
   __align__(16) float scores[kHalves][kAttentionChunk];
   float weights[kHalves][kHalfWarps];
   HeadsPlan plans[2];  // of this layer and the next, by turns
