@@ -97,7 +97,7 @@ class HeadsAttention {
   }
 
   __device__ __forceinline__ Keys KeysOf(int slot) const {
-    const uint4* const from = &memory_.keys[slot][0][0] + thread_;
+    const uint4* const from = &memory_.slots[slot].keys[0][0] + thread_;
     Keys keys;
 #pragma unroll
     for (int i = 0; i < kKeys; ++i) keys.vectors[i] = from[i * kHalfThreads];
@@ -168,7 +168,8 @@ class HeadsAttention {
                                              uint2 (&values)[kTurns]) const {
     const int lane = thread_ % 32;
     const int quad = lane % kQuads;
-    const auto* const all = reinterpret_cast<const uint2*>(&memory_.values[slot][0][0]) + quad;
+    const auto* const all =
+        reinterpret_cast<const uint2*>(&memory_.slots[slot].values[0][0]) + quad;
     const auto* const own_value =
         reinterpret_cast<const uint2*>(memory_.exchange.own_value[head]) + quad;
 #pragma unroll

@@ -1,10 +1,12 @@
-// A block of heads: its cluster's part of attention, and tiles of up.
+// A block of heads: its cluster's part of attention, and of the MLP.
 //
-//   H --> norm | q, k, v --to the cluster--> its chunks --to the cluster--> combined, out's sums
-//   over the cluster's group --cells--> H' = H + O m | norm | f(up) --cells--> blocks of down
-// A bar is a barrier. Every thread has an element of the residual stream, one warp finds the row's
-// moments, every warp norms the group that it multiplies. Weights, keys and values are another
-// warp's to fetch (heads_fetching.cuh).
+//   H -> moments | norm, q, k, v --to the cluster--> its chunks --to the cluster--> combined, out's
+//   sums over the cluster's group --cells--> H' = H + O m --to the cluster--> moments | norm, f(up)
+//   --to the cluster--> down's sums over the cluster's inputs --cells--> H = H' + down
+//   --to the cluster-->
+// A bar is a barrier. A cluster has all of the residual stream, a block an eighth of it; one warp
+// finds the row's moments, every warp norms the group that it multiplies. Weights, keys and values
+// are another warp's to fetch (heads_fetching.cuh).
 
 #ifndef STRIDED_ENGINE_CUDA_GRID_HEADS_BLOCK_CUH_
 #define STRIDED_ENGINE_CUDA_GRID_HEADS_BLOCK_CUH_
@@ -29,8 +31,6 @@ class HeadsBlock {
       : a_(a),
         memory_(memory),
         attention_(a, memory),
-        query_came_{SharedAddress(&memory.barriers.query_came), 0},
-        shares_came_{SharedAddress(&memory.barriers.shares_came), 0},
         thread_(threadIdx.x),
         team_(thread_),
         product_(a, memory),
@@ -41,36 +41,69 @@ class HeadsBlock {
 
   // All layers; `tag`: that of the layer before the first.
   __device__ __forceinline__ void Run(uint32_t tag) {
-    residual_ = Embedded(a_);
+    auto& row = memory_.exchange.row;
+    row[thread_] = Embedded(a_);
     Prepare(0);
+    if (thread_ == 0) ExpectExpanded();
+    if (thread_ == kMomentsWarp * 32) ExpectRow();
+    product_.Sync();
+    if (Gathers()) {
+      residual_ = row[Element()];
+      row_scale_.Fetch(memory_.plans[0].layer.out, Element());
+    }
 #pragma unroll 1
     for (int layer = 0; layer < a_.n_layer; ++layer) {
       ++tag;
       RunAttention(layer, tag);
-      RunUp(layer, tag);
+      RunUp(layer);
       if (layer + 1 < a_.n_layer) Prepare(layer + 1);
+      RunDown(layer, tag);
     }
+    if (Gathers() && cluster_ == 0) a_.hidden[Element()] = residual_;  // twice the same
   }
 
  private:
   using H = HeadsSizes<S>;
   using Attention = HeadsAttention<S, Memory>;
+  using Product = HeadsProduct<S, Memory>;
   using Traits = OperandTraits<Memory::kOperand>;
+  // Warps that have a work of their own, besides what all do.
+  static constexpr int kMomentsWarp = kWarps - 1;
   static constexpr int kCopiesWarp = kWarps - 2;
-  static_assert(S::kModelGroups == kClusterBlocks);  // a warp of a team sends to each block
+  static constexpr int kFirstGatherer = kWarps / 2;
+  static constexpr int kElements = S::kModel / kClusterBlocks;  // of the row, of a block
+  static constexpr int kGatherers = kElements / 16;  // an element for two of a warp's lanes
+  static_assert(kFirstGatherer + kGatherers <= kCopiesWarp);
+  static constexpr int kLaneClusters = H::kClusters / 2;  // whose sums a lane reads
+  static_assert(S::kModelGroups == kClusterBlocks);       // a warp of a team sends to each block
 
   __device__ __forceinline__ int QkvTile() const {  // of the cluster's
     return team_.index * kClusterBlocks + rank_;
   }
-  __device__ __forceinline__ int UpTile() const {
-    return static_cast<int>(blockIdx.x) * S::kModelTeams + team_.index;
+  __device__ __forceinline__ int UpTile() const {  // of the cluster's
+    return rank_ * S::kModelTeams + team_.index;
   }
   __device__ __forceinline__ bool HasQkv() const { return QkvTile() < H::kQkvTiles; }
   __device__ __forceinline__ bool HasOut() const { return team_.warp < H::kOutTiles; }
   __device__ __forceinline__ int OutTile() const { return rank_ * H::kOutTiles + team_.warp; }
+  __device__ __forceinline__ bool HasDown() const {
+    return team_.warp < H::kOutTiles * H::kDownParts;
+  }
+  // Whether the thread has an element of the residual stream, and which.
+  __device__ __forceinline__ bool Gathers() const {
+    return static_cast<unsigned>(team_.warp - kFirstGatherer) < kGatherers;
+  }
+  __device__ __forceinline__ int Element() const {
+    return rank_ * kElements + (team_.warp - kFirstGatherer) * 16 + team_.lane % 16;
+  }
+  __device__ __forceinline__ int FirstCluster() const { return team_.lane / 16 * kLaneClusters; }
   // The phase of the layer, of what the block fetches for itself.
   static __device__ __forceinline__ void Await(const uint64_t& barrier, int layer) {
     WaitForPhase(SharedAddress(&barrier), layer % 2);
+  }
+  // The same of what the cluster's blocks send.
+  __device__ __forceinline__ void AwaitCluster(const uint64_t& barrier, int phase) {
+    cluster_wait_.For(SharedAddress(&barrier), phase % 2);
   }
   static __device__ __forceinline__ void Release(const uint64_t& barrier) {
     Arrive(SharedAddress(&barrier));
@@ -91,40 +124,67 @@ class HeadsBlock {
   __device__ __forceinline__ void RunAttention(int layer, uint32_t tag) {
     const LayerCells<S> cells(a_, layer);
     auto& barriers = memory_.barriers;
-    AwaitCopies(barriers.qkv_there, layer);
-    if (layer > 0) AwaitRow(layer - 1, tag - 1);
-    product_.ShareRow(residual_);
+    if (layer > 0) AwaitRow(/*phase=*/1);
+    if (team_.warp == kMomentsWarp) product_.FindMoments();
+    AwaitCopies(layer, barriers.qkv_there);
+    product_.Sync();
     if (thread_ == 0) Release(barriers.began);
     if (HasQkv()) {
       product_.NormAndMultiply(memory_.qkv_norm, memory_.qkv[team_.index]);
       SendQkv(layer);
-    } else {
-      product_.Sync();  // NormAndMultiply's
     }
     const bool attends = attention_.Has(layer);
     if (attends) Await(barriers.keys_there, layer);  // all of the half, before they are released
     const typename Attention::Keys keys = attention_.FirstKeys();
-    query_came_.Wait(cluster_wait_);
+    AwaitCluster(barriers.query_came, layer);
     if (thread_ == 0) Release(barriers.qkv_read);
     if (attends) attention_.Attend(layer, keys);
     if (thread_ % kHalfThreads == 0) Release(barriers.keys_read);
-    // Also the sign that the sums of all clusters will come soon.
-    if (HasOut()) Await(barriers.out_there, layer);
-    AwaitCopies(barriers.up_there, layer);
-    shares_came_.Wait(cluster_wait_);
     if (HasOut()) {
+      Await(barriers.out_there, layer);
+      AwaitCluster(barriers.shares_came, layer);
       SendPartial(layer, cells, tag);
       if (team_.lane == 0) Release(barriers.out_read);
     }
-    AwaitPartials(cells, tag);
+    if (Gathers()) {
+      // The sign that sums of all clusters will come soon.
+      AwaitCluster(barriers.shares_came, layer);
+      GatherPartials(cells, tag);
+      row_scale_.Fetch(memory_.plans[layer % 2].layer.down, Element());
+    }
   }
 
-  __device__ __forceinline__ void RunUp(int layer, uint32_t tag) {
-    const LayerCells<S> cells(a_, layer);
-    product_.ShareRow(residual_);
+  __device__ __forceinline__ void RunUp(int layer) {
+    AwaitRow(/*phase=*/0);
+    if (team_.warp == kMomentsWarp) product_.FindMoments();
+    AwaitCopies(layer, memory_.barriers.up_there, memory_.barriers.down_there);
+    product_.Sync();
     product_.NormAndMultiply(memory_.up_norm, memory_.up[team_.index]);
-    if (team_.member != 0) return;
-    SendExpanded(cells, tag);
+    SendExpanded();
+  }
+
+  __device__ __forceinline__ void RunDown(int layer, uint32_t tag) {
+    const LayerCells<S> cells(a_, layer);
+    if (HasDown()) {
+      MultiplyDown(layer, cells, tag);
+      if (thread_ == 0) ExpectExpanded();
+    }
+    if (Gathers()) {
+      AwaitCluster(memory_.barriers.expanded_came, layer);  // as above
+      GatherDown(layer, cells, tag);
+      if (layer + 1 < a_.n_layer) {
+        row_scale_.Fetch(memory_.plans[(layer + 1) % 2].layer.out, Element());
+      }
+    }
+  }
+
+  // Of the next phase: by a thread that has seen the last one end.
+  __device__ __forceinline__ void ExpectExpanded() const {
+    Expect(SharedAddress(&memory_.barriers.expanded_came),
+           decltype(memory_.exchange)::kExpandedBytes);
+  }
+  __device__ __forceinline__ void ExpectRow() const {
+    Expect(SharedAddress(&memory_.barriers.row_came), decltype(memory_.exchange)::kRowBytes);
   }
 
   // What the layer needs but for weights and keys, and what the cluster's blocks will send of it:
@@ -132,38 +192,37 @@ class HeadsBlock {
   __device__ __forceinline__ void Prepare(int layer) {
     WaitForPhase(SharedAddress(&memory_.barriers.planned[layer % 2]), layer / 2 % 2);
     if (thread_ == 0) {
-      Expect(query_came_.barrier, decltype(memory_.exchange)::kQueryBytes);
-      Expect(shares_came_.barrier,
+      Expect(SharedAddress(&memory_.barriers.query_came), decltype(memory_.exchange)::kQueryBytes);
+      Expect(SharedAddress(&memory_.barriers.shares_came),
              attention_.Shares(layer) * (S::kValue + 2) * static_cast<int>(sizeof(float)));
     }
     const DeviceLayer& of = memory_.plans[layer % 2].layer;
-    out_scale_.Fetch(of.out, thread_);
     if (HasQkv()) {
       qkv_scale_.Fetch(of.qkv, (cluster_ * H::kQkvTiles + QkvTile()) * kTileOutputs + team_.within);
     }
-    up_scale_.Fetch(of.up, UpTile() * kTileOutputs + team_.within);
+    up_scale_.Fetch(of.up, H::UpTile(cluster_, UpTile()) * kTileOutputs + team_.within);
   }
 
-  // The residual stream after a layer.
-  __device__ __forceinline__ void AwaitRow(int layer, uint32_t tag) {
-    const LayerCells<S> cells(a_, layer);
-    AwaitSign(cells.Expanded(0), tag, wait_);
-    residual_ = __uint_as_float(grid::Await(cells.Done(0) + thread_, tag, wait_));
+  // By one warp, which finds the row's moments: there behind the next barrier, as the row is.
+  __device__ __forceinline__ void AwaitRow(int phase) {
+    if (team_.warp != kMomentsWarp) return;
+    AwaitCluster(memory_.barriers.row_came, phase);
+    if (team_.lane == 0) ExpectRow();
   }
-
-  // What has been copied for the layer, by one warp: there for all behind ShareRow. A wait costs a
-  // warp some 100 cycles even when it is over.
-  __device__ __forceinline__ void AwaitCopies(const uint64_t& barrier, int layer) const {
-    if (team_.warp == kCopiesWarp) Await(barrier, layer);
+  // By another one: what has been copied for the layer. A wait costs a warp some 100 cycles even
+  // when it is over.
+  template <typename... Barriers>
+  __device__ __forceinline__ void AwaitCopies(int layer, const Barriers&... copied) const {
+    if (team_.warp == kCopiesWarp) (Await(copied, layer), ...);
   }
 
   // Four bytes to the place `to` of a block of the cluster, for each warp of a team another; they
   // count on its `barrier`.
   __device__ __forceinline__ void SendToBlock(const void* to, uint32_t value,
-                                              uint32_t barrier) const {
+                                              const uint64_t& barrier) const {
     const auto there = static_cast<uint32_t>(team_.member);
     cluster::Send(cluster::AddressIn(SharedAddress(to), there), value,
-                  cluster::AddressIn(barrier, there));
+                  cluster::AddressIn(SharedAddress(&barrier), there));
   }
   // Two neighbouring outputs, in even lanes.
   static __device__ __forceinline__ uint32_t PairOf(float value) {
@@ -181,7 +240,7 @@ class HeadsBlock {
     if (within < S::kKey) {
       if (team_.lane < kTileOutputs) {
         SendToBlock(&exchange.query[head][within + team_.lane], __float_as_uint(value),
-                    query_came_.barrier);
+                    memory_.barriers.query_came);
       }
       return;
     }
@@ -190,7 +249,7 @@ class HeadsBlock {
     const uint32_t pair = PairOf(value);
     if (team_.lane >= kTileOutputs || team_.lane % 2 != 0) return;
     SendToBlock(is_key ? &exchange.own_key[head][at] : &exchange.own_value[head][at], pair,
-                query_came_.barrier);
+                memory_.barriers.query_came);
     if (team_.member != 0) return;
     const HeadPlan& plan = memory_.plans[layer % 2].heads[head];
 #pragma unroll
@@ -211,48 +270,111 @@ class HeadsBlock {
     Send(to + 8, sums[0][2], tag);
   }
 
-  // H' = H + O m: of one element, by every thread.
-  __device__ __forceinline__ void AwaitPartials(const LayerCells<S>& cells, uint32_t tag) {
-    Cell parts[H::kClusters];
+  // H' = H + O m: the thread's element, to all blocks of the cluster.
+  __device__ __forceinline__ void GatherPartials(const LayerCells<S>& cells, uint32_t tag) {
+    const Cell* const from = cells.Partial(FirstCluster()) + Element();
+    Cell parts[kLaneClusters];
     wait_.Until([&] {
       bool all = true;
 #pragma unroll
-      for (int i = 0; i < H::kClusters; ++i) parts[i] = Look(cells.Partial(i) + thread_);
+      for (int i = 0; i < kLaneClusters; ++i) parts[i] = Look(from + i * S::kModel);
 #pragma unroll
-      for (int i = 0; i < H::kClusters; ++i) all = all && parts[i].tag == tag;
+      for (int i = 0; i < kLaneClusters; ++i) all = all && parts[i].tag == tag;
       return all;
     });
-    float sum = 0;
+    float terms[kLaneClusters];
 #pragma unroll
-    for (int i = 0; i < H::kClusters; ++i) sum += __uint_as_float(parts[i].content);
-    residual_ = residual_ + out_scale_.Of(sum);
-    if (thread_ / 8 == static_cast<int>(blockIdx.x)) {
-      Send(cells.Attended(0) + thread_, residual_, tag);
+    for (int i = 0; i < kLaneClusters; ++i) terms[i] = __uint_as_float(parts[i].content);
+    residual_ = residual_ + row_scale_.Of(SumOfHalves(terms));
+    SendElement();
+  }
+  // H = H' + down.
+  __device__ __forceinline__ void GatherDown(int layer, const LayerCells<S>& cells, uint32_t tag) {
+    static_assert(H::kDownParts == 2);
+    const Cell* const from = cells.DownPair(FirstCluster()) + 2 * Element();
+    CellPair parts[kLaneClusters];
+    AwaitPairs(
+        parts, [&](int i) { return from + i * 2 * S::kModel; }, [](int) { return true; }, tag,
+        wait_);
+    float terms[2 * kLaneClusters];
+#pragma unroll
+    for (int i = 0; i < kLaneClusters; ++i) {
+      terms[2 * i] = __uint_as_float(parts[i].first);
+      terms[2 * i + 1] = __uint_as_float(parts[i].second);
+    }
+    residual_ = residual_ + row_scale_.Of(SumOfHalves(terms));
+    if (layer + 1 < a_.n_layer) SendElement();
+  }
+  // Of the terms of lane l % 16, then those of that lane + 16, in order.
+  template <int kTerms>
+  __device__ __forceinline__ float SumOfHalves(const float (&terms)[kTerms]) const {
+    const auto after = [&](float sum) {
+#pragma unroll
+      for (const float term : terms) sum += term;
+      return sum;
+    };
+    const float lower = __shfl_sync(0xFFFFFFFFu, after(0), team_.lane % 16);
+    return __shfl_sync(0xFFFFFFFFu, after(lower), team_.lane % 16 + 16);
+  }
+  // To half of the cluster's blocks by each of an element's lanes.
+  __device__ __forceinline__ void SendElement() const {
+    const uint32_t to = SharedAddress(&memory_.exchange.row[Element()]);
+    const uint32_t barrier = SharedAddress(&memory_.barriers.row_came);
+#pragma unroll
+    for (int i = 0; i < kClusterBlocks / 2; ++i) {
+      const auto block = static_cast<uint32_t>(team_.lane / 16 * (kClusterBlocks / 2) + i);
+      cluster::Send(cluster::AddressIn(to, block), __float_as_uint(residual_),
+                    cluster::AddressIn(barrier, block));
     }
   }
 
-  // Up's tile, an output a lane.
-  __device__ __forceinline__ void SendExpanded(const LayerCells<S>& cells, uint32_t tag) const {
+  // Up's tile to all blocks of the cluster, an output a lane.
+  __device__ __forceinline__ void SendExpanded() const {
     const uint32_t pair = PairOf(Activate(a_.activation, up_scale_.Of(product_.SumOfTeam())));
     if (team_.lane >= kTileOutputs || team_.lane % 2 != 0) return;
-    Send(cells.Expanded(0) + OperandCell(UpTile() * kTileOutputs + team_.within), pair, tag);
+    constexpr int kTiles = kGroup / kTileOutputs;  // of a group
+    SendToBlock(&memory_.exchange
+                     .expanded[UpTile() / kTiles][UpTile() % kTiles * kTileOutputs + team_.lane],
+                pair, memory_.barriers.expanded_came);
+  }
+
+  // Sums of down over the cluster's inputs: a tile of one of its parts for each warp.
+  __device__ __forceinline__ void MultiplyDown(int layer, const LayerCells<S>& cells,
+                                               uint32_t tag) {
+    const int tile = team_.warp / H::kDownParts;
+    const int part = team_.warp % H::kDownParts;
+    typename Product::Weights weights = product_.Read(memory_.down()[tile][0][part]);
+    AwaitCluster(memory_.barriers.expanded_came, layer);
+    float sums[1][4] = {};
+#pragma unroll
+    for (int round = 0; round < H::kRounds; ++round) {
+      // Every column is the row.
+      const product::GroupColumns<1> columns(
+          memory_.exchange.expanded[round * H::kDownParts + part], 0, team_.lane);
+      product::MultiplyGroup<Memory::kFormat, Memory::kOperand>(weights, columns, sums);
+      if (round + 1 < H::kRounds) weights = product_.Read(memory_.down()[tile][round + 1][part]);
+    }
+    if (team_.lane == 0) Release(memory_.barriers.down_read);
+    if (team_.lane % 4 != 0) return;
+    const int output = (rank_ * H::kOutTiles + tile) * kTileOutputs + team_.lane / 4;
+    Cell* const to = cells.DownPair(cluster_) + 2 * output + part;
+    Send(to, sums[0][0], tag);
+    Send(to + 2 * 8, sums[0][2], tag);
   }
 
   const GridArguments& a_;
   Memory& memory_;
   Attention attention_;
-  cluster::Exchange query_came_;
-  cluster::Exchange shares_came_;
   const int thread_;
   const Team<S::kModelGroups> team_;
-  const HeadsProduct<S, Memory> product_;
+  const Product product_;
   const int cluster_;
   const int rank_;
   Wait wait_;
   cluster::BoundedWait cluster_wait_;
-  float residual_ = 0;  // the thread's element
+  float residual_ = 0;  // the thread's element, if it has one
   OutputScale qkv_scale_;
-  OutputScale out_scale_;
+  OutputScale row_scale_;  // of out, then of down
   OutputScale up_scale_;
 };
 

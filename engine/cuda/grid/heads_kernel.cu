@@ -21,9 +21,9 @@ CompiledKernel KernelOf(WeightFormat format) {
     CompiledKernel compiled;
     compiled.kernel = HeadsKernel<S, kFormat, kOperand>;
     compiled.shape.cluster = dim3(kClusterBlocks);
-    compiled.shape.grid = dim3(HeadsSizes<S>::kGrid);
+    compiled.shape.grid = dim3(HeadsSizes<S>::kBlocks);
     compiled.shape.threads = kHeadsThreads;
-    compiled.shape.shared_bytes = sizeof(HeadsBlockMemory<S, kFormat, kOperand>);
+    compiled.shape.shared_bytes = sizeof(HeadsMemory<S, kFormat, kOperand>);
     return compiled;
   });
 }

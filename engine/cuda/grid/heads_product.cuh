@@ -27,16 +27,12 @@ class HeadsProduct {
     SyncThreads(kBarrier, kThreads);
   }
 
-  // The residual stream to shared memory, an element of each thread, then its moments: there behind
-  // NormAndMultiply's barrier, which is all warps'.
-  __device__ __forceinline__ void ShareRow(float element) const {
-    memory_.row[threadIdx.x] = element;
-    Sync();
-    if (team_.warp != kMomentsWarp) return;
+  // The moments of the row in shared memory, by one warp.
+  __device__ __forceinline__ void FindMoments() const {
     float4 x[kVectors];
 #pragma unroll
     for (int v = 0; v < kVectors; ++v) {
-      x[v] = reinterpret_cast<const float4*>(memory_.row)[v * 32 + team_.lane];
+      x[v] = reinterpret_cast<const float4*>(memory_.exchange.row)[v * 32 + team_.lane];
     }
     const float mean = MeanOf(x, S::kModel, a_.norm_mean_share);
     const float factor = FactorOf(x, mean, S::kModel, a_.norm_epsilon);
@@ -50,11 +46,10 @@ class HeadsProduct {
     const auto own_of = [&](const float* of) {  // of the warp's group
       return reinterpret_cast<const float2*>(of + team_.member * kGroup)[team_.lane];
     };
-    const float2 x = own_of(memory_.row);
+    const float2 x = own_of(memory_.exchange.row);
     const float2 weight = own_of(norm[0]);
     const float2 bias = own_of(norm[1]);
     const Weights weights = Read(tile[team_.member]);
-    Sync();
     const float2 moments = memory_.moments;
     const auto normed = [&](float element, float by, float with) {
       return fmaf((element - moments.x) * moments.y, by, with);  // as Normalised
@@ -102,7 +97,6 @@ class HeadsProduct {
  private:
   using Traits = OperandTraits<Memory::kOperand>;
   static constexpr int kVectors = S::kModel / 128;
-  static constexpr int kMomentsWarp = kWarps - 1;
 
   const GridArguments& a_;
   Memory& memory_;
