@@ -30,6 +30,7 @@ absl::StatusOr<std::unique_ptr<GridStep>> GridStep::Create(const ModelConfig& co
   step->runs_heads_ = runs_heads;
   grid::GridArguments& a = step->arguments_;
   a.heads = network.head_rows;
+  a.tables = network.tables;
   a.sequences = rows.sequences;
   a.row_states = rows.states;
   a.hidden = rows.hidden;
@@ -67,24 +68,19 @@ absl::Status GridStep::Allocate(const DeviceNetwork& network) {
   return absl::OkStatus();
 }
 
-grid::GridStepShape GridStep::ShapeOf(int rows, std::span<const int> chunks) const {
-  return {
+std::optional<GridStep::Step> GridStep::Take(int rows, std::span<const int> chunks) const {
+  const grid::GridStepShape shape = {
       .widths = widths_, .rows = rows, .chunks = *std::max_element(chunks.begin(), chunks.end())};
+  const bool heads = runs_heads_ && grid::TakesHeads(shape);
+  if (!heads && !grid::TakesGrid(shape, multiprocessors_)) return std::nullopt;
+  return Step{.rows = rows, .chunks = shape.chunks, .embeds = heads};
 }
 
-bool GridStep::Takes(int rows, std::span<const int> chunks) const {
-  const grid::GridStepShape shape = ShapeOf(rows, chunks);
-  return (runs_heads_ && grid::TakesHeads(shape)) || grid::TakesGrid(shape, multiprocessors_);
-}
-
-absl::Status GridStep::Enqueue(int rows, std::span<const int> chunks) {
-  const grid::GridStepShape shape = ShapeOf(rows, chunks);
+absl::Status GridStep::Enqueue(const Step& step) {
   grid::GridArguments a = arguments_;
-  a.rows = rows;
-  a.chunks = shape.chunks;
-  if (!runs_heads_ || !grid::TakesHeads(shape)) {
-    return grid::LaunchGrid(widths_, format_, a, stream_);
-  }
+  a.rows = step.rows;
+  a.chunks = step.chunks;
+  if (!step.embeds) return grid::LaunchGrid(widths_, format_, a, stream_);
   a.cells += grid::CellsOf(widths_);  // the kernels count layers for themselves
   a.tags += multiprocessors_;
   return grid::LaunchHeads(widths_, format_, a, stream_);

@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 
 #include "absl/status/status.h"
@@ -45,11 +46,16 @@ class GridStep {
                                                           const DeviceNetwork& network,
                                                           const Rows& rows, cudaStream_t stream);
 
-  // Whether it is to take a step of `rows` rows; `chunks`: of keys, by layer.
-  bool Takes(int rows, std::span<const int> chunks) const;
-  // H of the first `rows` rows through all layers. Requires Takes. Internal where the device
-  // fails.
-  absl::Status Enqueue(int rows, std::span<const int> chunks);
+  // A step that it takes.
+  struct Step {
+    int rows = 0;
+    int chunks = 0;       // the most of any query
+    bool embeds = false;  // by the kernel of one row, which embeds it, too
+  };
+  // Null where it is not to take a step of `rows` rows; `chunks`: of keys, by layer.
+  std::optional<Step> Take(int rows, std::span<const int> chunks) const;
+  // H of the step's rows through all layers. Internal where the device fails.
+  absl::Status Enqueue(const Step& step);
 
   // Has what Status says come to the host in the stream's order.
   absl::Status EnqueueCheck();
@@ -59,7 +65,6 @@ class GridStep {
   int64_t workspace_bytes() const { return layers_.bytes() + cells_.bytes() + tags_.bytes(); }
 
  private:
-  grid::GridStepShape ShapeOf(int rows, std::span<const int> chunks) const;
   absl::Status Allocate(const DeviceNetwork& network);
 
   cudaStream_t stream_ = nullptr;  // not owned

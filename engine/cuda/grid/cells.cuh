@@ -153,10 +153,13 @@ struct LayerCells {
     return Expanded(0) + kMostRows * kCounts.expanded + row * kCounts.shares +
            (head * kMostChunks + chunk) * (S::kValue + 2);
   }
-  // In their place where a kernel has no shares: [d_model] sums over the inputs of a group, float32
-  // (heads_kernel.cuh).
+  // In their place where a kernel has no shares (heads_kernel.cuh): [d_model] sums of out over the
+  // inputs of a group, float32, and pairs of such sums of down.
   __device__ __forceinline__ Cell* Partial(int group) const {
     return Share(0, 0, 0) + group * S::kModel;
+  }
+  __device__ __forceinline__ Cell* DownPair(int pair) const {
+    return Partial(S::kModelGroups) + 2 * pair * S::kModel;
   }
 };
 

@@ -47,6 +47,7 @@ struct GridArguments {
   const DeviceSequence* sequences = nullptr;
   const DecodeRow* row_states = nullptr;  // [rows]
   float* hidden = nullptr;                // [rows][d_model]: before the first layer, after the last
+  DeviceTables tables;                    // of the kernel of one row, which embeds it
   int n_layer = 0;
   int n_head = 0;
   int rows = 0;            // up to kMostRows

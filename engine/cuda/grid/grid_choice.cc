@@ -42,7 +42,7 @@ bool TakesGrid(const GridStepShape& step, int multiprocessors) {
 }
 
 bool TakesHeads(const GridStepShape& step) {
-  if (step.rows != 1 || step.widths.d_value > kGroup || HasHalves(step)) return false;
+  if (step.rows != 1 || step.widths.d_value > kGroup) return false;
   return kGroup / step.widths.d_value * step.chunks <= kUnits;
 }
 

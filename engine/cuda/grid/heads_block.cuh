@@ -1,9 +1,12 @@
-// A block of heads: its cluster's part of attention, and tiles of up.
+// A block of heads: its cluster's part of attention, and of the MLP.
 //
-//   H --> norm | q, k, v --to the cluster--> its chunks --to the cluster--> combined, out's sums
-//   over the cluster's group --cells--> H' = H + O m | norm | f(up) --cells--> blocks of down
-// A bar is a barrier. Every thread has an element of the residual stream, every warp norms the row
-// for itself. Weights, keys and values are another warp's to fetch (heads_fetching.cuh).
+//   H -> moments | norm, q, k, v --to the cluster--> its chunks --to the cluster--> combined, out's
+//   sums over the cluster's group --cells--> H' = H + O m --to the cluster--> moments | norm, f(up)
+//   --to the cluster--> down's sums over the cluster's inputs --cells--> H = H' + down
+//   --to the cluster-->
+// A bar is a barrier. A cluster has all of the residual stream, a block an eighth of it; one warp
+// finds the row's moments, every warp norms the group that it multiplies. Weights, keys and values
+// are another warp's to fetch (heads_fetching.cuh).
 
 #ifndef STRIDED_ENGINE_CUDA_GRID_HEADS_BLOCK_CUH_
 #define STRIDED_ENGINE_CUDA_GRID_HEADS_BLOCK_CUH_
@@ -13,7 +16,11 @@
 #include "engine/cuda/cluster/bounded_wait.cuh"
 #include "engine/cuda/grid/cells.cuh"
 #include "engine/cuda/grid/heads_attention.cuh"
+#include "engine/cuda/grid/heads_combination.cuh"
+#include "engine/cuda/grid/heads_product.cuh"
 #include "engine/cuda/kernels/activation.cuh"
+#include "engine/cuda/kernels/embed.cuh"
+#include "engine/cuda/kernels/history.cuh"
 
 namespace strided::cuda::grid {
 
@@ -24,10 +31,9 @@ class HeadsBlock {
       : a_(a),
         memory_(memory),
         attention_(a, memory),
-        query_came_{SharedAddress(&memory.barriers.query_came), 0},
-        shares_came_{SharedAddress(&memory.barriers.shares_came), 0},
         thread_(threadIdx.x),
         team_(thread_),
+        product_(a, memory),
         cluster_(static_cast<int>(blockIdx.x) / kClusterBlocks),
         rank_(static_cast<int>(blockIdx.x) % kClusterBlocks),
         wait_(wait),
@@ -35,44 +41,82 @@ class HeadsBlock {
 
   // All layers; `tag`: that of the layer before the first.
   __device__ __forceinline__ void Run(uint32_t tag) {
-    residual_ = __ldcg(a_.hidden + thread_);
+    auto& row = memory_.exchange.row;
+    row[thread_] = Embedded(a_);
     Prepare(0);
+    if (thread_ == 0) ExpectExpanded();
+    if (thread_ == kMomentsWarp * 32) ExpectRow();
+    product_.Sync();
+    if (Gathers()) {
+      residual_ = row[Element()];
+      row_scale_.Fetch(memory_.plans[0].layer.out, Element());
+    }
 #pragma unroll 1
     for (int layer = 0; layer < a_.n_layer; ++layer) {
       ++tag;
       RunAttention(layer, tag);
-      RunUp(layer, tag);
+      RunUp(layer);
       if (layer + 1 < a_.n_layer) Prepare(layer + 1);
+      RunDown(layer, tag);
     }
+    if (Gathers() && cluster_ == 0) a_.hidden[Element()] = residual_;  // twice the same
   }
 
  private:
   using H = HeadsSizes<S>;
-  static constexpr WeightFormat kFormat = Memory::kFormat;
-  static constexpr Operand kOperand = Memory::kOperand;
-  using Traits = OperandTraits<kOperand>;
-  using Weights = product::GroupWeights<kFormat>;
-  static constexpr int kVectors = S::kModel / 128;
+  using Attention = HeadsAttention<S, Memory>;
+  using Product = HeadsProduct<S, Memory>;
+  using Traits = OperandTraits<Memory::kOperand>;
+  // Warps that have a work of their own, besides what all do.
+  static constexpr int kMomentsWarp = kWarps - 1;
+  static constexpr int kCopiesWarp = kWarps - 2;
+  static constexpr int kFirstGatherer = kWarps / 2;
+  static constexpr int kElements = S::kModel / kClusterBlocks;  // of the row, of a block
+  static constexpr int kGatherers = kElements / 16;  // an element for two of a warp's lanes
+  static_assert(kFirstGatherer + kGatherers <= kCopiesWarp);
+  static constexpr int kLaneClusters = H::kClusters / 2;  // whose sums a lane reads
+  static_assert(S::kModelGroups == kClusterBlocks);       // a warp of a team sends to each block
 
   __device__ __forceinline__ int QkvTile() const {  // of the cluster's
     return team_.index * kClusterBlocks + rank_;
   }
-  __device__ __forceinline__ int UpTile() const {
-    return static_cast<int>(blockIdx.x) * S::kModelTeams + team_.index;
+  __device__ __forceinline__ int UpTile() const {  // of the cluster's
+    return rank_ * S::kModelTeams + team_.index;
   }
   __device__ __forceinline__ bool HasQkv() const { return QkvTile() < H::kQkvTiles; }
   __device__ __forceinline__ bool HasOut() const { return team_.warp < H::kOutTiles; }
   __device__ __forceinline__ int OutTile() const { return rank_ * H::kOutTiles + team_.warp; }
-  __device__ __forceinline__ void Sync() const {
-    constexpr int kBarrier = kFirstTeamBarrier + S::kModelTeams;
-    SyncThreads(kBarrier, kThreads);
+  __device__ __forceinline__ bool HasDown() const {
+    return team_.warp < H::kOutTiles * H::kDownParts;
   }
+  // Whether the thread has an element of the residual stream, and which.
+  __device__ __forceinline__ bool Gathers() const {
+    return static_cast<unsigned>(team_.warp - kFirstGatherer) < kGatherers;
+  }
+  __device__ __forceinline__ int Element() const {
+    return rank_ * kElements + (team_.warp - kFirstGatherer) * 16 + team_.lane % 16;
+  }
+  __device__ __forceinline__ int FirstCluster() const { return team_.lane / 16 * kLaneClusters; }
   // The phase of the layer, of what the block fetches for itself.
   static __device__ __forceinline__ void Await(const uint64_t& barrier, int layer) {
     WaitForPhase(SharedAddress(&barrier), layer % 2);
   }
+  // The same of what the cluster's blocks send.
+  __device__ __forceinline__ void AwaitCluster(const uint64_t& barrier, int phase) {
+    cluster_wait_.For(SharedAddress(&barrier), phase % 2);
+  }
   static __device__ __forceinline__ void Release(const uint64_t& barrier) {
     Arrive(SharedAddress(&barrier));
+  }
+
+  // The thread's element of the step's input. A function of its own: it has no registers to spare.
+  static __device__ __noinline__ float Embedded(const GridArguments& a) {
+    const DecodeRow row = a.row_states[0];
+    if (row.slot < 0) return 0;
+    const int thread = threadIdx.x;
+    if (blockIdx.x == 0 && thread == 0) ObserveInput(row, a.sequences);
+    return EmbeddedElement(a.tables, row.input, row.position, a.sequences[row.slot].start,
+                           S::kModel, thread);
   }
 
   // -- Stages.
@@ -80,40 +124,67 @@ class HeadsBlock {
   __device__ __forceinline__ void RunAttention(int layer, uint32_t tag) {
     const LayerCells<S> cells(a_, layer);
     auto& barriers = memory_.barriers;
-    if (layer > 0) AwaitRow(layer - 1, tag - 1);
-    memory_.row[thread_] = residual_;
-    Sync();
+    if (layer > 0) AwaitRow(/*phase=*/1);
+    if (team_.warp == kMomentsWarp) product_.FindMoments();
+    AwaitCopies(layer, barriers.qkv_there);
+    product_.Sync();
+    if (thread_ == 0) Release(barriers.began);
     if (HasQkv()) {
-      Await(barriers.qkv_there, layer);
-      NormAndMultiply(memory_.qkv_norm, memory_.qkv[team_.index]);
-      if (team_.member == 0) SendQkv(layer);
+      product_.NormAndMultiply(memory_.qkv_norm, memory_.qkv[team_.index]);
+      SendQkv(layer);
     }
-    query_came_.Wait(cluster_wait_);
+    const bool attends = attention_.Has(layer);
+    if (attends) Await(barriers.keys_there, layer);  // all of the half, before they are released
+    const typename Attention::Keys keys = attention_.FirstKeys();
+    AwaitCluster(barriers.query_came, layer);
     if (thread_ == 0) Release(barriers.qkv_read);
-    if (attention_.Has(layer)) {  // then all of the half wait for keys before they are released
-      Await(barriers.keys_there, layer);
-      attention_.Attend(layer);
-    }
+    if (attends) attention_.Attend(layer, keys);
     if (thread_ % kHalfThreads == 0) Release(barriers.keys_read);
-    // Also the sign that the sums of all clusters will come soon.
-    shares_came_.Wait(cluster_wait_);
     if (HasOut()) {
       Await(barriers.out_there, layer);
+      AwaitCluster(barriers.shares_came, layer);
       SendPartial(layer, cells, tag);
       if (team_.lane == 0) Release(barriers.out_read);
     }
-    AwaitPartials(cells, tag);
+    if (Gathers()) {
+      // The sign that sums of all clusters will come soon.
+      AwaitCluster(barriers.shares_came, layer);
+      GatherPartials(cells, tag);
+      row_scale_.Fetch(memory_.plans[layer % 2].layer.down, Element());
+    }
   }
 
-  __device__ __forceinline__ void RunUp(int layer, uint32_t tag) {
+  __device__ __forceinline__ void RunUp(int layer) {
+    AwaitRow(/*phase=*/0);
+    if (team_.warp == kMomentsWarp) product_.FindMoments();
+    AwaitCopies(layer, memory_.barriers.up_there, memory_.barriers.down_there);
+    product_.Sync();
+    product_.NormAndMultiply(memory_.up_norm, memory_.up[team_.index]);
+    SendExpanded();
+  }
+
+  __device__ __forceinline__ void RunDown(int layer, uint32_t tag) {
     const LayerCells<S> cells(a_, layer);
-    memory_.row[thread_] = residual_;
-    Sync();
-    Await(memory_.barriers.up_there, layer);
-    NormAndMultiply(memory_.up_norm, memory_.up[team_.index]);
-    if (team_.member != 0) return;
-    SendExpanded(cells, tag);
-    if (team_.lane == 0) Release(memory_.barriers.up_read);
+    if (HasDown()) {
+      MultiplyDown(layer, cells, tag);
+      if (thread_ == 0) ExpectExpanded();
+    }
+    if (Gathers()) {
+      AwaitCluster(memory_.barriers.expanded_came, layer);  // as above
+      GatherDown(layer, cells, tag);
+      if (layer + 1 < a_.n_layer) {
+        row_scale_.Fetch(memory_.plans[(layer + 1) % 2].layer.out, Element());
+      }
+    }
+  }
+
+  // Of the next phase: by a thread that has seen the last one end.
+  __device__ __forceinline__ void ExpectExpanded() const {
+    Expect(SharedAddress(&memory_.barriers.expanded_came),
+           decltype(memory_.exchange)::kExpandedBytes);
+  }
+  __device__ __forceinline__ void ExpectRow() const {
+    Expect(SharedAddress(&memory_.barriers.row_came), decltype(memory_.exchange)::kRowBytes);
   }
 
   // What the layer needs but for weights and keys, and what the cluster's blocks will send of it:
@@ -121,178 +192,189 @@ class HeadsBlock {
   __device__ __forceinline__ void Prepare(int layer) {
     WaitForPhase(SharedAddress(&memory_.barriers.planned[layer % 2]), layer / 2 % 2);
     if (thread_ == 0) {
-      Expect(query_came_.barrier, decltype(memory_.exchange)::kQueryBytes);
-      Expect(shares_came_.barrier,
-             attention_.Shares(layer) * H::kShare * static_cast<int>(sizeof(float)));
+      Expect(SharedAddress(&memory_.barriers.query_came), decltype(memory_.exchange)::kQueryBytes);
+      Expect(SharedAddress(&memory_.barriers.shares_came),
+             attention_.Shares(layer) * (S::kValue + 2) * static_cast<int>(sizeof(float)));
     }
     const DeviceLayer& of = memory_.plans[layer % 2].layer;
-    out_scale_.Fetch(of.out, thread_);
-    if (team_.member != 0) return;
     if (HasQkv()) {
       qkv_scale_.Fetch(of.qkv, (cluster_ * H::kQkvTiles + QkvTile()) * kTileOutputs + team_.within);
     }
-    up_scale_.Fetch(of.up, UpTile() * kTileOutputs + team_.within);
+    up_scale_.Fetch(of.up, H::UpTile(cluster_, UpTile()) * kTileOutputs + team_.within);
   }
 
-  // The residual stream after a layer.
-  __device__ __forceinline__ void AwaitRow(int layer, uint32_t tag) {
-    const LayerCells<S> cells(a_, layer);
-    AwaitSign(cells.Expanded(0), tag, wait_);
-    residual_ = __uint_as_float(grid::Await(cells.Done(0) + thread_, tag, wait_));
+  // By one warp, which finds the row's moments: there behind the next barrier, as the row is.
+  __device__ __forceinline__ void AwaitRow(int phase) {
+    if (team_.warp != kMomentsWarp) return;
+    AwaitCluster(memory_.barriers.row_came, phase);
+    if (team_.lane == 0) ExpectRow();
+  }
+  // By another one: what has been copied for the layer. A wait costs a warp some 100 cycles even
+  // when it is over.
+  template <typename... Barriers>
+  __device__ __forceinline__ void AwaitCopies(int layer, const Barriers&... copied) const {
+    if (team_.warp == kCopiesWarp) (Await(copied, layer), ...);
   }
 
-  // The team's tile, of the row in shared memory: leaves the warps' sums, behind a barrier of the
-  // team.
-  __device__ __forceinline__ void NormAndMultiply(const float (&norm)[2][S::kModel],
-                                                  const typename Memory::Tile& tile) {
-    float4 x[kVectors];
-#pragma unroll
-    for (int v = 0; v < kVectors; ++v) {
-      x[v] = reinterpret_cast<const float4*>(memory_.row)[v * 32 + team_.lane];
-    }
-    const int vector = team_.lane % 16;  // of the warp's group
-    const auto own_of = [&](const float* of) {
-      return reinterpret_cast<const float4*>(of + team_.member * kGroup)[vector];
-    };
-    const float mean = MeanOf(x, S::kModel, a_.norm_mean_share);
-    const float factor = FactorOf(x, mean, S::kModel, a_.norm_epsilon);
-    const float4 y =
-        Normalised(own_of(memory_.row), mean, factor, own_of(norm[0]), own_of(norm[1]));
-    auto* const normed = memory_.normed[team_.warp];
-    if (team_.lane < 16) {
-      *reinterpret_cast<uint2*>(normed + vector * 4) =
-          make_uint2(Traits::Pack(y.x, y.y), Traits::Pack(y.z, y.w));
-    }
-    const Weights weights = Read(tile[team_.member]);
-    __syncwarp();
-    // Every column is the row.
-    const product::GroupColumns<1> columns(normed, 0, team_.lane);
-    float sums[1][4] = {};
-    product::MultiplyGroup<kFormat, kOperand>(weights, columns, sums);
-    if (team_.lane % 4 == 0) {
-      memory_.sums[team_.warp][team_.lane / 4] = sums[0][0];
-      memory_.sums[team_.warp][team_.lane / 4 + 8] = sums[0][2];
-    }
-    team_.Sync();
+  // Four bytes to the place `to` of a block of the cluster, for each warp of a team another; they
+  // count on its `barrier`.
+  __device__ __forceinline__ void SendToBlock(const void* to, uint32_t value,
+                                              const uint64_t& barrier) const {
+    const auto there = static_cast<uint32_t>(team_.member);
+    cluster::Send(cluster::AddressIn(SharedAddress(to), there), value,
+                  cluster::AddressIn(SharedAddress(&barrier), there));
+  }
+  // Two neighbouring outputs, in even lanes.
+  static __device__ __forceinline__ uint32_t PairOf(float value) {
+    return Traits::Pack(value, __shfl_down_sync(0xFFFFFFFFu, value, 1));
   }
 
-  __device__ __forceinline__ Weights Read(const typename Memory::Group& group) const {
-    Weights weights;
-#pragma unroll
-    for (int i = 0; i < Weights::kUnits; ++i) weights.units[i] = group[i][team_.lane];
-    return weights;
-  }
-
-  // The sum over the team's warps of an output, team_.within.
-  __device__ __forceinline__ float SumOfTeam() const {
-    float sum = 0;
-#pragma unroll
-    for (int w = 0; w < S::kModelGroups; ++w) {
-      sum += memory_.sums[team_.index * S::kModelGroups + w][team_.within];
-    }
-    return sum;
-  }
-
-  // The tile's outputs to all blocks of the cluster, by a warp: lane l sends four of them, from
-  // 4 * (l % 4) on, to block l / 4.
+  // The tile's outputs to all blocks of the cluster: an output a lane.
   __device__ __forceinline__ void SendQkv(int layer) {
-    const int quad = team_.lane % 4;
-    const float of_lane = qkv_scale_.Of(SumOfTeam());
-    float of_quad[4];
-#pragma unroll
-    for (int i = 0; i < 4; ++i) of_quad[i] = __shfl_sync(0xFFFFFFFFu, of_lane, quad * 4 + i);
-    const float4 value = make_float4(of_quad[0], of_quad[1], of_quad[2], of_quad[3]);
-    const auto there = static_cast<uint32_t>(team_.lane / 4);
-    const int output = QkvTile() * kTileOutputs + quad * 4;
-    const int head = output / S::kHead;
-    const int within = output % S::kHead;
+    const float value = qkv_scale_.Of(product_.SumOfTeam());
+    const int first = QkvTile() * kTileOutputs;
+    const int head = first / S::kHead;
+    const int within = first % S::kHead;  // all of a tile's are of one kind
+    static_assert(S::kKey % kTileOutputs == 0 && S::kValue % kTileOutputs == 0);
     auto& exchange = memory_.exchange;
-    const uint32_t barrier = cluster::AddressIn(query_came_.barrier, there);
-    const auto send = [&](const void* to, const auto& what) {
-      cluster::Send(cluster::AddressIn(SharedAddress(to), there), what, barrier);
-    };
     if (within < S::kKey) {
-      send(&exchange.query[head][within], value);
+      if (team_.lane < kTileOutputs) {
+        SendToBlock(&exchange.query[head][within + team_.lane], __float_as_uint(value),
+                    memory_.barriers.query_came);
+      }
       return;
     }
-    const uint2 four = make_uint2(Traits::Pack(value.x, value.y), Traits::Pack(value.z, value.w));
     const bool is_key = within < 2 * S::kKey;
-    send(is_key ? &exchange.own_key[head][within - S::kKey]
-                : &exchange.own_value[head][within - 2 * S::kKey],
-         four);
-    if (there != 0) return;
+    const int at = within - (is_key ? 1 : 2) * S::kKey + team_.lane;
+    const uint32_t pair = PairOf(value);
+    if (team_.lane >= kTileOutputs || team_.lane % 2 != 0) return;
+    SendToBlock(is_key ? &exchange.own_key[head][at] : &exchange.own_value[head][at], pair,
+                memory_.barriers.query_came);
+    if (team_.member != 0) return;
     const HeadPlan& plan = memory_.plans[layer % 2].heads[head];
 #pragma unroll
     for (int i = 0; i < 2; ++i) {
       std::byte* const home = is_key ? plan.key_homes[i] : plan.value_homes[i];
-      const int at = within - (is_key ? 1 : 2) * S::kKey;
-      if (home != nullptr) *reinterpret_cast<uint2*>(home + at * 2) = four;
+      if (home != nullptr) *reinterpret_cast<uint32_t*>(home + at * 2) = pair;
     }
   }
 
   // Sums of out over the cluster's group of inputs: a tile of outputs for each warp.
   __device__ __forceinline__ void SendPartial(int layer, const LayerCells<S>& cells, uint32_t tag) {
-    const uint32_t mixed = attention_.Combine(layer);
-    product::GroupColumns<1> columns;
-#pragma unroll
-    for (int step = 0; step < product::kGroupSteps; ++step) {
-#pragma unroll
-      for (int i = 0; i < 2; ++i) {
-        columns.b[step][0][i] = __shfl_sync(0xFFFFFFFFu, mixed, step * 8 + i * 4 + team_.lane % 4);
-      }
-    }
-    const Weights weights = Read(memory_.out[team_.warp]);
+    const uint32_t mixed = HeadsCombination<S, Memory>(memory_, team_.lane).Combine(layer);
     float sums[1][4] = {};
-    product::MultiplyGroup<kFormat, kOperand>(weights, columns, sums);
+    product_.Multiply(product_.Read(memory_.out[team_.warp]), mixed, sums);
     if (team_.lane % 4 != 0) return;
     Cell* const to = cells.Partial(cluster_) + OutTile() * kTileOutputs + team_.lane / 4;
     Send(to, sums[0][0], tag);
     Send(to + 8, sums[0][2], tag);
   }
 
-  // H' = H + O m: of one element, by every thread.
-  __device__ __forceinline__ void AwaitPartials(const LayerCells<S>& cells, uint32_t tag) {
-    Cell parts[H::kClusters];
+  // H' = H + O m: the thread's element, to all blocks of the cluster.
+  __device__ __forceinline__ void GatherPartials(const LayerCells<S>& cells, uint32_t tag) {
+    const Cell* const from = cells.Partial(FirstCluster()) + Element();
+    Cell parts[kLaneClusters];
     wait_.Until([&] {
       bool all = true;
 #pragma unroll
-      for (int i = 0; i < H::kClusters; ++i) parts[i] = Look(cells.Partial(i) + thread_);
+      for (int i = 0; i < kLaneClusters; ++i) parts[i] = Look(from + i * S::kModel);
 #pragma unroll
-      for (int i = 0; i < H::kClusters; ++i) all = all && parts[i].tag == tag;
+      for (int i = 0; i < kLaneClusters; ++i) all = all && parts[i].tag == tag;
       return all;
     });
-    float sum = 0;
+    float terms[kLaneClusters];
 #pragma unroll
-    for (int i = 0; i < H::kClusters; ++i) sum += __uint_as_float(parts[i].content);
-    residual_ = residual_ + out_scale_.Of(sum);
-    if (thread_ / 8 == static_cast<int>(blockIdx.x)) {
-      Send(cells.Attended(0) + thread_, residual_, tag);
+    for (int i = 0; i < kLaneClusters; ++i) terms[i] = __uint_as_float(parts[i].content);
+    residual_ = residual_ + row_scale_.Of(SumOfHalves(terms));
+    SendElement();
+  }
+  // H = H' + down.
+  __device__ __forceinline__ void GatherDown(int layer, const LayerCells<S>& cells, uint32_t tag) {
+    static_assert(H::kDownParts == 2);
+    const Cell* const from = cells.DownPair(FirstCluster()) + 2 * Element();
+    CellPair parts[kLaneClusters];
+    AwaitPairs(
+        parts, [&](int i) { return from + i * 2 * S::kModel; }, [](int) { return true; }, tag,
+        wait_);
+    float terms[2 * kLaneClusters];
+#pragma unroll
+    for (int i = 0; i < kLaneClusters; ++i) {
+      terms[2 * i] = __uint_as_float(parts[i].first);
+      terms[2 * i + 1] = __uint_as_float(parts[i].second);
+    }
+    residual_ = residual_ + row_scale_.Of(SumOfHalves(terms));
+    if (layer + 1 < a_.n_layer) SendElement();
+  }
+  // Of the terms of lane l % 16, then those of that lane + 16, in order.
+  template <int kTerms>
+  __device__ __forceinline__ float SumOfHalves(const float (&terms)[kTerms]) const {
+    const auto after = [&](float sum) {
+#pragma unroll
+      for (const float term : terms) sum += term;
+      return sum;
+    };
+    const float lower = __shfl_sync(0xFFFFFFFFu, after(0), team_.lane % 16);
+    return __shfl_sync(0xFFFFFFFFu, after(lower), team_.lane % 16 + 16);
+  }
+  // To half of the cluster's blocks by each of an element's lanes.
+  __device__ __forceinline__ void SendElement() const {
+    const uint32_t to = SharedAddress(&memory_.exchange.row[Element()]);
+    const uint32_t barrier = SharedAddress(&memory_.barriers.row_came);
+#pragma unroll
+    for (int i = 0; i < kClusterBlocks / 2; ++i) {
+      const auto block = static_cast<uint32_t>(team_.lane / 16 * (kClusterBlocks / 2) + i);
+      cluster::Send(cluster::AddressIn(to, block), __float_as_uint(residual_),
+                    cluster::AddressIn(barrier, block));
     }
   }
 
-  // Up's tile, an output a lane.
-  __device__ __forceinline__ void SendExpanded(const LayerCells<S>& cells, uint32_t tag) const {
-    const float value = Activate(a_.activation, up_scale_.Of(SumOfTeam()));
-    const float next = __shfl_down_sync(0xFFFFFFFFu, value, 1);
+  // Up's tile to all blocks of the cluster, an output a lane.
+  __device__ __forceinline__ void SendExpanded() const {
+    const uint32_t pair = PairOf(Activate(a_.activation, up_scale_.Of(product_.SumOfTeam())));
     if (team_.lane >= kTileOutputs || team_.lane % 2 != 0) return;
-    Send(cells.Expanded(0) + OperandCell(UpTile() * kTileOutputs + team_.within),
-         Traits::Pack(value, next), tag);
+    constexpr int kTiles = kGroup / kTileOutputs;  // of a group
+    SendToBlock(&memory_.exchange
+                     .expanded[UpTile() / kTiles][UpTile() % kTiles * kTileOutputs + team_.lane],
+                pair, memory_.barriers.expanded_came);
+  }
+
+  // Sums of down over the cluster's inputs: a tile of one of its parts for each warp.
+  __device__ __forceinline__ void MultiplyDown(int layer, const LayerCells<S>& cells,
+                                               uint32_t tag) {
+    const int tile = team_.warp / H::kDownParts;
+    const int part = team_.warp % H::kDownParts;
+    typename Product::Weights weights = product_.Read(memory_.down()[tile][0][part]);
+    AwaitCluster(memory_.barriers.expanded_came, layer);
+    float sums[1][4] = {};
+#pragma unroll
+    for (int round = 0; round < H::kRounds; ++round) {
+      // Every column is the row.
+      const product::GroupColumns<1> columns(
+          memory_.exchange.expanded[round * H::kDownParts + part], 0, team_.lane);
+      product::MultiplyGroup<Memory::kFormat, Memory::kOperand>(weights, columns, sums);
+      if (round + 1 < H::kRounds) weights = product_.Read(memory_.down()[tile][round + 1][part]);
+    }
+    if (team_.lane == 0) Release(memory_.barriers.down_read);
+    if (team_.lane % 4 != 0) return;
+    const int output = (rank_ * H::kOutTiles + tile) * kTileOutputs + team_.lane / 4;
+    Cell* const to = cells.DownPair(cluster_) + 2 * output + part;
+    Send(to, sums[0][0], tag);
+    Send(to + 2 * 8, sums[0][2], tag);
   }
 
   const GridArguments& a_;
   Memory& memory_;
-  HeadsAttention<S, Memory> attention_;
-  cluster::Exchange query_came_;
-  cluster::Exchange shares_came_;
+  Attention attention_;
   const int thread_;
   const Team<S::kModelGroups> team_;
+  const Product product_;
   const int cluster_;
   const int rank_;
   Wait wait_;
   cluster::BoundedWait cluster_wait_;
-  float residual_ = 0;  // the thread's element
+  float residual_ = 0;  // the thread's element, if it has one
   OutputScale qkv_scale_;
-  OutputScale out_scale_;
+  OutputScale row_scale_;  // of out, then of down
   OutputScale up_scale_;
 };
 

@@ -29,31 +29,40 @@ class HeadsFetching {
         qkv_read_{SharedAddress(&memory.barriers.qkv_read), 0},
         keys_read_{SharedAddress(&memory.barriers.keys_read), 0},
         out_read_{SharedAddress(&memory.barriers.out_read), 0},
-        up_read_{SharedAddress(&memory.barriers.up_read), 0} {
-    const DecodeRow& state = a.row_states[0];
-    busy_ = state.slot >= 0;
-    if (!busy_) return;
-    const DeviceSequence& sequence = a.sequences[state.slot];
-    position_ = state.position;
-    length_ = sequence.max_length;
-    cache_ = sequence.cache;
-    head_offsets_ = sequence.head_offsets;
-  }
+        down_read_{SharedAddress(&memory.barriers.down_read), 0},
+        began_{SharedAddress(&memory.barriers.began), 0} {}
 
   // All layers, by the whole warp.
   __device__ __forceinline__ void Run() {
+    // Whether the last slot has keys, where down's weights come into it.
+    const bool shares =
+        Memory::kDownShares && a_.chunks * H::kHeads > (kSlots - 1) * kClusterBlocks;
 #pragma unroll 1
-    for (int layer = 0; layer < a_.n_layer; ++layer) {
-      Plan(layer);
-      const bool wait = layer > 0;
-      if (wait) qkv_read_.Wait(wait_);
-      FetchQkv(layer);
-      if (wait) keys_read_.Wait(wait_);
+    for (int layer = 0; layer <= a_.n_layer; ++layer) {
+      const bool waits = layer > 0;
+      if (waits) {
+        began_.Wait(wait_);  // so all is over with the layer before that
+        FetchUp(layer - 1);
+        if (!shares) FetchDown(layer - 1);
+      }
+      if (layer < a_.n_layer) {
+        FindLayer(layer);
+        if (waits) qkv_read_.Wait(wait_);
+        FetchQkv(layer);
+        if (!waits) FindRow();  // not before the first weights
+        Plan(layer);
+      }
+      if (waits) {
+        keys_read_.Wait(wait_);
+        if (shares) {
+          FetchDown(layer - 1);
+          down_read_.Wait(wait_);
+        }
+      }
+      if (layer == a_.n_layer) break;
       FetchKeys(layer);
-      if (wait) out_read_.Wait(wait_);
+      if (waits) out_read_.Wait(wait_);
       FetchOut(layer);
-      if (wait) up_read_.Wait(wait_);
-      FetchUp(layer);
     }
   }
 
@@ -62,6 +71,27 @@ class HeadsFetching {
   using Unit = WeightUnit<Memory::kFormat>;
   static constexpr int kSteps = S::kModel / kStepInputs;  // of qkv, out and up
 
+  __device__ __forceinline__ void FindRow() {
+    const DecodeRow& state = a_.row_states[0];
+    busy_ = state.slot >= 0;
+    if (!busy_) return;
+    const DeviceSequence& sequence = a_.sequences[state.slot];
+    position_ = state.position;
+    length_ = sequence.max_length;
+    cache_ = sequence.cache;
+    head_offsets_ = sequence.head_offsets;
+  }
+
+  // Where the layer's weights are.
+  __device__ __forceinline__ void FindLayer(int layer) {
+    constexpr int kWords = sizeof(DeviceLayer) / sizeof(uint64_t);
+    static_assert(kWords * sizeof(uint64_t) == sizeof(DeviceLayer) && kWords <= 32);
+    if (lane_ < kWords) {
+      reinterpret_cast<uint64_t*>(&memory_.plans[layer % 2].layer)[lane_] =
+          reinterpret_cast<const uint64_t*>(a_.layers + layer)[lane_];
+    }
+    __syncwarp();
+  }
   // Lane s plans slot s; another one for each head.
   __device__ __forceinline__ void Plan(int layer) {
     HeadsPlan& plan = memory_.plans[layer % 2];
@@ -75,12 +105,6 @@ class HeadsFetching {
       } else {
         plan.heads[head] = HeadOf(layout, keys, index);
       }
-    }
-    constexpr int kWords = sizeof(DeviceLayer) / sizeof(uint64_t);
-    static_assert(kWords * sizeof(uint64_t) == sizeof(DeviceLayer) && kWords <= 32);
-    if (lane_ < kWords) {
-      reinterpret_cast<uint64_t*>(&plan.layer)[lane_] =
-          reinterpret_cast<const uint64_t*>(a_.layers + layer)[lane_];
     }
     __syncwarp();
     if (lane_ == 0) Arrive(SharedAddress(&memory_.barriers.planned[layer % 2]));
@@ -145,10 +169,26 @@ class HeadsFetching {
     const uint32_t barrier = SharedAddress(&memory_.barriers.up_there);
     if (lane_ == 0) Expect(barrier, sizeof(memory_.up) + sizeof(memory_.up_norm));
     FetchNorm(memory_.plans[layer % 2].layer.mlp_norm, memory_.up_norm, barrier);
-    if (lane_ != 0) return;
-    cluster::CopyBulk(SharedAddress(&memory_.up),
-                      At(matrix, static_cast<int>(blockIdx.x) * S::kModelTeams, 0),
-                      sizeof(memory_.up), barrier);
+    if (lane_ >= S::kModelTeams) return;
+    cluster::CopyBulk(SharedAddress(&memory_.up[lane_]),
+                      At(matrix, H::UpTile(cluster_, rank_ * S::kModelTeams + lane_), 0),
+                      sizeof(memory_.up[lane_]), barrier);
+  }
+  // By each lane a tile's part of a round.
+  __device__ __forceinline__ void FetchDown(int layer) const {
+    constexpr int kHiddenSteps = S::kHidden / kStepInputs;
+    const DeviceMatrix& matrix = memory_.plans[layer % 2].layer.down;
+    const uint32_t barrier = SharedAddress(&memory_.barriers.down_there);
+    auto& to = memory_.down();
+    if (lane_ == 0) Expect(barrier, sizeof(to));
+    if (lane_ >= H::kOutTiles * H::kRounds) return;
+    const int tile = lane_ / H::kRounds;
+    const int round = lane_ % H::kRounds;
+    const int step = H::UpGroup(cluster_, round * H::kDownParts) * product::kGroupSteps;
+    const uint4* const from =
+        Unit::Address(matrix.weights, rank_ * H::kOutTiles + tile, step, kHiddenSteps, 0);
+    cluster::CopyBulk(SharedAddress(&to[tile][round]), reinterpret_cast<const std::byte*>(from),
+                      sizeof(to[tile][round]), barrier);
   }
   // By the last two lanes.
   __device__ __forceinline__ void FetchNorm(const DeviceNorm& norm, float (&to)[2][S::kModel],
@@ -189,10 +229,10 @@ class HeadsFetching {
   // `count` rows from `row` on, to key `at` of the lane's slot and those behind it.
   __device__ __forceinline__ void CopyRows(int at, int row, int count, uint32_t barrier) const {
     const int64_t from = static_cast<int64_t>(row) * kKeyBytes;
-    cluster::CopyBulk(SharedAddress(&memory_.keys[lane_][at]), keys_ + from, count * kKeyBytes,
-                      barrier);
-    cluster::CopyBulk(SharedAddress(&memory_.values[lane_][at]), values_ + from, count * kKeyBytes,
-                      barrier);
+    cluster::CopyBulk(SharedAddress(&memory_.slots[lane_].keys[at]), keys_ + from,
+                      count * kKeyBytes, barrier);
+    cluster::CopyBulk(SharedAddress(&memory_.slots[lane_].values[at]), values_ + from,
+                      count * kKeyBytes, barrier);
   }
 
   static constexpr int kKeyBytes = S::kKey * 2;  // of a key and of a value
@@ -206,7 +246,8 @@ class HeadsFetching {
   cluster::Exchange qkv_read_;
   cluster::Exchange keys_read_;
   cluster::Exchange out_read_;
-  cluster::Exchange up_read_;
+  cluster::Exchange down_read_;
+  cluster::Exchange began_;
   // The step's row.
   bool busy_ = false;  // whether it is no idle one
   int position_ = 0;

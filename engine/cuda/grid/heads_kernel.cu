@@ -1,3 +1,4 @@
+#include "engine/base/status_macros.h"
 #include "engine/cuda/grid/heads_kernel.cuh"
 #include "engine/cuda/grid/heads_kernel.h"
 #include "engine/cuda/kernels/cluster_launch.h"
@@ -20,9 +21,9 @@ CompiledKernel KernelOf(WeightFormat format) {
     CompiledKernel compiled;
     compiled.kernel = HeadsKernel<S, kFormat, kOperand>;
     compiled.shape.cluster = dim3(kClusterBlocks);
-    compiled.shape.grid = dim3(HeadsSizes<S>::kGrid);
+    compiled.shape.grid = dim3(HeadsSizes<S>::kBlocks);
     compiled.shape.threads = kHeadsThreads;
-    compiled.shape.shared_bytes = sizeof(HeadsBlockMemory<S, kFormat, kOperand>);
+    compiled.shape.shared_bytes = sizeof(HeadsMemory<S, kFormat, kOperand>);
     return compiled;
   });
 }
@@ -46,24 +47,20 @@ CompiledKernel KernelOf(const Widths& widths, WeightFormat format) {
 absl::StatusOr<bool> RunsHeads(const Widths& widths, WeightFormat format) {
   const CompiledKernel compiled = KernelOf(widths, format);
   if (compiled.kernel == nullptr) return false;
-  absl::StatusOr<bool> has_clusters = HasClusters();
-  if (!has_clusters.ok() || !*has_clusters) return has_clusters;
-  absl::StatusOr<CurrentDevice> device = CurrentDevice::Find();
-  if (!device.ok()) return device.status();
-  if (static_cast<int>(compiled.shape.shared_bytes) > device->shared_bytes) return false;
-  absl::StatusOr<int> clusters = ClustersAtOnce("heads step", compiled.kernel, compiled.shape);
-  if (!clusters.ok()) return clusters.status();
-  return *clusters * kClusterBlocks >= static_cast<int>(compiled.shape.grid.x);
+  ASSIGN_OR_RETURN(const bool has_clusters, HasClusters());
+  if (!has_clusters) return false;
+  ASSIGN_OR_RETURN(const CurrentDevice device, CurrentDevice::Find());
+  if (static_cast<int>(compiled.shape.shared_bytes) > device.shared_bytes) return false;
+  ASSIGN_OR_RETURN(const int clusters,
+                   ClustersAtOnce("heads step", compiled.kernel, compiled.shape));
+  return clusters * kClusterBlocks >= static_cast<int>(compiled.shape.grid.x);
 }
 
 absl::Status LaunchHeads(const Widths& widths, WeightFormat format, const GridArguments& arguments,
                          cudaStream_t stream) {
   const CompiledKernel compiled = KernelOf(widths, format);
   if (compiled.kernel == nullptr) return absl::InternalError("no kernel of heads for this shape");
-  if (absl::Status status = PrepareCluster("heads step", compiled.kernel, compiled.shape);
-      !status.ok()) {
-    return status;
-  }
+  RETURN_IF_ERROR(PrepareCluster("heads step", compiled.kernel, compiled.shape));
   ClusterLaunch launch(compiled.shape, stream);
   launch.attributes[1].id = cudaLaunchAttributeCooperative;
   launch.attributes[1].val = {};

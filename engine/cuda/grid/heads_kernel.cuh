@@ -1,4 +1,4 @@
-// All layers of one row's decode step: clusters of blocks for heads and up, blocks for down.
+// All layers of one row's decode step: clusters of blocks.
 
 #ifndef STRIDED_ENGINE_CUDA_GRID_HEADS_KERNEL_CUH_
 #define STRIDED_ENGINE_CUDA_GRID_HEADS_KERNEL_CUH_
@@ -8,36 +8,15 @@
 
 #include "engine/cuda/grid/heads_block.cuh"
 #include "engine/cuda/grid/heads_fetching.cuh"
-#include "engine/cuda/grid/sum_block.cuh"
+#include "engine/cuda/kernels/launch.h"
 
 namespace strided::cuda::grid {
-
-template <class S, WeightFormat kFormat, Operand kOperand>
-union HeadsBlockMemory {
-  HeadsMemory<S, kFormat, kOperand> heads;
-  SumMemory<DownStage<S>, kFormat, kOperand> down;
-};
-
-// A block of down, of all layers: the grid kernel's, which has no keys.
-template <class S, class Memory>
-__device__ __forceinline__ void RunDownBlock(const GridArguments& a, Memory& memory,
-                                             const Wait& wait, uint32_t tag) {
-  const int index = static_cast<int>(blockIdx.x) - HeadsSizes<S>::kBlocks;
-  SumBlock<S, DownStage<S>, Memory> down(a, memory, index, wait);
-  down.Begin();
-  CommitCopies();  // where the grid kernel copies keys, here and below
-#pragma unroll 1
-  for (int layer = 0; layer < a.n_layer; ++layer) {
-    CommitCopies();
-    down.AfterAttention(layer, ++tag);
-  }
-}
 
 // A block of heads, of all layers.
 template <class S, class Memory>
 __device__ __forceinline__ void RunHeadsBlock(const GridArguments& a, Memory& memory,
                                               const Wait& wait, uint32_t tag) {
-  if (threadIdx.x == 0) InitBarriers(memory.barriers, HeadsSizes<S>::kOutTiles, S::kModelTeams);
+  if (threadIdx.x == 0) InitBarriers<S>(memory.barriers);
   cluster::SyncCluster();
   if (threadIdx.x < kThreads) {
     HeadsBlock<S, Memory>(a, memory, wait).Run(tag);
@@ -48,24 +27,20 @@ __device__ __forceinline__ void RunHeadsBlock(const GridArguments& a, Memory& me
   cluster::SyncCluster();  // none ends while others may send it something
 }
 
-// Grid: HeadsSizes<S>::kGrid blocks in clusters of kClusterBlocks, all at once.
+// Grid: HeadsSizes<S>::kBlocks blocks in clusters of kClusterBlocks, all at once.
 template <class S, WeightFormat kFormat, Operand kOperand>
 __global__ void __launch_bounds__(kHeadsThreads, 1)
     HeadsKernel(const __grid_constant__ GridArguments a) {
 #if __CUDA_ARCH__ >= 900
   extern __shared__ __align__(16) std::byte shared[];
-  auto& memory = *reinterpret_cast<HeadsBlockMemory<S, kFormat, kOperand>*>(shared);
+  auto& memory = *reinterpret_cast<HeadsMemory<S, kFormat, kOperand>*>(shared);
   const int block = blockIdx.x;
   const Wait wait(a.error, ErrorWordOf(block, static_cast<int>(threadIdx.x) / 32));
   const uint32_t tag = a.tags[block];
+  LetNextGridStart();  // which waits for this one, on multiprocessors that have no block of it
   __syncthreads();
   if (threadIdx.x == 0) a.tags[block] = tag + static_cast<uint32_t>(a.n_layer);
-  constexpr int kFirstDown = HeadsSizes<S>::kBlocks;
-  if (block < kFirstDown) {
-    RunHeadsBlock<S>(a, memory.heads, wait, tag);
-  } else if (block < kFirstDown + HeadsSizes<S>::kDownBlocks && threadIdx.x < kThreads) {
-    RunDownBlock<S>(a, memory.down, wait, tag);
-  }
+  RunHeadsBlock<S>(a, memory, wait, tag);
 #endif
 }
 

@@ -1,8 +1,9 @@
 // All layers of a decode step of one row as one kernel, a cluster of blocks to every 64 values.
 //
 // Takes the place of grid_kernel.h's where there is one row: with its bits. Attention stays within
-// clusters, which exchange through distributed shared memory; three exchanges a layer go through
-// the second-level cache, where the other kernel has five or six.
+// clusters, and what of the MLP is between its matrices; they exchange through distributed shared
+// memory. Two exchanges a layer go through the second-level cache, where the other kernel has five
+// or six. Embeds the row, too.
 
 #ifndef STRIDED_ENGINE_CUDA_GRID_HEADS_KERNEL_H_
 #define STRIDED_ENGINE_CUDA_GRID_HEADS_KERNEL_H_

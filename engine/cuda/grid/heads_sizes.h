@@ -21,13 +21,24 @@ struct HeadsSizes {
   static constexpr int kClusters = S::kModel / kGroup;
   static constexpr int kBlocks = kClusters * kClusterBlocks;
   static constexpr int kQkvTiles = kHeads * S::kHead / 16;           // of a cluster
-  static constexpr int kOutTiles = S::kModel / 16 / kClusterBlocks;  // of a block
-  static constexpr int kDownBlocks = S::kModel / 16 / S::kDownTeams;
+  static constexpr int kOutTiles = S::kModel / 16 / kClusterBlocks;  // of a block, of down too
   static constexpr int kShare = S::kValue + 4;  // floats: values, largest score, weights, padding
 
-  // A step's kernel: whole clusters.
-  static constexpr int kGrid =
-      (kBlocks + kDownBlocks + kClusterBlocks - 1) / kClusterBlocks * kClusterBlocks;
+  // The MLP: a product of down adds the sums of S::kDownWarps warps, each over kRounds groups of
+  // inputs that lie S::kDownWarps groups apart. A cluster stands for kDownParts of those warps,
+  // and has up's outputs that are their inputs.
+  static constexpr int kDownParts = S::kDownWarps / kClusters;
+  static constexpr int kRounds = S::kDownRounds;
+  static constexpr int kUpGroups = kRounds * kDownParts;
+  // The group of up's outputs that is the cluster's `index`-th: round, then part.
+  static constexpr int UpGroup(int cluster, int index) {
+    return index / kDownParts * S::kDownWarps + cluster * kDownParts + index % kDownParts;
+  }
+  // The matrix's tile of up that is the cluster's `index`-th.
+  static constexpr int UpTile(int cluster, int index) {
+    constexpr int kTiles = kGroup / 16;  // of a group
+    return UpGroup(cluster, index / kTiles) * kTiles + index % kTiles;
+  }
 };
 
 // Whether a shape has the kernel: heads that fill a group, and a team for every tile.
@@ -37,8 +48,9 @@ constexpr bool HasHeads(S /*sizes*/) {
     return false;
   } else {
     using H = HeadsSizes<S>;
-    return H::kQkvTiles <= kClusterBlocks * S::kModelTeams &&
-           S::kHidden == H::kBlocks * S::kModelTeams * 16 && H::kBlocks * 8 == S::kModel;
+    return H::kQkvTiles <= kClusterBlocks * S::kModelTeams && S::kDownWarps % H::kClusters == 0 &&
+           H::kUpGroups * (kGroup / 16) == kClusterBlocks * S::kModelTeams &&
+           H::kOutTiles * H::kDownParts <= kWarps;
   }
 }
 
