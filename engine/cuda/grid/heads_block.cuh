@@ -18,6 +18,7 @@
 #include "engine/cuda/grid/heads_attention.cuh"
 #include "engine/cuda/grid/heads_combination.cuh"
 #include "engine/cuda/grid/heads_product.cuh"
+#include "engine/cuda/grid/heads_residual.cuh"
 #include "engine/cuda/kernels/activation.cuh"
 #include "engine/cuda/kernels/embed.cuh"
 #include "engine/cuda/kernels/history.cuh"
@@ -37,7 +38,8 @@ class HeadsBlock {
         cluster_(static_cast<int>(blockIdx.x) / kClusterBlocks),
         rank_(static_cast<int>(blockIdx.x) % kClusterBlocks),
         wait_(wait),
-        cluster_wait_(a.error, ErrorWordOf(static_cast<int>(blockIdx.x), team_.warp)) {}
+        cluster_wait_(a.error, ErrorWordOf(static_cast<int>(blockIdx.x), team_.warp)),
+        residual_(memory, rank_) {}
 
   // All layers; `tag`: that of the layer before the first.
   __device__ __forceinline__ void Run(uint32_t tag) {
@@ -47,10 +49,7 @@ class HeadsBlock {
     if (thread_ == 0) ExpectExpanded();
     if (thread_ == kMomentsWarp * 32) ExpectRow();
     product_.Sync();
-    if (Gathers()) {
-      residual_ = row[Element()];
-      row_scale_.Fetch(memory_.plans[0].layer.out, Element());
-    }
+    if (residual_.Gathers()) residual_.Begin(memory_.plans[0].layer.out);
 #pragma unroll 1
     for (int layer = 0; layer < a_.n_layer; ++layer) {
       ++tag;
@@ -59,23 +58,20 @@ class HeadsBlock {
       if (layer + 1 < a_.n_layer) Prepare(layer + 1);
       RunDown(layer, tag);
     }
-    if (Gathers() && cluster_ == 0) a_.hidden[Element()] = residual_;  // twice the same
+    if (residual_.Gathers() && cluster_ == 0) residual_.Store(a_.hidden);
   }
 
  private:
   using H = HeadsSizes<S>;
   using Attention = HeadsAttention<S, Memory>;
   using Product = HeadsProduct<S, Memory>;
+  using Residual = HeadsResidual<S, Memory>;
   using Traits = OperandTraits<Memory::kOperand>;
   // Warps that have a work of their own, besides what all do.
   static constexpr int kMomentsWarp = kWarps - 1;
   static constexpr int kCopiesWarp = kWarps - 2;
-  static constexpr int kFirstGatherer = kWarps / 2;
-  static constexpr int kElements = S::kModel / kClusterBlocks;  // of the row, of a block
-  static constexpr int kGatherers = kElements / 16;  // an element for two of a warp's lanes
-  static_assert(kFirstGatherer + kGatherers <= kCopiesWarp);
-  static constexpr int kLaneClusters = H::kClusters / 2;  // whose sums a lane reads
-  static_assert(S::kModelGroups == kClusterBlocks);       // a warp of a team sends to each block
+  static_assert(Residual::kLastWarp < kCopiesWarp);
+  static_assert(S::kModelGroups == kClusterBlocks);  // a warp of a team sends to each block
 
   __device__ __forceinline__ int QkvTile() const {  // of the cluster's
     return team_.index * kClusterBlocks + rank_;
@@ -89,14 +85,6 @@ class HeadsBlock {
   __device__ __forceinline__ bool HasDown() const {
     return team_.warp < H::kOutTiles * H::kDownParts;
   }
-  // Whether the thread has an element of the residual stream, and which.
-  __device__ __forceinline__ bool Gathers() const {
-    return static_cast<unsigned>(team_.warp - kFirstGatherer) < kGatherers;
-  }
-  __device__ __forceinline__ int Element() const {
-    return rank_ * kElements + (team_.warp - kFirstGatherer) * 16 + team_.lane % 16;
-  }
-  __device__ __forceinline__ int FirstCluster() const { return team_.lane / 16 * kLaneClusters; }
   // The phase of the layer, of what the block fetches for itself.
   static __device__ __forceinline__ void Await(const uint64_t& barrier, int layer) {
     WaitForPhase(SharedAddress(&barrier), layer % 2);
@@ -146,11 +134,12 @@ class HeadsBlock {
       SendPartial(layer, cells, tag);
       if (team_.lane == 0) Release(barriers.out_read);
     }
-    if (Gathers()) {
+    if (residual_.Gathers()) {
       // The sign that sums of all clusters will come soon.
       AwaitCluster(barriers.shares_came, layer);
-      GatherPartials(cells, tag);
-      row_scale_.Fetch(memory_.plans[layer % 2].layer.down, Element());
+      residual_.AddPartials(cells, tag, wait_);
+      residual_.Send();
+      residual_.AwaitsOf(memory_.plans[layer % 2].layer.down);
     }
   }
 
@@ -169,11 +158,12 @@ class HeadsBlock {
       MultiplyDown(layer, cells, tag);
       if (thread_ == 0) ExpectExpanded();
     }
-    if (Gathers()) {
+    if (residual_.Gathers()) {
       AwaitCluster(memory_.barriers.expanded_came, layer);  // as above
-      GatherDown(layer, cells, tag);
+      residual_.AddDown(cells, tag, wait_);
       if (layer + 1 < a_.n_layer) {
-        row_scale_.Fetch(memory_.plans[(layer + 1) % 2].layer.out, Element());
+        residual_.Send();
+        residual_.AwaitsOf(memory_.plans[(layer + 1) % 2].layer.out);
       }
     }
   }
@@ -270,64 +260,6 @@ class HeadsBlock {
     Send(to + 8, sums[0][2], tag);
   }
 
-  // H' = H + O m: the thread's element, to all blocks of the cluster.
-  __device__ __forceinline__ void GatherPartials(const LayerCells<S>& cells, uint32_t tag) {
-    const Cell* const from = cells.Partial(FirstCluster()) + Element();
-    Cell parts[kLaneClusters];
-    wait_.Until([&] {
-      bool all = true;
-#pragma unroll
-      for (int i = 0; i < kLaneClusters; ++i) parts[i] = Look(from + i * S::kModel);
-#pragma unroll
-      for (int i = 0; i < kLaneClusters; ++i) all = all && parts[i].tag == tag;
-      return all;
-    });
-    float terms[kLaneClusters];
-#pragma unroll
-    for (int i = 0; i < kLaneClusters; ++i) terms[i] = __uint_as_float(parts[i].content);
-    residual_ = residual_ + row_scale_.Of(SumOfHalves(terms));
-    SendElement();
-  }
-  // H = H' + down.
-  __device__ __forceinline__ void GatherDown(int layer, const LayerCells<S>& cells, uint32_t tag) {
-    static_assert(H::kDownParts == 2);
-    const Cell* const from = cells.DownPair(FirstCluster()) + 2 * Element();
-    CellPair parts[kLaneClusters];
-    AwaitPairs(
-        parts, [&](int i) { return from + i * 2 * S::kModel; }, [](int) { return true; }, tag,
-        wait_);
-    float terms[2 * kLaneClusters];
-#pragma unroll
-    for (int i = 0; i < kLaneClusters; ++i) {
-      terms[2 * i] = __uint_as_float(parts[i].first);
-      terms[2 * i + 1] = __uint_as_float(parts[i].second);
-    }
-    residual_ = residual_ + row_scale_.Of(SumOfHalves(terms));
-    if (layer + 1 < a_.n_layer) SendElement();
-  }
-  // Of the terms of lane l % 16, then those of that lane + 16, in order.
-  template <int kTerms>
-  __device__ __forceinline__ float SumOfHalves(const float (&terms)[kTerms]) const {
-    const auto after = [&](float sum) {
-#pragma unroll
-      for (const float term : terms) sum += term;
-      return sum;
-    };
-    const float lower = __shfl_sync(0xFFFFFFFFu, after(0), team_.lane % 16);
-    return __shfl_sync(0xFFFFFFFFu, after(lower), team_.lane % 16 + 16);
-  }
-  // To half of the cluster's blocks by each of an element's lanes.
-  __device__ __forceinline__ void SendElement() const {
-    const uint32_t to = SharedAddress(&memory_.exchange.row[Element()]);
-    const uint32_t barrier = SharedAddress(&memory_.barriers.row_came);
-#pragma unroll
-    for (int i = 0; i < kClusterBlocks / 2; ++i) {
-      const auto block = static_cast<uint32_t>(team_.lane / 16 * (kClusterBlocks / 2) + i);
-      cluster::Send(cluster::AddressIn(to, block), __float_as_uint(residual_),
-                    cluster::AddressIn(barrier, block));
-    }
-  }
-
   // Up's tile to all blocks of the cluster, an output a lane.
   __device__ __forceinline__ void SendExpanded() const {
     const uint32_t pair = PairOf(Activate(a_.activation, up_scale_.Of(product_.SumOfTeam())));
@@ -372,9 +304,8 @@ class HeadsBlock {
   const int rank_;
   Wait wait_;
   cluster::BoundedWait cluster_wait_;
-  float residual_ = 0;  // the thread's element, if it has one
+  Residual residual_;
   OutputScale qkv_scale_;
-  OutputScale row_scale_;  // of out, then of down
   OutputScale up_scale_;
 };
 
