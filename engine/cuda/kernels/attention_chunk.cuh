@@ -7,7 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "engine/cuda/kernels/barriers.cuh"
+#include "engine/cuda/kernels/block_scope.cuh"
 #include "engine/cuda/kernels/decode_attention.h"
 #include "engine/cuda/kernels/exponential.cuh"
 #include "engine/cuda/kernels/fragments.cuh"
@@ -18,28 +18,6 @@ namespace strided::cuda::attention {
 
 inline constexpr int kVector = 8;      // 16-bit elements of 16 bytes
 inline constexpr int kMaxWidth = 256;  // of a head that is read in vectors
-
-// Who attends together: all threads of a block, or a team of kTeamThreads of its first threads,
-// with a barrier of its own.
-struct WholeBlock {
-  static constexpr int kTeams = 1;
-  static __device__ __forceinline__ int Index() { return 0; }
-  static __device__ __forceinline__ int Thread() { return static_cast<int>(threadIdx.x); }
-  static __device__ __forceinline__ int Threads() { return static_cast<int>(blockDim.x); }
-  static __device__ __forceinline__ void Sync() { __syncthreads(); }
-};
-template <int kTeamThreads, int kTeamsOf>
-struct Team {
-  static constexpr int kTeams = kTeamsOf;
-  static __device__ __forceinline__ int Index() {
-    return static_cast<int>(threadIdx.x) / kTeamThreads;
-  }
-  static __device__ __forceinline__ int Thread() {
-    return static_cast<int>(threadIdx.x) % kTeamThreads;
-  }
-  static __device__ __forceinline__ int Threads() { return kTeamThreads; }
-  static __device__ __forceinline__ void Sync() { SyncThreads(1 + Index(), kTeamThreads); }
-};
 
 // Whose keys a block reads.
 struct Query {

@@ -32,7 +32,7 @@ struct StreamShape {
   static constexpr int kThreads = kTeams * (kTeamThreads + 32);
   using KeyTurns = VectorTurns<kWarps, kKeyLanes>;
   using ValueTurns = VectorTurns<kWarps, kValueLanes>;
-  using By = Team<kTeamThreads, kTeams>;
+  using By = TeamOfBlock<kTeamThreads, kTeams>;
 
   // What a team's warps tell each other. Two of what is read while the next is written.
   struct Shared {

@@ -6,18 +6,12 @@
 #include <cstdint>
 
 #include "engine/cuda/kernels/block.h"
+#include "engine/cuda/kernels/block_scope.cuh"
 #include "engine/sampling/fixed_arithmetic.h"
 
 namespace strided::cuda {
 
-// All threads of a one-dimensional block of 1, 2, 4, ... or 32 warps.
-struct WholeBlock {
-  static __device__ int Thread() { return static_cast<int>(threadIdx.x); }
-  static __device__ int Threads() { return static_cast<int>(blockDim.x); }
-  __device__ void Sync() const { __syncthreads(); }
-};
-
-// `Scope`: which threads take part, as WholeBlock.
+// `Scope`: which threads take part, as WholeBlock: 1, 2, 4, ... or 32 warps.
 template <class Scope>
 class DeviceBlockOf {
  public:

@@ -1,9 +1,10 @@
-// prefill_attention.h for local and strided heads of 32: the hardware copies tiles of keys.
+// prefill_attention.h for layers of one local or strided pattern: the hardware copies tiles of
+// keys.
 //
-// There a key and its value are 128 bytes of a row, and the keys of a tile lie at even distances.
-// So one thread copies a tile in one instruction (tile_map.h), where the call's own rows hold all
-// of it; others are copied by all threads, as by the kernel for all patterns. The same bits as that
-// one's.
+// The keys of a tile lie at even distances, and a key with its value takes whole 128 bytes of a
+// row: one part where both have 32 elements, three where they have 64 and 128. So one thread copies
+// a tile in one instruction a part (tile_map.h), where the call's own rows hold all of it; others
+// are copied by all threads, as by the kernel for all patterns. The same bits as that one's.
 
 #ifndef STRIDED_ENGINE_CUDA_KERNELS_PREFILL_ATTENTION_MAPPED_H_
 #define STRIDED_ENGINE_CUDA_KERNELS_PREFILL_ATTENTION_MAPPED_H_
