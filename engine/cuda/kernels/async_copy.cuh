@@ -59,6 +59,15 @@ __device__ __forceinline__ void LoadTransposed(uint32_t (&matrices)[4], uint32_t
                : "memory");
 }
 
+// Four matrices of which lane 4 g + t has elements 2t, 2t+1 of row g, each transposed: lane l gives
+// the address of 16 bytes for column l % 8 of matrix l / 8. Since 9.0.
+__device__ __forceinline__ void StoreTransposed(uint32_t address, uint32_t a, uint32_t b,
+                                                uint32_t c, uint32_t d) {
+  asm volatile("stmatrix.sync.aligned.m8n8.x4.trans.shared.b16 [%0], {%1,%2,%3,%4};" ::"r"(address),
+               "r"(a), "r"(b), "r"(c), "r"(d)
+               : "memory");
+}
+
 // A matrix of 8 x 8 two-byte elements that the warp holds, transposed.
 __device__ __forceinline__ uint32_t Transpose(uint32_t pair) {
   uint32_t transposed;

@@ -6,6 +6,7 @@
 #include "engine/cuda/kernels/decode_product_known.h"
 #include "engine/cuda/kernels/decode_product_split.h"
 #include "engine/cuda/kernels/decode_product_tile.h"
+#include "engine/cuda/kernels/decode_product_warpgroup.h"
 #include "engine/cuda/kernels/launch.h"
 #include "engine/cuda/kernels/product_results.cuh"
 #include "engine/cuda/kernels/product_staging.cuh"
@@ -244,6 +245,8 @@ int ProductWarps(int inputs) { return std::min(kMaxWarps, PackedSteps(inputs) / 
 
 absl::Status LaunchDecodeProduct(const DecodeProduct& product, int multiprocessors,
                                  cudaStream_t stream) {
+  ASSIGN_OR_RETURN(const bool takes_warpgroups, TakesWarpgroups(product));
+  if (takes_warpgroups) return LaunchProductWarpgroups(product, stream);
   ASSIGN_OR_RETURN(const bool takes_known, TakesKnown(product));
   if (takes_known) return LaunchProductKnown(product, multiprocessors, stream);
   if (TakesTiles(product)) return LaunchProductTiles(product, multiprocessors, stream);

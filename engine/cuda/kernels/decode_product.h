@@ -4,8 +4,9 @@
 // up the groups w, w + W, w + 2W, ... with W = ProductWarps(inputs), one mma.m16n8k16 after the
 // other, and the block then adds its warps' sums in the order of the warps. How many outputs and
 // columns a block takes (ProductTile) does not enter. Other kernels take the same sums in the same
-// order: one of tiles at many rows (decode_product_tile.cuh), one of known sizes
-// (decode_product_known.cuh), one of clusters for what has many inputs (decode_product_split.cuh).
+// order: one of tiles at many rows (decode_product_tile.cuh), two of known sizes
+// (decode_product_known.cuh; at many rows decode_product_warpgroup.cuh), one of clusters for what
+// has many inputs (decode_product_split.cuh).
 //
 // Bound by reading the matrix once per column tile: at few rows by the latency of a launch and of
 // one read of the activations.

@@ -4,35 +4,13 @@
 #include "engine/cuda/kernels/decode_product_tile.cuh"
 #include "engine/cuda/kernels/decode_product_tile.h"
 #include "engine/cuda/kernels/launch.h"
-#include "engine/cuda/kernels/row_norm.cuh"
+#include "engine/cuda/kernels/norm_once.h"
 #include "engine/cuda/kernels/visit_format.h"
 
 namespace strided::cuda {
 namespace {
 
 using namespace product;
-
-constexpr int kNormWarps = 4;
-
-// One warp a row.
-template <Operand kOperand>
-__global__ void __launch_bounds__(32 * kNormWarps)
-    NormOnceKernel(const __grid_constant__ DecodeProduct p) {
-  using Traits = OperandTraits<kOperand>;
-  LetNextGridStart();
-  WaitForGridBefore();
-  const int64_t row = blockIdx.x * kNormWarps + threadIdx.x / 32;
-  if (row >= p.rows) return;
-  const int width = p.matrix.inputs;
-  auto* const out = reinterpret_cast<typename Traits::Type*>(p.normed_rows) + row * width;
-  NormaliseRow(
-      p.hidden + row * width, width, p.norm, 0, width,
-      [&](int i, float value) { out[i] = Traits::From(value); },
-      [&](int i, const float4& y) {
-        const uint2 packed = make_uint2(Traits::Pack(y.x, y.y), Traits::Pack(y.z, y.w));
-        *reinterpret_cast<uint2*>(out + i) = packed;
-      });
-}
 
 int CeilDivide(int a, int b) { return (a + b - 1) / b; }
 
@@ -63,14 +41,7 @@ template <WeightFormat kFormat, Operand kOperand>
 absl::Status LaunchFormat(const DecodeProduct& product, int multiprocessors, cudaStream_t stream) {
   using Large = TileKernel<kFormat, kOperand, 4, 8>;
   using Small = TileKernel<kFormat, kOperand, 2, 4>;
-  DecodeProduct staged = product;
-  if (product.normed) {
-    const dim3 grid(static_cast<unsigned>(CeilDivide(product.rows, kNormWarps)));
-    RETURN_IF_ERROR(Launch("norm of a step", NormOnceKernel<kOperand>,
-                           InStep(grid, 32 * kNormWarps, 0), stream, product));
-    staged.normed = false;
-    staged.in = product.normed_rows;
-  }
+  ASSIGN_OR_RETURN(const DecodeProduct staged, NormOnce(product, stream));
   // Large tiles read less, but have to give most multiprocessors something to do.
   const dim3 large = GridOf<Large>(product);
   if (static_cast<int>(large.x * large.y) * 3 >= multiprocessors * 2) {

@@ -68,8 +68,9 @@ __device__ __forceinline__ uint64_t BytesOn(uint64_t place, int bytes) {
 template <Operand kOperand, int kColumns>
 struct WarpgroupProduct;
 
-// The sums of 8 columns, of 32.
+// The sums of 8 columns, of 16, of 32.
 #define STRIDED_SUMS_8(n) "+f"(d[n][0]), "+f"(d[n][1]), "+f"(d[n][2]), "+f"(d[n][3])
+#define STRIDED_SUMS_16(n) STRIDED_SUMS_8(n), STRIDED_SUMS_8(n + 1)
 #define STRIDED_SUMS_32(n) \
   STRIDED_SUMS_8(n), STRIDED_SUMS_8(n + 1), STRIDED_SUMS_8(n + 2), STRIDED_SUMS_8(n + 3)
 
@@ -91,6 +92,7 @@ struct WarpgroupProduct;
     }                                                                                              \
   };
 
+#define STRIDED_PLACES_16 "%0, %1, %2, %3, %4, %5, %6, %7"
 #define STRIDED_PLACES_32 "%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15"
 #define STRIDED_PLACES_64 \
   STRIDED_PLACES_32       \
@@ -109,6 +111,9 @@ struct WarpgroupProduct;
   "%82, "                                                                                      \
   "%83, %84, %85, %86, %87, %88, %89, %90, %91, %92, %93, %94, %95"
 
+#define STRIDED_PRODUCTS_OF_16(operand, type)                                                      \
+  STRIDED_WARPGROUP_PRODUCT(operand, type, 16, STRIDED_PLACES_16, "%8", "%9", "%10", "%11", "%12", \
+                            "%13", "%14", STRIDED_SUMS_16(0))
 #define STRIDED_PRODUCTS_OF_32(operand, type)                                                 \
   STRIDED_WARPGROUP_PRODUCT(operand, type, 32, STRIDED_PLACES_32, "%16", "%17", "%18", "%19", \
                             "%20", "%21", "%22", STRIDED_SUMS_32(0))
@@ -125,6 +130,8 @@ struct WarpgroupProduct;
                             STRIDED_SUMS_32(8), STRIDED_SUMS_32(12), STRIDED_SUMS_32(16),       \
                             STRIDED_SUMS_32(20))
 
+STRIDED_PRODUCTS_OF_16(Operand::kBfloat16, "bf16")
+STRIDED_PRODUCTS_OF_16(Operand::kFloat16, "f16")
 STRIDED_PRODUCTS_OF_32(Operand::kBfloat16, "bf16")
 STRIDED_PRODUCTS_OF_32(Operand::kFloat16, "f16")
 STRIDED_PRODUCTS_OF_64(Operand::kBfloat16, "bf16")
@@ -134,6 +141,8 @@ STRIDED_PRODUCTS_OF_128(Operand::kFloat16, "f16")
 STRIDED_PRODUCTS_OF_192(Operand::kBfloat16, "bf16")
 STRIDED_PRODUCTS_OF_192(Operand::kFloat16, "f16")
 
+#undef STRIDED_PRODUCTS_OF_16
+#undef STRIDED_PLACES_16
 #undef STRIDED_PRODUCTS_OF_32
 #undef STRIDED_PLACES_32
 #undef STRIDED_PRODUCTS_OF_64
@@ -144,6 +153,7 @@ STRIDED_PRODUCTS_OF_192(Operand::kFloat16, "f16")
 #undef STRIDED_PLACES_192
 #undef STRIDED_WARPGROUP_PRODUCT
 #undef STRIDED_SUMS_32
+#undef STRIDED_SUMS_16
 #undef STRIDED_SUMS_8
 
 }  // namespace strided::cuda

@@ -232,6 +232,18 @@ TEST_F(DecodeProductTest, EveryActivationIsTheOneOfTheConfiguration) {
   }
 }
 
+// By warpgroups, which choose the activation once for many results.
+TEST_F(DecodeProductTest, EveryActivationOfManyRowsIsTheOneOfTheConfiguration) {
+  const ProductCase product({64, 512}, WeightFormat::kBfloat16, Source::kHidden);
+  for (const Activation activation :
+       {Activation::kQuickGelu, Activation::kGelu, Activation::kGeluTanh, Activation::kRelu}) {
+    SCOPED_TRACE(absl::StrCat("activation ", static_cast<int>(activation)));
+    ExpectNear(product.Run(ProductOutput::kActivated, 0, kMostRows, kMultiprocessors, activation),
+               product.Expected(ProductOutput::kActivated, kMostRows, activation),
+               LimitOf(Operand::kBfloat16, ProductOutput::kActivated, Source::kHidden));
+  }
+}
+
 TEST_F(DecodeProductTest, ARowGivesTheSameBitsAloneAndAmongOthers) {
   const Shape shape = {300, 328};
   for (const WeightFormat format : kWeightFormats) {
@@ -296,14 +308,15 @@ TEST_F(DecodeProductTest, ClustersGiveTheBitsOfOne) {
   }
 }
 
-// Sizes that have kernels of their own (decode_product_known.h), and ends of their rows.
+// Sizes that have kernels of their own (decode_product_known.h, decode_product_warpgroup.h), and
+// ends of their rows.
 TEST_F(DecodeProductTest, KnownSizesGiveTheBitsOfOne) {
   for (const WeightFormat format : kWeightFormats) {
     for (const Shape& shape : {Shape{192, 512}, Shape{64, 2048}}) {
       for (const Source source : {Source::kNormed, Source::kOperand}) {
         const ProductCase product(shape, format, source);
         const ProductOutput output = OutputsOf(source).front();
-        for (const int rows : {9, 16, 17, 64, 100, 191}) {
+        for (const int rows : {9, 16, 17, 64, 100, 128, 129, 191, kMostRows}) {
           SCOPED_TRACE(absl::StrCat(WeightFormatName(format), ", source ", static_cast<int>(source),
                                     ": ", shape.outputs, " x ", shape.inputs, ", rows ", rows));
           const std::vector<float> all = product.Run(output, 0, rows);

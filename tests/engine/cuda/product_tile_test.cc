@@ -6,6 +6,7 @@
 #include "engine/cuda/kernels/block_spread.h"
 #include "engine/cuda/kernels/decode_product.h"
 #include "engine/cuda/kernels/decode_product_known.h"
+#include "engine/cuda/kernels/decode_product_warpgroup.h"
 
 namespace strided::cuda {
 namespace {
@@ -124,6 +125,22 @@ TEST(KnownTilesTest, GrowWithTheRowsUpToFour) {
   EXPECT_EQ(ChooseKnownTiles(1536, 191, kMultiprocessors), 4);
   EXPECT_EQ(ChooseKnownTiles(2048, 16, kMultiprocessors), 1);
   EXPECT_EQ(ChooseKnownTiles(2048, 17, kMultiprocessors), 2);
+}
+
+TEST(WarpgroupColumnsTest, ManyInputsOfSomeRowsLeaveAMultiprocessorOneBlock) {
+  EXPECT_EQ(FewestWarpgroupRows(512), 129);
+  EXPECT_EQ(FewestWarpgroupRows(2048), 64);
+  EXPECT_EQ(ChooseWarpgroupColumns(ProductOutput::kResidual, 2048, 64), 32);
+  EXPECT_EQ(ChooseWarpgroupColumns(ProductOutput::kResidual, 2048, 128), 32);
+  EXPECT_EQ(ChooseWarpgroupColumns(ProductOutput::kResidual, 2048, 129), 64);
+}
+
+TEST(WarpgroupColumnsTest, ManyRowsAreRead64AtATimeUnlessOutputsAreFew) {
+  for (const int rows : {129, 256, 1000}) {
+    EXPECT_EQ(ChooseWarpgroupColumns(ProductOutput::kQueryKeyValue, 512, rows), 64);
+    EXPECT_EQ(ChooseWarpgroupColumns(ProductOutput::kActivated, 512, rows), 64);
+    EXPECT_EQ(ChooseWarpgroupColumns(ProductOutput::kResidual, 512, rows), 16);
+  }
 }
 
 constexpr int kMostBytes = 227 << 10;      // of shared memory, of a block

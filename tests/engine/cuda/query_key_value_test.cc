@@ -226,15 +226,19 @@ TEST_F(QueryKeyValueTest, KeysAndValuesComeToTheHomesOfTheirPatternsAlone) {
   }
 }
 
-// In tiles of many rows, from whole groups of inputs.
-TEST_F(QueryKeyValueTest, KeysAndValuesOfManyRowsComeToTheirHomesToo) {
+std::vector<Row> ManyRows() {
   std::vector<Row> rows;
   for (int copy = 0; copy < 7; ++copy) {
     for (const Row& row : SomeRows()) rows.push_back(row);
   }
+  return rows;
+}
+
+// In tiles of many rows, from whole groups of inputs.
+TEST_F(QueryKeyValueTest, KeysAndValuesOfManyRowsComeToTheirHomesToo) {
   for (const WeightFormat format : kWeightFormats) {
     for (const Widths& widths : {Widths{16, 8}, Widths{8, 32}}) {
-      ScatterCase scatter(format, widths, rows, {.count = 128});
+      ScatterCase scatter(format, widths, ManyRows(), {.count = 128});
       scatter.Run();
       scatter.ExpectEverythingInItsPlace();
     }
@@ -246,6 +250,17 @@ TEST_F(QueryKeyValueTest, KeysAndValuesOfAKnownWidthComeToTheirHomesToo) {
   for (const WeightFormat format : kWeightFormats) {
     for (const Widths& widths : {Widths{16, 32}, Widths{8, 48}}) {
       ScatterCase scatter(format, widths, SomeRows(), {.count = 512, .normed = true});
+      scatter.Run();
+      scatter.ExpectEverythingInItsPlace();
+    }
+  }
+}
+
+// The same width at many rows, by warpgroups (decode_product_warpgroup.h).
+TEST_F(QueryKeyValueTest, KeysAndValuesOfManyRowsOfAKnownWidthComeToTheirHomesToo) {
+  for (const WeightFormat format : kWeightFormats) {
+    for (const Widths& widths : {Widths{16, 32}, Widths{8, 48}}) {
+      ScatterCase scatter(format, widths, ManyRows(), {.count = 512, .normed = true});
       scatter.Run();
       scatter.ExpectEverythingInItsPlace();
     }
