@@ -1,8 +1,11 @@
 """Time on the GPU: CUDA graphs, their replays, the memory's bandwidth."""
 
 import statistics
+import time
 
 import torch
+
+WARM_UP_SECONDS = 0.3  # a device that was idle runs some 5 % slower for its first tenths of a second; cuda_step_bench's
 
 
 def capture(step):
@@ -30,6 +33,14 @@ def replay_us(graph, repeats, warm=3):
     events[-1].record()
     torch.cuda.synchronize()
     return statistics.median(a.elapsed_time(b) for a, b in zip(events, events[1:])) * 1e3
+
+
+def warm_up(graph):
+    """Replays until the device has been busy for WARM_UP_SECONDS."""
+    begun = time.monotonic()
+    while time.monotonic() - begun < WARM_UP_SECONDS:
+        graph.replay()
+        torch.cuda.synchronize()
 
 
 def copy_gb_per_s(gib=1):

@@ -82,6 +82,7 @@ class Decoder:
         if not raced:
             raise RuntimeError(f"no variant works; the last: {failed[name]}")
         best = min(raced, key=raced.get)
+        timing.warm_up(graphs[best])
         return {"us_per_step": timing.replay_us(graphs[best], repeats), "variant": best, "raced_us": raced | failed}
 
 
