@@ -67,14 +67,19 @@ __device__ __noinline__ int32_t DrawRow(const StepArguments& a, DecodeRow row, i
                                         const float* logits, DrawingScratch<Threads>& scratch,
                                         Threads threads, TokenPlace place) {
   const DeviceSampler& parameters = a.sequences[row.slot].sampler;
-  if (threads.Thread() == 0) ObserveInput(row, a.sequences);
-  threads.Sync();
+  const DrawStart start = StartOf(parameters, row.position);
+  // Before the draw that may need it; its way to memory is long.
+  const bool observes_first = start.adjusts;
+  if (observes_first) {
+    if (threads.Thread() == 0) ObserveInput(row, a.sequences);
+    threads.Sync();
+  }
   const int64_t entry = static_cast<int64_t>(row.step) * a.max_rows + at;
   RowResult result;
   if (row.output != kWantsNothing) {
     DeviceBlockOf<Threads> block(scratch.block, threads);
     RowSampler sampler(block, logits, a.vocab_size, scratch.adjusted);
-    const int32_t token = TokenOf(sampler, row, parameters);
+    const int32_t token = TokenOf(sampler, row, parameters, start);
     const bool reports = parameters.top_logprobs > 0 && a.top_stride > 0;
     if (reports) {
       const int64_t first = entry * a.top_stride;
@@ -86,7 +91,10 @@ __device__ __noinline__ int32_t DrawRow(const StepArguments& a, DecodeRow row, i
     place.Send(threads.Thread(), token);
     result = ResultOf(sampler, token);
   }
-  if (threads.Thread() == 0) a.results[entry] = result;
+  if (threads.Thread() == 0) {
+    a.results[entry] = result;
+    if (!observes_first) ObserveInput(row, a.sequences);
+  }
   return result.token;
 }
 

@@ -93,10 +93,6 @@ STRIDED_DEVICE Choice Filter(Block& block, Choice choice, int count, const Devic
   return choice;
 }
 
-STRIDED_DEVICE bool Filters(const DeviceSampler& sampler) {
-  return sampler.top_k > 0 || sampler.top_p < 1 || sampler.min_p > 0 || sampler.typical_p < 1;
-}
-
 }  // namespace strided::cuda
 
 #endif  // STRIDED_ENGINE_CUDA_KERNELS_CHOICE_H_

@@ -30,6 +30,29 @@ struct ModelMass {
   constexpr Mass operator()(int id) const { return MassOf(Exponential(logits[id] - largest)); }
 };
 
+// What a draw needs to know before it sees a logit: to be found while they are under way, for each
+// word of a sampler lies a long way off.
+struct DrawStart {
+  uint64_t bits = 0;  // DrawBits
+  float inverse_temperature = 1;
+  bool adjusts = false;  // allowed ids, biases or penalties change logits
+  bool filters = false;  // top-k, top-p, min-p or typical-p leaves some out
+};
+
+// For x(position). Reads all that it needs at once, not one after the other as || would.
+STRIDED_DEVICE DrawStart StartOf(const DeviceSampler& sampler, int position) {
+  const bool lists = (sampler.allowed_count | sampler.bias_count) > 0;
+  const bool penalises = sampler.penalises != 0;
+  const bool ranks = sampler.top_k > 0;
+  const bool masses = (sampler.top_p < 1) | (sampler.min_p > 0) | (sampler.typical_p < 1);
+  DrawStart start;
+  start.bits = DrawBits(sampler.seed, sampler.sample_index, position);
+  start.inverse_temperature = sampler.inverse_temperature;
+  start.adjusts = lists | penalises;
+  start.filters = ranks | masses;
+  return start;
+}
+
 // Constructed and used by all threads of a block together; every thread gets the same results.
 template <typename Block>
 class RowSampler {
@@ -48,14 +71,15 @@ class RowSampler {
 
   STRIDED_DEVICE float LogProb(int32_t id) const { return LogProb(id, LogSum()); }
 
-  // x(position): Sampler::Sample.
-  STRIDED_DEVICE int32_t Sample(const DeviceSampler& sampler, int position) {
-    const bool adjusts = sampler.allowed_count > 0 || sampler.bias_count > 0 ||
-                         sampler.penalises != 0 || !largest_.finite;
+  // x(position), with the sampler's StartOf(position): Sampler::Sample.
+  STRIDED_DEVICE int32_t Sample(const DeviceSampler& sampler, const DrawStart& start) {
+    const bool adjusts = start.adjusts || !largest_.finite;
+    const bool plain = start.inverse_temperature == 1 && !start.filters;
+    if (!adjusts && plain) return Draw(masses_, start.bits);
     Choice choice;
     choice.values = logits_;
     choice.largest = largest_.value;
-    choice.inverse_temperature = sampler.inverse_temperature;
+    choice.inverse_temperature = start.inverse_temperature;
     if (adjusts) {
       Adjust(sampler);
       choice.values = adjusted_;
@@ -64,12 +88,9 @@ class RowSampler {
     if (choice.largest == -std::numeric_limits<float>::infinity()) {
       return sampler.allowed_count > 0 ? sampler.allowed_ids[0] : 0;
     }
-    if (sampler.inverse_temperature == 0) return FirstWith(choice.values, choice.largest);
-    const uint64_t bits = DrawBits(sampler.seed, sampler.sample_index, position);
-    const bool filters = Filters(sampler);
-    if (!adjusts && !filters && sampler.inverse_temperature == 1) return Draw(masses_, bits);
-    if (filters) choice = Filter(block_, choice, vocab_size_, sampler);
-    return Draw(RunningMass(block_, vocab_size_, choice), bits);
+    if (start.inverse_temperature == 0) return FirstWith(choice.values, choice.largest);
+    if (start.filters) choice = Filter(block_, choice, vocab_size_, sampler);
+    return Draw(RunningMass(block_, vocab_size_, choice), start.bits);
   }
 
   // The `count` most likely ids and their log-probabilities: LogProbs. Requires

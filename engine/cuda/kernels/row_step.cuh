@@ -10,12 +10,13 @@ namespace strided::cuda {
 
 __device__ __forceinline__ bool Draws(const DecodeRow& row) { return row.output == kWantsSample; }
 
-// The token that the row's output asks for, from its logits. By all threads of the sampler's block.
-// Requires an output that is not kWantsNothing.
+// The token that the row's output asks for, from its logits; `start` for the row's position. By all
+// threads of the sampler's block. Requires an output that is not kWantsNothing.
 template <typename Block>
 __device__ __forceinline__ int32_t TokenOf(RowSampler<Block>& sampler, const DecodeRow& row,
-                                           const DeviceSampler& parameters) {
-  return Draws(row) ? sampler.Sample(parameters, row.position) : row.target;
+                                           const DeviceSampler& parameters,
+                                           const DrawStart& start) {
+  return Draws(row) ? sampler.Sample(parameters, start) : row.target;
 }
 
 // What is reported of it.

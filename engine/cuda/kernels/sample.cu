@@ -21,12 +21,16 @@ int ThreadsOf(int vocab_size) {
 __global__ void __launch_bounds__(kMostThreads) SampleRows(SampleArguments arguments) {
   __shared__ DeviceBlock::Shared shared;
   extern __shared__ float shared_values[];
-  WaitForGridBefore();
-  LetNextGridStart();
   const int r = static_cast<int>(blockIdx.x);
   const int vocab_size = arguments.vocab_size;
+  // The logits alone are the kernel before's: rows and samplers are there.
   const DecodeRow row = arguments.rows_state[r];
-  if (row.slot < 0) return;
+  const bool busy = row.slot >= 0;
+  const DrawStart start =
+      busy ? StartOf(arguments.sequences[row.slot].sampler, row.position) : DrawStart();
+  WaitForGridBefore();
+  LetNextGridStart();
+  if (!busy) return;
   const int64_t entry = static_cast<int64_t>(row.step) * arguments.max_rows + r;
   RowResult result;
   if (row.output != kWantsNothing) {
@@ -37,7 +41,7 @@ __global__ void __launch_bounds__(kMostThreads) SampleRows(SampleArguments argum
                               : reinterpret_cast<float*>(arguments.scratch) + first;
     DeviceBlock block(shared);
     RowSampler sampler(block, arguments.logits + first, vocab_size, values);
-    result = ResultOf(sampler, TokenOf(sampler, row, parameters));
+    result = ResultOf(sampler, TokenOf(sampler, row, parameters, start));
     const int count = parameters.top_logprobs;
     if (count > 0 && arguments.top_stride > 0) {
       const int64_t first_top = entry * arguments.top_stride;

@@ -71,8 +71,9 @@ SampledRow RunRow(const SamplingCase& c, int warps) {
   std::set<int32_t> tokens;
   RunHostBlock<kLanes>(warps, [&](HostBlock<kLanes>& block) {
     RowSampler sampler(block, c.logits.data(), c.vocab_size(), scratch.data());
-    const int32_t token =
-        c.output == RowOutput::kSample ? sampler.Sample(host.sampler, c.position()) : c.target;
+    const int32_t token = c.output == RowOutput::kSample
+                              ? sampler.Sample(host.sampler, StartOf(host.sampler, c.position()))
+                              : c.target;
     if (c.spec.top_logprobs > 0) {
       sampler.ReportTop(c.spec.top_logprobs, row.top_ids.data(), row.top_values.data());
     }
