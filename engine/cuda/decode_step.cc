@@ -7,7 +7,6 @@
 #include <utility>
 
 #include "engine/base/status_macros.h"
-#include "engine/cuda/kernels/decode_attend.h"
 #include "engine/cuda/kernels/decode_attention.h"
 #include "engine/cuda/kernels/embed.h"
 
@@ -16,9 +15,6 @@ namespace {
 
 // With more rows, keys and values take all of the memory's time, and none is left to be early.
 constexpr int kRowsWorthFetching = 8;
-
-// With more rows, three kernels are faster than a cluster of blocks for every row.
-constexpr int kRowsOfOneAttend = 4;
 
 int CeilDivide(int a, int b) { return (a + b - 1) / b; }
 
@@ -161,36 +157,23 @@ absl::Status DecodeStep::EnqueueLayers(int rows, const std::vector<int>& chunks)
 }
 
 absl::Status DecodeStep::EnqueueLayer(int index, int rows, int chunks) {
-  const DecodeAttend attend = AttendOf(index, rows, chunks);
-  bool one_attend = false;
-  if (rows <= kRowsOfOneAttend) {
-    ASSIGN_OR_RETURN(one_attend, TakesDecodeAttend(attend));
-  }
-  RETURN_IF_ERROR(one_attend ? LaunchDecodeAttend(attend, stream_) : EnqueueAttend(attend));
-
+  RETURN_IF_ERROR(EnqueueAttend(index, rows, chunks));
   const DecodeMlp mlp = MlpOf(index, rows);
   bool one_mlp = false;
-  if (rows <= MlpRows(config_.d_model, config_.d_ff, /*behind_attend=*/one_attend)) {
+  if (rows <= MlpRows(config_.d_model, config_.d_ff)) {
     ASSIGN_OR_RETURN(one_mlp, TakesDecodeMlp(mlp));
   }
   return one_mlp ? LaunchDecodeMlp(mlp, stream_) : EnqueueMlp(index, rows);
 }
 
 // H += O attend(norm(H))
-DecodeAttend DecodeStep::AttendOf(int index, int rows, int chunks) {
-  DecodeAttend attend;
-  attend.qkv = QueryKeyValueOf(index, rows);
-  attend.attention = AttentionOf(index, rows, chunks);
-  attend.out = ProductOf(LayerAt(index).out, LayerAt(index + 1).out, rows);
-  attend.out.in = mixed_.data();
-  attend.out.output = ProductOutput::kResidual;
-  return attend;
-}
-
-absl::Status DecodeStep::EnqueueAttend(const DecodeAttend& attend) {
-  RETURN_IF_ERROR(LaunchDecodeProduct(attend.qkv, multiprocessors_, stream_));
-  RETURN_IF_ERROR(LaunchDecodeAttention(attend.attention, stream_));
-  return LaunchDecodeProduct(attend.out, multiprocessors_, stream_);
+absl::Status DecodeStep::EnqueueAttend(int index, int rows, int chunks) {
+  RETURN_IF_ERROR(LaunchDecodeProduct(QueryKeyValueOf(index, rows), multiprocessors_, stream_));
+  RETURN_IF_ERROR(LaunchDecodeAttention(AttentionOf(index, rows, chunks), stream_));
+  DecodeProduct out = ProductOf(LayerAt(index).out, LayerAt(index + 1).out, rows);
+  out.in = mixed_.data();
+  out.output = ProductOutput::kResidual;
+  return LaunchDecodeProduct(out, multiprocessors_, stream_);
 }
 
 const DeviceLayer& DecodeStep::LayerAt(int index) const {

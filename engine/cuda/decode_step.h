@@ -3,8 +3,8 @@
 //   embed -> per layer: norm + QKV + caches -> attention -> output + residual
 //                       -> norm + up + f -> down + residual -> norm + head -> sample
 //
-// At few rows all layers are one kernel where sizes allow (grid_step.h), or a line of these is
-// (kernels/decode_attend.h, kernels/decode_mlp.h).
+// At few rows all layers are one kernel where sizes allow (grid_step.h), or a layer's MLP is
+// (kernels/decode_mlp.h).
 //
 // Every kernel is launched dependent on the one before it, so that its launch and its reading of
 // weights and older keys overlap that one's work. The kernels of a step are captured as a graph per
@@ -30,7 +30,6 @@
 #include "engine/cuda/device_buffer.h"
 #include "engine/cuda/device_network.h"
 #include "engine/cuda/grid_step.h"
-#include "engine/cuda/kernels/decode_attend.h"
 #include "engine/cuda/kernels/decode_attention.h"
 #include "engine/cuda/kernels/decode_mlp.h"
 #include "engine/cuda/kernels/decode_product.h"
@@ -91,13 +90,12 @@ class DecodeStep final : public DecodePath {
   absl::Status Enqueue(int rows, const std::vector<int>& chunks);
   absl::Status EnqueueLayers(int rows, const std::vector<int>& chunks);
   absl::Status EnqueueLayer(int index, int rows, int chunks);
-  absl::Status EnqueueAttend(const DecodeAttend& attend);
+  absl::Status EnqueueAttend(int index, int rows, int chunks);
   absl::Status EnqueueMlp(int index, int rows);
   // Layers follow each other in a circle: behind the last comes the first, of the next step.
   const DeviceLayer& LayerAt(int index) const;
   // Of the layer's matrix `matrix`; `next` is that of the layer after it.
   DecodeProduct ProductOf(const DeviceMatrix& matrix, const DeviceMatrix& next, int rows);
-  DecodeAttend AttendOf(int index, int rows, int chunks);
   DecodeProduct QueryKeyValueOf(int index, int rows);
   DecodeAttention AttentionOf(int index, int rows, int chunks);
   DecodeMlp MlpOf(int index, int rows) const;

@@ -1,6 +1,7 @@
 #include "engine/cuda/grid_step.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 
 #include "engine/base/status_macros.h"
@@ -55,8 +56,15 @@ absl::Status GridStep::Allocate(const DeviceNetwork& network) {
   // No tag is 0.
   RETURN_IF_ERROR(cells_.Fill(std::byte{0}, stream_));
   ASSIGN_OR_RETURN(tags_,
-                   DeviceBuffer<uint32_t>::Create(static_cast<size_t>(2 * multiprocessors_)));
+                   DeviceBuffer<uint32_t>::Create(static_cast<size_t>(5 * multiprocessors_)));
   RETURN_IF_ERROR(tags_.Fill(std::byte{0}, stream_));
+  if (runs_heads_) {
+    // Those of 8 rows are twice those of 4, and so on.
+    const int64_t cells = 2 * grid::RowCellsOf(widths_, grid::kMostRows);
+    ASSIGN_OR_RETURN(row_cells_, DeviceBuffer<grid::Cell>::Create(static_cast<size_t>(cells)));
+    static_assert(grid::kEmptyWord == 0xFFFFFFFF);
+    RETURN_IF_ERROR(row_cells_.Fill(std::byte{0xFF}, stream_));
+  }
   ASSIGN_OR_RETURN(error_, DeviceBuffer<int32_t>::Create(1));
   RETURN_IF_ERROR(error_.Fill(std::byte{0}, stream_));
   ASSIGN_OR_RETURN(error_host_, PinnedBuffer<int32_t>::Create(1));
@@ -81,8 +89,14 @@ absl::Status GridStep::Enqueue(const Step& step) {
   a.rows = step.rows;
   a.chunks = step.chunks;
   if (!step.embeds) return grid::LaunchGrid(widths_, format_, a, stream_);
-  a.cells += grid::CellsOf(widths_);  // the kernels count layers for themselves
-  a.tags += multiprocessors_;
+  // Each kernel counts layers for itself.
+  const int rows = grid::RowsOfKernel(step.rows);
+  a.tags += std::bit_width(static_cast<unsigned>(rows)) * multiprocessors_;
+  if (rows == 1) {
+    a.cells += grid::CellsOf(widths_);
+  } else {
+    a.cells = row_cells_.data() + grid::RowCellsOf(widths_, rows);
+  }
   return grid::LaunchHeads(widths_, format_, a, stream_);
 }
 

@@ -50,7 +50,7 @@ class GridStep {
   struct Step {
     int rows = 0;
     int chunks = 0;       // the most of any query
-    bool embeds = false;  // by the kernel of one row, which embeds it, too
+    bool embeds = false;  // by the kernel of heads, which embeds them, too
   };
   // Null where it is not to take a step of `rows` rows; `chunks`: of keys, by layer.
   std::optional<Step> Take(int rows, std::span<const int> chunks) const;
@@ -62,7 +62,9 @@ class GridStep {
   // Internal where a kernel before EnqueueCheck has waited in vain. After the stream's end.
   absl::Status Check() const;
 
-  int64_t workspace_bytes() const { return layers_.bytes() + cells_.bytes() + tags_.bytes(); }
+  int64_t workspace_bytes() const {
+    return layers_.bytes() + cells_.bytes() + row_cells_.bytes() + tags_.bytes();
+  }
 
  private:
   absl::Status Allocate(const DeviceNetwork& network);
@@ -70,11 +72,12 @@ class GridStep {
   cudaStream_t stream_ = nullptr;  // not owned
   int multiprocessors_ = 0;
   grid::Widths widths_;
-  bool runs_heads_ = false;  // heads_kernel.h, for one row
+  bool runs_heads_ = false;  // heads_kernel.h
   WeightFormat format_ = WeightFormat::kBfloat16;
   grid::GridArguments arguments_;  // but for rows and chunks
   DeviceBuffer<DeviceLayer> layers_;
   DeviceBuffer<grid::Cell> cells_;
+  DeviceBuffer<grid::Cell> row_cells_;  // of kernels of heads of several rows
   DeviceBuffer<uint32_t> tags_;
   DeviceBuffer<int32_t> error_;
   PinnedBuffer<int32_t> error_host_;

@@ -1,5 +1,5 @@
 // What each kernel of a decode step takes, in a chain of its own kind: a graph of dependent
-// launches, as in a step. A layer is of the five, or of halves of one kernel each.
+// launches, as in a step. A layer is of the five; up and down are one where there is such a kernel.
 //
 //   cuda_kernel_bench tests/benchmarks/shapes/cifar10-59m --batches=1,64 --place=0.5
 //
@@ -26,7 +26,6 @@
 #include "absl/strings/str_format.h"
 #include "engine/base/status_macros.h"
 #include "engine/cuda/device_buffer.h"
-#include "engine/cuda/kernels/decode_attend.h"
 #include "engine/cuda/kernels/decode_attention.h"
 #include "engine/cuda/kernels/decode_mlp.h"
 #include "engine/cuda/kernels/decode_product.h"
@@ -141,14 +140,6 @@ class Kernels {
     product.out = wide_.data();
     return LaunchDecodeProduct(product, multiprocessors_, stream_);
   }
-  // Qkv, attention and out in one kernel: half a layer.
-  DecodeAttend AttendOf(int layer) {
-    DecodeProduct out = Product(At(layer).out, ProductOutput::kResidual);
-    out.in = wide_.data();
-    return {QkvOf(layer), AttentionOf(layer), out};
-  }
-  absl::Status Attend(int layer) { return LaunchDecodeAttend(AttendOf(layer), stream_); }
-  bool HasAttend() { return Require(TakesDecodeAttend(AttendOf(0))); }
   // Up and down in one kernel.
   absl::Status Mlp(int layer) { return LaunchDecodeMlp(MlpOf(layer), stream_); }
   bool HasMlp() { return Require(TakesDecodeMlp(MlpOf(0))); }
@@ -158,10 +149,6 @@ class Kernels {
     RETURN_IF_ERROR(Out(layer));
     RETURN_IF_ERROR(Up(layer));
     return Down(layer);
-  }
-  absl::Status Halves(int layer) {
-    RETURN_IF_ERROR(Attend(layer));
-    return Mlp(layer);
   }
 
  private:
@@ -275,9 +262,8 @@ int Main(int argc, char** argv) {
       ->delimiter(',');
   CLI11_PARSE(app, argc, argv);
   const Stream stream = Require(CreateStream());
-  std::cout << absl::StrFormat("%-18s %5s %8s %8s %8s %8s %8s %8s %9s %8s %8s %8s  us\n", "shape",
-                               "batch", "empty", "qkv", "attend", "out", "up", "down", "layer",
-                               "half", "mlp", "halves");
+  std::cout << absl::StrFormat("%-18s %5s %8s %8s %8s %8s %8s %8s %9s %8s  us\n", "shape", "batch",
+                               "empty", "qkv", "attend", "out", "up", "down", "layer", "mlp");
   for (const std::string& directory : shapes) {
     const ModelConfig config = Require(ModelConfig::Load(directory + "/config.json"));
     const RandomModel model = MakeRandomModel(config, /*seed=*/1, DType::kBfloat16);
@@ -295,16 +281,13 @@ int Main(int argc, char** argv) {
         continue;
       }
       // 0: the shape has no such kernel.
-      const bool has_attend = kernels.HasAttend();
       const bool has_mlp = kernels.HasMlp();
-      std::cout << absl::StrFormat(
-                       "%-18s %5d %8.2f %8.2f %8.2f %8.2f %8.2f %8.2f %9.2f %8.2f %8.2f %8.2f\n",
-                       std::filesystem::path(directory).filename().string(), batch,
-                       time(&Kernels::Empty), time(&Kernels::Qkv), time(&Kernels::Attention),
-                       time(&Kernels::Out), time(&Kernels::Up), time(&Kernels::Down),
-                       time(&Kernels::Layer), has_attend ? time(&Kernels::Attend) : 0,
-                       has_mlp ? time(&Kernels::Mlp) : 0,
-                       has_attend && has_mlp ? time(&Kernels::Halves) : 0)
+      std::cout << absl::StrFormat("%-18s %5d %8.2f %8.2f %8.2f %8.2f %8.2f %8.2f %9.2f %8.2f\n",
+                                   std::filesystem::path(directory).filename().string(), batch,
+                                   time(&Kernels::Empty), time(&Kernels::Qkv),
+                                   time(&Kernels::Attention), time(&Kernels::Out),
+                                   time(&Kernels::Up), time(&Kernels::Down), time(&Kernels::Layer),
+                                   has_mlp ? time(&Kernels::Mlp) : 0)
                 << std::flush;
     }
   }

@@ -17,6 +17,11 @@ struct Cell {
   uint32_t tag = 0;  // the layer's, never the same within 2^32 layers
 };
 
+// Of the cells of several rows (rows_cells.cuh): the word of those that nothing has come to, and how
+// many layers take turns.
+inline constexpr uint32_t kEmptyWord = 0xFFFFFFFFu;
+inline constexpr int kRowTurns = 4;
+
 // What blocks tell each other of a layer, for kMostRows rows.
 struct CellCounts {
   int qkv = 0;       // of a row: float32 of queries, operands of keys and values

@@ -42,8 +42,21 @@ bool TakesGrid(const GridStepShape& step, int multiprocessors) {
 }
 
 bool TakesHeads(const GridStepShape& step) {
-  if (step.rows != 1 || step.widths.d_value > kGroup) return false;
-  return kGroup / step.widths.d_value * step.chunks <= kUnits;
+  if (step.widths.d_value > kGroup) return false;
+  if (step.rows == 1) return kGroup / step.widths.d_value * step.chunks <= kUnits;
+  return step.rows <= kMostRows && step.chunks <= kMostChunks;
+}
+
+int RowsOfKernel(int rows) {
+  int of_kernel = 1;
+  while (of_kernel < rows) of_kernel *= 2;
+  return of_kernel;
+}
+
+int64_t RowCellsOf(const Widths& widths, int rows) {
+  // Sums of the clusters, then of the warps of down, each of d_model elements a row, half a cell.
+  const int terms = widths.d_model / kGroup + kWarps;
+  return int64_t{kRowTurns} * terms * widths.d_model * RowsOfKernel(rows) / 2;
 }
 
 int64_t CellsOf(const Widths& widths) {

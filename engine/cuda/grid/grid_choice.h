@@ -31,11 +31,18 @@ struct GridStepShape {
 // query and heads of 32 are left to the kernels of halves (decode_attend.h) where these take them.
 bool TakesGrid(const GridStepShape& step, int multiprocessors);
 
-// Whether it is a step of one row whose chunks the kernel of heads (heads_kernel.h) has places for,
-// which is faster then, also than the grid kernel. Requires a shape that has it (HasHeads).
+// Whether the kernels of heads (heads_kernel.h) take it, which are faster then than all others: of
+// one row where they have places for its chunks, of up to kMostRows where those are kMostChunks at
+// most. Requires a shape that has them (HasHeads).
 bool TakesHeads(const GridStepShape& step);
 
-// Cells in all, of either kernel. Requires a shape that VisitSizes has.
+// The rows of the kernel of heads that a step of so many takes: 1, 2, 4 or kMostRows.
+int RowsOfKernel(int rows);
+// Cells of the kernel of heads of so many rows, more than one.
+int64_t RowCellsOf(const Widths& widths, int rows);
+
+// Cells in all, of the grid kernel or of the kernel of heads of one row. Requires a shape that
+// VisitSizes has.
 int64_t CellsOf(const Widths& widths);
 
 }  // namespace strided::cuda::grid

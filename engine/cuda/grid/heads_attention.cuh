@@ -21,6 +21,7 @@ namespace strided::cuda::grid {
 
 template <class S, class Memory>
 class HeadsAttention {
+ protected:
   using H = HeadsSizes<S>;
   static constexpr Operand kOperand = Memory::kOperand;
   using Traits = OperandTraits<kOperand>;
@@ -38,11 +39,11 @@ class HeadsAttention {
   static constexpr int kPairs = S::kValue / 2;
 
  public:
-  __device__ __forceinline__ HeadsAttention(const GridArguments& a, Memory& memory)
+  __device__ __forceinline__ HeadsAttention(const GridArguments& a, Memory& memory, int thread)
       : a_(a),
         memory_(memory),
-        thread_(threadIdx.x % kHalfThreads),
-        half_(threadIdx.x / kHalfThreads),
+        thread_(thread % kHalfThreads),
+        half_(thread / kHalfThreads),
         rank_(static_cast<int>(blockIdx.x) % kClusterBlocks) {}
 
   // How many shares the layer's heads have, in all.
@@ -79,7 +80,7 @@ class HeadsAttention {
     }
   }
 
- private:
+ protected:
   __device__ __forceinline__ int Chunks(int layer, int head) const {
     return memory_.plans[layer % 2].heads[head].chunks;
   }
@@ -214,14 +215,14 @@ class HeadsAttention {
     if (lane == 0) memory_.weights[half_][warp] = weights;
   }
 
-  // To block w, by warp w of the half: two values a lane, then what they are to be weighted by.
-  __device__ __forceinline__ void SendShare(int unit, float largest) const {
-    const auto there = static_cast<uint32_t>(thread_ / 32);
+  // A chunk's sums: two values of a lane, and of the weights.
+  struct Share {
+    float2 values;
+    float weights;
+  };
+  // Of what the half's warps have left.
+  __device__ __forceinline__ Share SumOfWarps() const {
     const int lane = thread_ % 32;
-    const auto& exchange = memory_.exchange;
-    const uint32_t to = cluster::AddressIn(SharedAddress(&exchange.shares[unit][0]), there);
-    const uint32_t barrier =
-        cluster::AddressIn(SharedAddress(&memory_.barriers.shares_came), there);
     const auto sum_of = [](const auto& read) {
       float sum = 0;
 #pragma unroll
@@ -233,13 +234,31 @@ class HeadsAttention {
     for (int w = 0; w < kHalfWarps; ++w) {
       of_warp[w] = reinterpret_cast<const float2*>(memory_.mixed[half_][w])[lane % kPairs];
     }
-    const uint2 values = make_uint2(__float_as_uint(sum_of([&](int w) { return of_warp[w].x; })),
-                                    __float_as_uint(sum_of([&](int w) { return of_warp[w].y; })));
-    const float weights = sum_of([&](int w) { return memory_.weights[half_][w]; });
-    if (lane < kPairs) cluster::Send(to + lane * 8, values, barrier);
+    return {make_float2(sum_of([&](int w) { return of_warp[w].x; }),
+                        sum_of([&](int w) { return of_warp[w].y; })),
+            sum_of([&](int w) { return memory_.weights[half_][w]; })};
+  }
+
+  // To block w, by warp w of the half: two values a lane, then what they are to be weighted by.
+  __device__ __forceinline__ void SendShare(int unit, float largest) const {
+    const Share share = SumOfWarps();
+    SendShareTo(memory_.exchange.shares[unit], thread_ / 32, share, largest);
+  }
+  __device__ __forceinline__ void SendShareTo(const float* place, int block, const Share& share,
+                                              float largest) const {
+    const auto there = static_cast<uint32_t>(block);
+    const int lane = thread_ % 32;
+    const uint32_t to = cluster::AddressIn(SharedAddress(place), there);
+    const uint32_t barrier =
+        cluster::AddressIn(SharedAddress(&memory_.barriers.shares_came), there);
+    if (lane < kPairs) {
+      cluster::Send(to + lane * 8,
+                    make_uint2(__float_as_uint(share.values.x), __float_as_uint(share.values.y)),
+                    barrier);
+    }
     if (lane == 0) {
       cluster::Send(to + S::kValue * 4,
-                    make_uint2(__float_as_uint(largest), __float_as_uint(weights)), barrier);
+                    make_uint2(__float_as_uint(largest), __float_as_uint(share.weights)), barrier);
     }
   }
 

@@ -31,10 +31,10 @@ class HeadsBlock {
   __device__ __forceinline__ HeadsBlock(const GridArguments& a, Memory& memory, const Wait& wait)
       : a_(a),
         memory_(memory),
-        attention_(a, memory),
+        attention_(a, memory, threadIdx.x),
         thread_(threadIdx.x),
         team_(thread_),
-        product_(a, memory),
+        product_(a, memory, thread_),
         cluster_(static_cast<int>(blockIdx.x) / kClusterBlocks),
         rank_(static_cast<int>(blockIdx.x) % kClusterBlocks),
         wait_(wait),

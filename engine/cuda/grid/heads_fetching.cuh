@@ -27,13 +27,13 @@ class HeadsFetching {
         rank_(static_cast<int>(blockIdx.x) % kClusterBlocks),
         wait_(a.error, ErrorWordOf(static_cast<int>(blockIdx.x), kWarps)),
         qkv_read_{SharedAddress(&memory.barriers.qkv_read), 0},
-        keys_read_{SharedAddress(&memory.barriers.keys_read), 0},
         out_read_{SharedAddress(&memory.barriers.out_read), 0},
-        down_read_{SharedAddress(&memory.barriers.down_read), 0},
         began_{SharedAddress(&memory.barriers.began), 0} {}
 
   // All layers, by the whole warp.
   __device__ __forceinline__ void Run() {
+    cluster::Exchange keys_read{SharedAddress(&memory_.barriers.keys_read), 0};
+    cluster::Exchange down_read{SharedAddress(&memory_.barriers.down_read), 0};
     // Whether the last slot has keys, where down's weights come into it.
     const bool shares =
         Memory::kDownShares && a_.chunks * H::kHeads > (kSlots - 1) * kClusterBlocks;
@@ -53,10 +53,10 @@ class HeadsFetching {
         Plan(layer);
       }
       if (waits) {
-        keys_read_.Wait(wait_);
+        keys_read.Wait(wait_);
         if (shares) {
           FetchDown(layer - 1);
-          down_read_.Wait(wait_);
+          down_read.Wait(wait_);
         }
       }
       if (layer == a_.n_layer) break;
@@ -66,7 +66,7 @@ class HeadsFetching {
     }
   }
 
- private:
+ protected:
   using H = HeadsSizes<S>;
   using Unit = WeightUnit<Memory::kFormat>;
   static constexpr int kSteps = S::kModel / kStepInputs;  // of qkv, out and up
@@ -244,9 +244,7 @@ class HeadsFetching {
   const int rank_;  // of the block in it
   cluster::BoundedWait wait_;
   cluster::Exchange qkv_read_;
-  cluster::Exchange keys_read_;
   cluster::Exchange out_read_;
-  cluster::Exchange down_read_;
   cluster::Exchange began_;
   // The step's row.
   bool busy_ = false;  // whether it is no idle one

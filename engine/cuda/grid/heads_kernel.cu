@@ -1,6 +1,7 @@
 #include "engine/base/status_macros.h"
 #include "engine/cuda/grid/heads_kernel.cuh"
 #include "engine/cuda/grid/heads_kernel.h"
+#include "engine/cuda/grid/rows_kernel.h"
 #include "engine/cuda/kernels/cluster_launch.h"
 #include "engine/cuda/kernels/current_device.h"
 #include "engine/cuda/kernels/visit_format.h"
@@ -8,64 +9,65 @@
 namespace strided::cuda::grid {
 namespace {
 
-using Kernel = void (*)(GridArguments);
-
-struct CompiledKernel {
-  Kernel kernel = nullptr;
-  ClusterShape shape;
-};
-
 template <class S>
-CompiledKernel KernelOf(WeightFormat format) {
+HeadsLaunch OneRowOf(WeightFormat format) {
   return VisitFormat(format, [&]<WeightFormat kFormat, Operand kOperand>() {
-    CompiledKernel compiled;
-    compiled.kernel = HeadsKernel<S, kFormat, kOperand>;
-    compiled.shape.cluster = dim3(kClusterBlocks);
-    compiled.shape.grid = dim3(HeadsSizes<S>::kBlocks);
-    compiled.shape.threads = kHeadsThreads;
-    compiled.shape.shared_bytes = sizeof(HeadsMemory<S, kFormat, kOperand>);
-    return compiled;
+    HeadsLaunch launch;
+    launch.kernel = HeadsKernel<S, kFormat, kOperand>;
+    launch.shape.cluster = dim3(kClusterBlocks);
+    launch.shape.grid = dim3(HeadsSizes<S>::kBlocks);
+    launch.shape.threads = kHeadsThreads;
+    launch.shape.shared_bytes = sizeof(HeadsMemory<S, kFormat, kOperand>);
+    return launch;
   });
 }
 
 // Its kernel null where the shape has none.
-CompiledKernel KernelOf(const Widths& widths, WeightFormat format) {
-  CompiledKernel compiled;
+HeadsLaunch LaunchOf(const Widths& widths, WeightFormat format, int rows) {
+  if (rows > 1) return RowsLaunchOf(widths, format, rows);
+  HeadsLaunch launch;
   VisitSizes([&](auto sizes) {
     if constexpr (HasHeads(decltype(sizes)())) {
       if (decltype(sizes)::kWidths != widths) return false;
-      compiled = KernelOf<decltype(sizes)>(format);
+      launch = OneRowOf<decltype(sizes)>(format);
       return true;
     }
     return false;
   });
-  return compiled;
+  return launch;
+}
+
+// Whether the current device runs its blocks all at once.
+absl::StatusOr<bool> Runs(const HeadsLaunch& launch) {
+  if (launch.kernel == nullptr) return false;
+  ASSIGN_OR_RETURN(const bool has_clusters, HasClusters());
+  if (!has_clusters) return false;
+  ASSIGN_OR_RETURN(const CurrentDevice device, CurrentDevice::Find());
+  if (static_cast<int>(launch.shape.shared_bytes) > device.shared_bytes) return false;
+  ASSIGN_OR_RETURN(const int clusters, ClustersAtOnce("heads step", launch.kernel, launch.shape));
+  return clusters * kClusterBlocks >= static_cast<int>(launch.shape.grid.x);
 }
 
 }  // namespace
 
 absl::StatusOr<bool> RunsHeads(const Widths& widths, WeightFormat format) {
-  const CompiledKernel compiled = KernelOf(widths, format);
-  if (compiled.kernel == nullptr) return false;
-  ASSIGN_OR_RETURN(const bool has_clusters, HasClusters());
-  if (!has_clusters) return false;
-  ASSIGN_OR_RETURN(const CurrentDevice device, CurrentDevice::Find());
-  if (static_cast<int>(compiled.shape.shared_bytes) > device.shared_bytes) return false;
-  ASSIGN_OR_RETURN(const int clusters,
-                   ClustersAtOnce("heads step", compiled.kernel, compiled.shape));
-  return clusters * kClusterBlocks >= static_cast<int>(compiled.shape.grid.x);
+  for (const int rows : {1, 2, 4, kMostRows}) {
+    ASSIGN_OR_RETURN(const bool runs, Runs(LaunchOf(widths, format, rows)));
+    if (!runs) return false;
+  }
+  return true;
 }
 
 absl::Status LaunchHeads(const Widths& widths, WeightFormat format, const GridArguments& arguments,
                          cudaStream_t stream) {
-  const CompiledKernel compiled = KernelOf(widths, format);
-  if (compiled.kernel == nullptr) return absl::InternalError("no kernel of heads for this shape");
-  RETURN_IF_ERROR(PrepareCluster("heads step", compiled.kernel, compiled.shape));
-  ClusterLaunch launch(compiled.shape, stream);
+  const HeadsLaunch heads = LaunchOf(widths, format, arguments.rows);
+  if (heads.kernel == nullptr) return absl::InternalError("no kernel of heads for this shape");
+  RETURN_IF_ERROR(PrepareCluster("heads step", heads.kernel, heads.shape));
+  ClusterLaunch launch(heads.shape, stream);
   launch.attributes[1].id = cudaLaunchAttributeCooperative;
   launch.attributes[1].val = {};
   launch.attributes[1].val.cooperative = 1;
-  return CudaError(cudaLaunchKernelEx(&launch.config, compiled.kernel, arguments), "heads step");
+  return CudaError(cudaLaunchKernelEx(&launch.config, heads.kernel, arguments), "heads step");
 }
 
 }  // namespace strided::cuda::grid

@@ -1,9 +1,10 @@
-// All layers of a decode step of one row as one kernel, a cluster of blocks to every 64 values.
+// All layers of a decode step of up to 8 rows as one kernel, a cluster of blocks to every 64
+// values.
 //
-// Takes the place of grid_kernel.h's where there is one row: with its bits. Attention stays within
-// clusters, and what of the MLP is between its matrices; they exchange through distributed shared
-// memory. Two exchanges a layer go through the second-level cache, where the other kernel has five
-// or six. Embeds the row, too.
+// Gives the bits of the kernels of each layer. Attention stays within clusters, and what of the MLP
+// is between its matrices; they exchange through distributed shared memory. Two exchanges a layer
+// go through the second-level cache, where grid_kernel.h has five or six. Embeds the rows, too. One
+// row has a kernel of its own, more have rows_kernel.h's.
 
 #ifndef STRIDED_ENGINE_CUDA_GRID_HEADS_KERNEL_H_
 #define STRIDED_ENGINE_CUDA_GRID_HEADS_KERNEL_H_
@@ -18,12 +19,13 @@
 
 namespace strided::cuda::grid {
 
-// Whether there is such a kernel, of 16 or 8 bits, and the current device runs its blocks all at
-// once. Internal where CUDA does not answer.
+// Whether there are such kernels, of 16 or 8 bits, and the current device runs the blocks of each
+// all at once. Internal where CUDA does not answer.
 absl::StatusOr<bool> RunsHeads(const Widths& widths, WeightFormat format);
 
 // One kernel, after the one before it in `stream`; all blocks start at once or not at all.
-// Requires RunsHeads, one row and TakesHeads' chunks.
+// Requires RunsHeads and TakesHeads. Cells and tags are those of steps of as many RowsOfKernel;
+// cells of several rows hold kEmptyWord before the first.
 absl::Status LaunchHeads(const Widths& widths, WeightFormat format, const GridArguments& arguments,
                          cudaStream_t stream);
 

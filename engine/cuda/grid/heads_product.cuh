@@ -18,8 +18,8 @@ class HeadsProduct {
  public:
   using Weights = product::GroupWeights<Memory::kFormat>;
 
-  __device__ __forceinline__ HeadsProduct(const GridArguments& a, Memory& memory)
-      : a_(a), memory_(memory), team_(threadIdx.x) {}
+  __device__ __forceinline__ HeadsProduct(const GridArguments& a, Memory& memory, int thread)
+      : a_(a), memory_(memory), team_(thread) {}
 
   // Of all warps but the one that fetches.
   __device__ __forceinline__ void Sync() const {
@@ -94,7 +94,7 @@ class HeadsProduct {
     return weights;
   }
 
- private:
+ protected:
   using Traits = OperandTraits<Memory::kOperand>;
   static constexpr int kVectors = S::kModel / 128;
 

@@ -55,10 +55,9 @@ int MlpBlocks(int d_model, int d_ff) {
   return fits ? blocks : 0;
 }
 
-int MlpRows(int d_model, int d_ff, bool behind_attend) {
+int MlpRows(int d_model, int d_ff) {
   constexpr int kSmall = 256 * 1024;  // elements of a matrix
-  if (d_model * d_ff <= kSmall) return 64;
-  return behind_attend ? 4 : 0;
+  return d_model * d_ff <= kSmall ? 64 : 0;
 }
 
 absl::StatusOr<bool> TakesDecodeMlp(const DecodeMlp& m) {

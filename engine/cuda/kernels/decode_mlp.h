@@ -35,11 +35,9 @@ struct DecodeMlp {
 // sizes; 0 where it does not. Pure.
 int MlpBlocks(int d_model, int d_ff);
 
-// Up to how many rows it is faster than the two products; `behind_attend`: where the kernel before
-// it is one of decode_attend.h. A cluster's blocks read both matrices anew for every 8 rows,
-// through the few ways that they share: large ones are ready in time only behind a long kernel.
-// Pure.
-int MlpRows(int d_model, int d_ff, bool behind_attend);
+// Up to how many rows it is faster than the two products: 0 where matrices are large, since a
+// cluster's blocks read both anew for every 8 rows, through the few ways that they share. Pure.
+int MlpRows(int d_model, int d_ff);
 
 // Whether the current device takes it: clusters of so many blocks, with their shared memory.
 // Internal where CUDA does not answer.

@@ -37,22 +37,28 @@ inline StepRow DrawRow(const Slot& slot, int position, int32_t input, int steps)
   return row;
 }
 
-// Sequence i of the batch draws its whole length, `lengths[i]`, `steps` to a call.
+// Sequence i of the batch draws its whole length, `lengths[i]`, `steps` to a call; its first call
+// is i * `apart` calls behind that of sequence 0.
 inline std::vector<Draws> DrawBatch(Executor& executor, const std::vector<int>& indices,
-                                    const std::vector<int>& lengths, int steps) {
+                                    const std::vector<int>& lengths, int steps, int apart = 0) {
   struct Running {
     Slot slot;
     Draws draws;
     size_t index;
   };
   std::vector<Draws> all(indices.size());
-  std::vector<Running> running;
+  std::vector<Running> later;
   for (size_t i = 0; i < indices.size(); ++i) {
     absl::StatusOr<Slot> slot = executor.StartSequence(SpecOf(indices[i], lengths[i]));
     EXPECT_TRUE(slot.ok()) << slot.status();
-    running.push_back({*std::move(slot), {}, i});
+    later.push_back({*std::move(slot), {}, i});
   }
-  while (!running.empty()) {
+  std::vector<Running> running;
+  size_t begun = 0;
+  for (int call = 0; !running.empty() || begun < later.size(); ++call) {
+    while (begun < later.size() && (running.empty() || call >= static_cast<int>(begun) * apart)) {
+      running.push_back(std::move(later[begun++]));
+    }
     StepPlan plan;
     for (const Running& sequence : running) {
       const int position = static_cast<int>(sequence.draws.size());

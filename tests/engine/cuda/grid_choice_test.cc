@@ -73,18 +73,40 @@ TEST(TakesGridTest, WhatTheKernelsOfHalvesTakeIsLeftToThem) {
   EXPECT_TRUE(Takes(kText, 1, 1));
 }
 
+bool HeadsTake(const Widths& widths, int rows, int chunks) {
+  return TakesHeads({.widths = widths, .rows = rows, .chunks = chunks});
+}
+
 TEST(TakesHeadsTest, OneRowIsTakenWhileItsClustersHoldItsChunks) {
-  const auto takes = [](const Widths& widths, int rows, int chunks) {
-    return TakesHeads({.widths = widths, .rows = rows, .chunks = chunks});
-  };
-  EXPECT_TRUE(takes(kText, 1, 1));
-  EXPECT_TRUE(takes(kText, 1, 32));
-  EXPECT_FALSE(takes(kText, 1, 33));
-  EXPECT_FALSE(takes(kText, 2, 1));
-  EXPECT_TRUE(takes(kImage, 1, 1));
-  EXPECT_TRUE(takes(kImage, 1, 16)) << "two heads to a cluster";
-  EXPECT_FALSE(takes(kImage, 1, 17));
-  EXPECT_FALSE(takes(kCifar, 1, 1)) << "values wider than a group";
+  EXPECT_TRUE(HeadsTake(kText, 1, 1));
+  EXPECT_TRUE(HeadsTake(kText, 1, 32));
+  EXPECT_FALSE(HeadsTake(kText, 1, 33));
+  EXPECT_TRUE(HeadsTake(kImage, 1, 1));
+  EXPECT_TRUE(HeadsTake(kImage, 1, 16)) << "two heads to a cluster";
+  EXPECT_FALSE(HeadsTake(kImage, 1, 17));
+  EXPECT_FALSE(HeadsTake(kCifar, 1, 1)) << "values wider than a group";
+}
+
+TEST(TakesHeadsTest, SeveralRowsAreTakenWhileTheirSharesAreCombinedByOneWarp) {
+  EXPECT_TRUE(HeadsTake(kText, 2, 32));
+  EXPECT_FALSE(HeadsTake(kText, 2, 33));
+  EXPECT_TRUE(HeadsTake(kImage, 3, 1));
+  EXPECT_TRUE(HeadsTake(kImage, 8, 32));
+  EXPECT_FALSE(HeadsTake(kImage, 9, 1)) << "more than the columns of one product";
+  EXPECT_FALSE(HeadsTake(kCifar, 2, 1));
+}
+
+TEST(RowsOfKernelTest, IsTheNextPowerOfTwo) {
+  EXPECT_EQ(RowsOfKernel(1), 1);
+  EXPECT_EQ(RowsOfKernel(2), 2);
+  EXPECT_EQ(RowsOfKernel(3), 4);
+  EXPECT_EQ(RowsOfKernel(5), 8);
+}
+
+TEST(RowCellsOfTest, EveryRowHasAsMany) {
+  // Half a cell for each of 512 sums of 8 clusters and 16 warps, in four turns.
+  EXPECT_EQ(RowCellsOf(kText, 2), 2 * 4 * 24 * 512 / 2);
+  EXPECT_EQ(RowCellsOf(kText, 8), 4 * RowCellsOf(kText, 2));
 }
 
 TEST(RolesOfTest, EveryTileHasATeamAndBlocksAreNoMoreThanThatNeeds) {

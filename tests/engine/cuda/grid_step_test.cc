@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -102,6 +103,35 @@ TEST_P(GridStepTest, BitsAreThoseOfTheKernelsOfEachLayer) {
     EXPECT_EQ(DrawBatch(*grid, indices, lengths, 16), DrawBatch(*layers, indices, lengths, 16))
         << rows << " rows";
   }
+}
+
+// Rows have as many chunks of keys as their positions give them, and come and go.
+TEST_P(GridStepTest, RowsAtPositionsFarApartGiveTheSameBits) {
+  const RandomModel model = MakeRandomModel(SmallConfig(GetParam().network.config), 6);
+  CudaOptions options = TestOptions(GetParam().format);
+  options.decode_path = CudaDecodePath::kGraph;
+  const auto grid = MakeCudaExecutor(model.config, model.weights, options);
+  options.use_grid = false;
+  const auto layers = MakeCudaExecutor(model.config, model.weights, options);
+  const int length = std::min(model.config.context_length, 900);
+  const std::vector<int> indices = {0, 1, 2, 3, 4, 5, 6, 7};
+  const std::vector<int> lengths(indices.size(), length);
+  const int apart = length / 16 / 8;  // calls
+  EXPECT_EQ(DrawBatch(*grid, indices, lengths, 16, apart),
+            DrawBatch(*layers, indices, lengths, 16, apart));
+}
+
+// A network that has no room for the rows of the next larger kernel.
+TEST_F(GridShapesTest, RowsThatFillNoKernelGiveTheSameBits) {
+  const RandomModel model = MakeRandomModel(SmallConfig(kNetworks[0].config), 7);
+  CudaOptions options = TestOptions(WeightFormat::kBfloat16);
+  options.decode_path = CudaDecodePath::kGraph;
+  options.max_slots = 3;
+  const auto grid = MakeCudaExecutor(model.config, model.weights, options);
+  options.use_grid = false;
+  const auto layers = MakeCudaExecutor(model.config, model.weights, options);
+  const std::vector<int> lengths = {60, 40, 50};
+  EXPECT_EQ(DrawBatch(*grid, {0, 1, 2}, lengths, 16), DrawBatch(*layers, {0, 1, 2}, lengths, 16));
 }
 
 std::vector<Case> AllCases() {
