@@ -141,15 +141,13 @@ absl::Status DecodeStep::LaunchOnce(int rows, const std::vector<int>& chunks) {
 absl::Status DecodeStep::Enqueue(int rows, const std::vector<int>& chunks) {
   const std::optional<GridStep::Step> step =
       grid_ != nullptr ? grid_->Take(rows, chunks) : std::nullopt;
-  if (!step.has_value() || !step->embeds) {
-    RETURN_IF_ERROR(LaunchEmbed(network_.tables, outputs_->rows(), sequences_, rows,
-                                config_.d_model, hidden_.data(), stream_));
-  }
   RETURN_IF_ERROR(step.has_value() ? grid_->Enqueue(*step) : EnqueueLayers(rows, chunks));
   return EnqueueHead(rows);
 }
 
 absl::Status DecodeStep::EnqueueLayers(int rows, const std::vector<int>& chunks) {
+  RETURN_IF_ERROR(LaunchEmbed(network_.tables, outputs_->rows(), sequences_, rows, config_.d_model,
+                              hidden_.data(), stream_));
   for (int layer = 0; layer < config_.n_layer; ++layer) {
     RETURN_IF_ERROR(EnqueueLayer(layer, rows, chunks[static_cast<size_t>(layer)]));
   }

@@ -1,5 +1,5 @@
-// The layers of decode steps of few rows as one kernel (grid/grid_kernel.h, grid/heads_kernel.h):
-// their memory, launches.
+// The layers of decode steps of few rows as one kernel (grid/heads_kernel.h): their memory,
+// launches.
 
 #ifndef STRIDED_ENGINE_CUDA_GRID_STEP_H_
 #define STRIDED_ENGINE_CUDA_GRID_STEP_H_
@@ -49,12 +49,11 @@ class GridStep {
   // A step that it takes.
   struct Step {
     int rows = 0;
-    int chunks = 0;       // the most of any query
-    bool embeds = false;  // by the kernel of heads, which embeds them, too
+    int chunks = 0;  // the most of any query
   };
   // Null where it is not to take a step of `rows` rows; `chunks`: of keys, by layer.
   std::optional<Step> Take(int rows, std::span<const int> chunks) const;
-  // H of the step's rows through all layers. Internal where the device fails.
+  // The step's rows, embedded, through all layers. Internal where the device fails.
   absl::Status Enqueue(const Step& step);
 
   // Has what Status says come to the host in the stream's order.
@@ -62,22 +61,17 @@ class GridStep {
   // Internal where a kernel before EnqueueCheck has waited in vain. After the stream's end.
   absl::Status Check() const;
 
-  int64_t workspace_bytes() const {
-    return layers_.bytes() + cells_.bytes() + row_cells_.bytes() + tags_.bytes();
-  }
+  int64_t workspace_bytes() const { return layers_.bytes() + cells_.bytes() + tags_.bytes(); }
 
  private:
   absl::Status Allocate(const DeviceNetwork& network);
 
   cudaStream_t stream_ = nullptr;  // not owned
-  int multiprocessors_ = 0;
   grid::Widths widths_;
-  bool runs_heads_ = false;  // heads_kernel.h
   WeightFormat format_ = WeightFormat::kBfloat16;
   grid::GridArguments arguments_;  // but for rows and chunks
   DeviceBuffer<DeviceLayer> layers_;
   DeviceBuffer<grid::Cell> cells_;
-  DeviceBuffer<grid::Cell> row_cells_;  // of kernels of heads of several rows
   DeviceBuffer<uint32_t> tags_;
   DeviceBuffer<int32_t> error_;
   PinnedBuffer<int32_t> error_host_;

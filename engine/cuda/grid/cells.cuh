@@ -81,25 +81,6 @@ __device__ __forceinline__ CellPair LookAtPair(const Cell* at) {
           static_cast<uint32_t>(high >> 32)};
 }
 
-// Waits for one cell.
-__device__ __forceinline__ uint32_t Await(const Cell* at, uint32_t tag, Wait& wait) {
-  Cell cell;
-  wait.Until([&] {
-    cell = Look(at);
-    return cell.tag == tag;
-  });
-  return cell.content;
-}
-
-// Waits until a cell has the layer's tag or a later one, by one lane of a warp: before a wait for
-// many cells that come after this one, so that they are not looked at in vain all the while.
-__device__ __forceinline__ void AwaitSign(const Cell* at, uint32_t tag, Wait& wait) {
-  if (threadIdx.x % 32 == 0) {
-    wait.Until([&] { return static_cast<int32_t>(Look(at).tag - tag) >= 0; });
-  }
-  __syncwarp();
-}
-
 // Waits for kCount pairs at once; pair i is at `at(i)`, the thread takes part where `has(i)`.
 template <int kCount, typename At, typename Has>
 __device__ __forceinline__ void AwaitPairs(CellPair (&pairs)[kCount], At&& at, Has&& has,
@@ -116,48 +97,17 @@ __device__ __forceinline__ void AwaitPairs(CellPair (&pairs)[kCount], At&& at, H
   });
 }
 
-// -- Where a kind's cells of one row lie among themselves.
-
-// Operands, as B fragments of mma.m16n8k16 (fragments.cuh): cells of two elements; of a step's
-// four lanes each has two.
-__host__ __device__ constexpr int OperandCell(int element) {
-  const int pair = element % 16 / 2;
-  return (element / 16 * 4 + pair % 4) * 2 + pair / 4;
-}
-
 // -- All cells of a layer.
 
 template <class S>
 struct LayerCells {
-  static constexpr CellCounts kCounts = CountsOf(S());
   Cell* first;  // of the layer's turn
 
   __device__ __forceinline__ LayerCells(const GridArguments& a, int layer)
-      : first(a.cells + (layer % 2) * (kMostRows * kCounts.row())) {}
+      : first(a.cells + layer % 2 * CellsOfLayer(S())) {}
 
-  __device__ __forceinline__ Cell* Qkv(int row) const { return first + row * kCounts.qkv; }
-  // After attention, and after the layer.
-  __device__ __forceinline__ Cell* Attended(int row) const {
-    return first + kMostRows * kCounts.qkv + row * kCounts.model;
-  }
-  __device__ __forceinline__ Cell* Done(int row) const {
-    return Attended(0) + kMostRows * kCounts.model + row * kCounts.model;
-  }
-  __device__ __forceinline__ Cell* Mixed(int row) const {
-    return Done(0) + kMostRows * kCounts.model + row * kCounts.mixed;
-  }
-  __device__ __forceinline__ Cell* Expanded(int row) const {
-    return Mixed(0) + kMostRows * kCounts.mixed + row * kCounts.expanded;
-  }
-  __device__ __forceinline__ Cell* Share(int row, int head, int chunk) const {
-    return Expanded(0) + kMostRows * kCounts.expanded + row * kCounts.shares +
-           (head * kMostChunks + chunk) * (S::kValue + 2);
-  }
-  // In their place where a kernel has no shares (heads_kernel.cuh): [d_model] sums of out over the
-  // inputs of a group, float32, and pairs of such sums of down.
-  __device__ __forceinline__ Cell* Partial(int group) const {
-    return Share(0, 0, 0) + group * S::kModel;
-  }
+  // [d_model] sums of out over the inputs of a group, float32, and pairs of such sums of down.
+  __device__ __forceinline__ Cell* Partial(int group) const { return first + group * S::kModel; }
   __device__ __forceinline__ Cell* DownPair(int pair) const {
     return Partial(S::kModelGroups) + 2 * pair * S::kModel;
   }

@@ -1,4 +1,4 @@
-// What the grid kernel is given.
+// What the kernels of heads are given.
 
 #ifndef STRIDED_ENGINE_CUDA_GRID_GRID_ARGUMENTS_H_
 #define STRIDED_ENGINE_CUDA_GRID_GRID_ARGUMENTS_H_
@@ -17,32 +17,16 @@ struct Cell {
   uint32_t tag = 0;  // the layer's, never the same within 2^32 layers
 };
 
-// Of the cells of several rows (rows_cells.cuh): the word of those that nothing has come to, and how
-// many layers take turns.
+// Of the cells of several rows (rows_cells.cuh): the word of those that nothing has come to, and
+// how many layers take turns.
 inline constexpr uint32_t kEmptyWord = 0xFFFFFFFFu;
 inline constexpr int kRowTurns = 4;
 
-// What blocks tell each other of a layer, for kMostRows rows.
-struct CellCounts {
-  int qkv = 0;       // of a row: float32 of queries, operands of keys and values
-  int model = 0;     // the residual stream, float32
-  int mixed = 0;     // two operands a cell
-  int expanded = 0;  // two operands a cell
-  int shares = 0;    // of chunks: [head][chunk][d_value + 2] float32
-
-  constexpr int row() const { return qkv + 2 * model + mixed + expanded + shares; }
-};
-
+// Cells of a layer, of one row: [d_model] sums of out over the inputs of each group, float32, and
+// of down of each warp.
 template <class S>
-constexpr CellCounts CountsOf(S /*sizes*/) {
-  constexpr int kHeads = S::kModel / S::kValue;
-  CellCounts counts;
-  counts.qkv = kHeads * S::kHead;
-  counts.model = S::kModel;
-  counts.mixed = S::kModel / 2;
-  counts.expanded = S::kHidden / 2;
-  counts.shares = kHeads * kMostChunks * (S::kValue + 2);
-  return counts;
+constexpr int CellsOfLayer(S /*sizes*/) {
+  return (S::kModelGroups + S::kDownWarps) * S::kModel;
 }
 
 // One decode step's layers. Pointers are into device memory.
@@ -52,7 +36,7 @@ struct GridArguments {
   const DeviceSequence* sequences = nullptr;
   const DecodeRow* row_states = nullptr;  // [rows]
   float* hidden = nullptr;                // [rows][d_model]: before the first layer, after the last
-  DeviceTables tables;                    // of the kernel of one row, which embeds it
+  DeviceTables tables;
   int n_layer = 0;
   int n_head = 0;
   int rows = 0;            // up to kMostRows
@@ -61,8 +45,7 @@ struct GridArguments {
   float norm_epsilon = 0;  // of the layers' norms, as in DeviceNorm
   float norm_mean_share = 1;
   Activation activation = Activation::kQuickGelu;
-  BlockRoles roles;
-  Cell* cells = nullptr;     // [2][kMostRows][CellCounts::row()], each kind by itself
+  Cell* cells = nullptr;     // of two layers, or RowCellsOf
   uint32_t* tags = nullptr;  // [blocks] of the last layer so far; alike
   int32_t* error = nullptr;  // set to ErrorWordOf where a wait has been given up
 };

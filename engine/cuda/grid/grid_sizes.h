@@ -1,4 +1,4 @@
-// The shapes that there are grid kernels for, and what follows from them.
+// The shapes that there are kernels of heads for, and what follows from them.
 
 #ifndef STRIDED_ENGINE_CUDA_GRID_GRID_SIZES_H_
 #define STRIDED_ENGINE_CUDA_GRID_GRID_SIZES_H_
@@ -13,6 +13,7 @@ inline constexpr int kWarps = 16;  // of a block
 inline constexpr int kThreads = 32 * kWarps;
 inline constexpr int kMostRows = 8;     // of a step: the columns of one mma
 inline constexpr int kMostChunks = 32;  // of a query's keys
+inline constexpr int kBlocks = 64;      // of a kernel of heads
 
 // A network's widths; n_head * d_value = d_model.
 struct Widths {
@@ -38,15 +39,8 @@ struct Sizes {
   static constexpr int kHiddenGroups = kHidden / kGroup;
   static constexpr int kDownWarps = kHiddenGroups < kWarps ? kHiddenGroups : kWarps;
   static constexpr int kDownRounds = kHiddenGroups / kDownWarps;
-  static constexpr int kDownTeams = kWarps / kDownWarps;
-  // Attention: lanes that read a key or a value, 8 elements each, and the warps that share a
-  // chunk's values, as in decode attention of few queries (decode_attention.cu).
+  // Attention: lanes that read a key, 8 elements each.
   static constexpr int kKeyLanes = kKey / 8;
-  static constexpr int kValueLanes = kValue / 8;
-  static constexpr int kValueWarps = kValueLanes == 16 ? 8 : 4;
-
-  // Nanoseconds between the copies of weights that follow each other: measured (README.md).
-  static constexpr int kPause = kModel >= 512 ? 200 : 0;
 
   static_assert(kModel % 128 == 0 && kModelGroups <= kWarps);
   static_assert(kWarps % kModelGroups == 0 && kWarps % kDownWarps == 0);
@@ -56,31 +50,7 @@ struct Sizes {
 // visit(sizes) for each shape until one returns true; whether one did.
 template <typename Visit>
 bool VisitSizes(Visit&& visit) {
-  return visit(Sizes<512, 2048, 32, 32>()) || visit(Sizes<512, 2048, 64, 64>()) ||
-         visit(Sizes<256, 512, 64, 128>());
-}
-
-// Which blocks have which tiles of 16 outputs: of qkv and up the first ones, then those of out,
-// then those of down. Attention's work is dealt to all blocks, from the last one on.
-struct BlockRoles {
-  int norm = 0;  // blocks of qkv and up
-  int out = 0;
-  int down = 0;
-  constexpr int blocks() const { return norm + out + down; }
-  friend bool operator==(const BlockRoles&, const BlockRoles&) = default;
-};
-
-template <class S>
-constexpr BlockRoles RolesOf(S /*sizes*/) {
-  constexpr int kTile = 16;
-  constexpr int kHeads = S::kModel / S::kValue;
-  constexpr int kQkvTiles = kHeads * S::kHead / kTile;
-  constexpr int kUpTiles = S::kHidden / kTile;
-  constexpr int kMost = kQkvTiles > kUpTiles ? kQkvTiles : kUpTiles;
-  static_assert(kHeads * S::kHead % kTile == 0);
-  return {(kMost + S::kModelTeams - 1) / S::kModelTeams,
-          (S::kModel / kTile + S::kModelTeams - 1) / S::kModelTeams,
-          (S::kModel / kTile + S::kDownTeams - 1) / S::kDownTeams};
+  return visit(Sizes<512, 2048, 32, 32>()) || visit(Sizes<512, 2048, 64, 64>());
 }
 
 #ifdef __CUDACC__

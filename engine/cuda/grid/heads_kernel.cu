@@ -1,3 +1,4 @@
+#include "absl/strings/str_cat.h"
 #include "engine/base/status_macros.h"
 #include "engine/cuda/grid/heads_kernel.cuh"
 #include "engine/cuda/grid/heads_kernel.h"
@@ -15,7 +16,7 @@ HeadsLaunch OneRowOf(WeightFormat format) {
     HeadsLaunch launch;
     launch.kernel = HeadsKernel<S, kFormat, kOperand>;
     launch.shape.cluster = dim3(kClusterBlocks);
-    launch.shape.grid = dim3(HeadsSizes<S>::kBlocks);
+    launch.shape.grid = dim3(kBlocks);
     launch.shape.threads = kHeadsThreads;
     launch.shape.shared_bytes = sizeof(HeadsMemory<S, kFormat, kOperand>);
     return launch;
@@ -27,12 +28,9 @@ HeadsLaunch LaunchOf(const Widths& widths, WeightFormat format, int rows) {
   if (rows > 1) return RowsLaunchOf(widths, format, rows);
   HeadsLaunch launch;
   VisitSizes([&](auto sizes) {
-    if constexpr (HasHeads(decltype(sizes)())) {
-      if (decltype(sizes)::kWidths != widths) return false;
-      launch = OneRowOf<decltype(sizes)>(format);
-      return true;
-    }
-    return false;
+    if (decltype(sizes)::kWidths != widths) return false;
+    launch = OneRowOf<decltype(sizes)>(format);
+    return true;
   });
   return launch;
 }
@@ -68,6 +66,13 @@ absl::Status LaunchHeads(const Widths& widths, WeightFormat format, const GridAr
   launch.attributes[1].val = {};
   launch.attributes[1].val.cooperative = 1;
   return CudaError(cudaLaunchKernelEx(&launch.config, heads.kernel, arguments), "heads step");
+}
+
+absl::Status StatusOfErrorWord(int32_t word) {
+  if (word == 0) return absl::OkStatus();
+  const int32_t warp = word - ErrorWordOf(0, 0);
+  return absl::InternalError(absl::StrCat("grid step: warp ", warp % kErrorWarps, " of block ",
+                                          warp / kErrorWarps, " has waited in vain"));
 }
 
 }  // namespace strided::cuda::grid

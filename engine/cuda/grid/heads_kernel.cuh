@@ -27,7 +27,7 @@ __device__ __forceinline__ void RunHeadsBlock(const GridArguments& a, Memory& me
   cluster::SyncCluster();  // none ends while others may send it something
 }
 
-// Grid: HeadsSizes<S>::kBlocks blocks in clusters of kClusterBlocks, all at once.
+// Grid: kBlocks blocks in clusters of kClusterBlocks, all at once.
 template <class S, WeightFormat kFormat, Operand kOperand>
 __global__ void __launch_bounds__(kHeadsThreads, 1)
     HeadsKernel(const __grid_constant__ GridArguments a) {

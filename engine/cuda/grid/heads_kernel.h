@@ -1,15 +1,18 @@
 // All layers of a decode step of up to 8 rows as one kernel, a cluster of blocks to every 64
 // values.
 //
-// Gives the bits of the kernels of each layer. Attention stays within clusters, and what of the MLP
-// is between its matrices; they exchange through distributed shared memory. Two exchanges a layer
-// go through the second-level cache, where grid_kernel.h has five or six. Embeds the rows, too. One
-// row has a kernel of its own, more have rows_kernel.h's.
+// Gives the bits of the kernels of each layer (decode_product.h, decode_attention.h). Attention
+// stays within clusters, and what of the MLP is between its matrices; they exchange through
+// distributed shared memory. Two exchanges a layer go through the second-level cache. Embeds the
+// rows, too. One row has a kernel of its own, more have those of rows_kernel.h. Bound by the chain
+// of exchanges.
 
 #ifndef STRIDED_ENGINE_CUDA_GRID_HEADS_KERNEL_H_
 #define STRIDED_ENGINE_CUDA_GRID_HEADS_KERNEL_H_
 
 #include <cuda_runtime_api.h>
+
+#include <cstdint>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -28,6 +31,9 @@ absl::StatusOr<bool> RunsHeads(const Widths& widths, WeightFormat format);
 // cells of several rows hold kEmptyWord before the first.
 absl::Status LaunchHeads(const Widths& widths, WeightFormat format, const GridArguments& arguments,
                          cudaStream_t stream);
+
+// Internal, naming the warp, where a wait has been given up; then the step's results mean nothing.
+absl::Status StatusOfErrorWord(int32_t word);
 
 }  // namespace strided::cuda::grid
 

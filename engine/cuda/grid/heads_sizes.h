@@ -1,4 +1,4 @@
-// Sizes of the kernel of one row (heads_kernel.h), and what follows from them.
+// Sizes of the kernels of heads (heads_kernel.h), and what follows from them.
 
 #ifndef STRIDED_ENGINE_CUDA_GRID_HEADS_SIZES_H_
 #define STRIDED_ENGINE_CUDA_GRID_HEADS_SIZES_H_
@@ -19,7 +19,8 @@ template <class S>
 struct HeadsSizes {
   static constexpr int kHeads = kGroup / S::kValue;  // of a cluster
   static constexpr int kClusters = S::kModel / kGroup;
-  static constexpr int kBlocks = kClusters * kClusterBlocks;
+  static_assert(kClusters * kClusterBlocks == kBlocks);
+  static_assert(kGroup % S::kValue == 0 && S::kKey == S::kValue);    // heads that fill a group
   static constexpr int kQkvTiles = kHeads * S::kHead / 16;           // of a cluster
   static constexpr int kOutTiles = S::kModel / 16 / kClusterBlocks;  // of a block, of down too
   static constexpr int kShare = S::kValue + 4;  // floats: values, largest score, weights, padding
@@ -39,20 +40,12 @@ struct HeadsSizes {
     constexpr int kTiles = kGroup / 16;  // of a group
     return UpGroup(cluster, index / kTiles) * kTiles + index % kTiles;
   }
-};
 
-// Whether a shape has the kernel: heads that fill a group, and a team for every tile.
-template <class S>
-constexpr bool HasHeads(S /*sizes*/) {
-  if constexpr (S::kModel != 512 || kGroup % S::kValue != 0 || S::kKey != S::kValue) {
-    return false;
-  } else {
-    using H = HeadsSizes<S>;
-    return H::kQkvTiles <= kClusterBlocks * S::kModelTeams && S::kDownWarps % H::kClusters == 0 &&
-           H::kUpGroups * (kGroup / 16) == kClusterBlocks * S::kModelTeams &&
-           H::kOutTiles * H::kDownParts <= kWarps;
-  }
-}
+  // A team for every tile.
+  static_assert(kQkvTiles <= kClusterBlocks * S::kModelTeams && S::kDownWarps % kClusters == 0);
+  static_assert(kUpGroups * (kGroup / 16) == kClusterBlocks * S::kModelTeams);
+  static_assert(kOutTiles * kDownParts <= kWarps);
+};
 
 }  // namespace strided::cuda::grid
 

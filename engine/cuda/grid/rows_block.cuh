@@ -230,17 +230,20 @@ class RowsBlock {
     return scale;
   }
 
-  // To the place `to` of a block of the cluster, for each warp of a team another; what comes counts
-  // on its `barrier`. Half a warp has an output of one row, the other one that of the next.
-  template <typename Value>
-  __device__ __forceinline__ void SendToBlock(const void* to, Value value,
-                                              const uint64_t& barrier) const {
-    const auto there = static_cast<uint32_t>(team_.member);
-    cluster::Send(cluster::AddressIn(SharedAddress(to), there), value,
-                  cluster::AddressIn(SharedAddress(&barrier), there));
+  // A warp of a team finishes its tile of two rows, half of its lanes of each, and sends it to
+  // kPairs of the cluster's blocks, to one at a time. What comes counts on `barrier`.
+  __device__ __forceinline__ int Row() const {
+    return team_.member % Cells::kPairs * 2 + team_.lane / kTileOutputs;
   }
-  __device__ __forceinline__ int RowOf(int pair) const {
-    return 2 * pair + team_.lane / kTileOutputs;
+  template <typename Value>
+  __device__ __forceinline__ void SendToBlocks(const void* to, Value value,
+                                               const uint64_t& barrier) const {
+#pragma unroll
+    for (int i = 0; i < Cells::kPairs; ++i) {
+      const auto there = static_cast<uint32_t>(team_.member / Cells::kPairs * Cells::kPairs + i);
+      cluster::Send(cluster::AddressIn(SharedAddress(to), there), value,
+                    cluster::AddressIn(SharedAddress(&barrier), there));
+    }
   }
   // Two neighbouring outputs, in even lanes.
   static __device__ __forceinline__ uint32_t PairOf(float value) {
@@ -249,32 +252,23 @@ class RowsBlock {
 
   // The tile's outputs to all blocks of the cluster.
   __device__ __forceinline__ void SendQkv(int layer) const {
+    const float value = qkv_scale_.Of(TheProduct().SumOfTeam(Row()));
     const int first = QkvTile() * kTileOutputs;
-    const int head = first / S::kHead;
+    const int query = Row() * H::kHeads + first / S::kHead;
     const int within = first % S::kHead;  // all of a tile's are of one kind
     auto& exchange = memory_.exchange;
-#pragma unroll
-    for (int i = 0; i < Cells::kPairs; ++i) {
-      const float value = qkv_scale_.Of(TheProduct().SumOfTeam(RowOf(i)));
-      const int query = RowOf(i) * H::kHeads + head;
-      if (within < S::kKey) {
-        SendToBlock(&exchange.query[query][within + team_.within], __float_as_uint(value),
-                    memory_.barriers.query_came);
-      } else {
-        SendOwn(layer, query, within, PairOf(value), /*stores=*/team_.member == i);
-      }
+    if (within < S::kKey) {
+      SendToBlocks(&exchange.query[query][within + team_.within], __float_as_uint(value),
+                   memory_.barriers.query_came);
+      return;
     }
-  }
-  // Two neighbouring elements of a query's own key or value.
-  __device__ __forceinline__ void SendOwn(int layer, int query, int within, uint32_t pair,
-                                          bool stores) const {
-    if (team_.lane % 2 != 0) return;
     const bool is_key = within < 2 * S::kKey;
     const int at = within - (is_key ? 1 : 2) * S::kKey + team_.within;
-    auto& exchange = memory_.exchange;
-    SendToBlock(is_key ? &exchange.own_key[query][at] : &exchange.own_value[query][at], pair,
-                memory_.barriers.query_came);
-    if (!stores) return;
+    const uint32_t pair = PairOf(value);
+    if (team_.lane % 2 != 0) return;
+    SendToBlocks(is_key ? &exchange.own_key[query][at] : &exchange.own_value[query][at], pair,
+                 memory_.barriers.query_came);
+    if (team_.member >= Cells::kPairs) return;
     const QueryPlan& plan = memory_.plans[layer % 2].queries[query];
 #pragma unroll
     for (int i = 0; i < 2; ++i) {
@@ -295,16 +289,12 @@ class RowsBlock {
   // Up's tile to all blocks of the cluster.
   __device__ __forceinline__ void SendExpanded() const {
     constexpr int kTiles = kGroup / kTileOutputs;  // of a group
-#pragma unroll
-    for (int i = 0; i < Cells::kPairs; ++i) {
-      const float sum = TheProduct().SumOfTeam(RowOf(i));
-      const uint32_t pair = PairOf(Activate(a_.activation, up_scale_.Of(sum)));
-      auto& group = memory_.exchange.expanded[UpTile() / kTiles][RowOf(i)];
-      if (team_.lane % 2 == 0) {
-        SendToBlock(&group[UpTile() % kTiles * kTileOutputs + team_.within], pair,
-                    memory_.barriers.expanded_came);
-      }
-    }
+    const float sum = TheProduct().SumOfTeam(Row());
+    const uint32_t pair = PairOf(Activate(a_.activation, up_scale_.Of(sum)));
+    if (team_.lane % 2 != 0) return;
+    SendToBlocks(&memory_.exchange.expanded[UpTile() / kTiles][Row()]
+                                           [UpTile() % kTiles * kTileOutputs + team_.within],
+                 pair, memory_.barriers.expanded_came);
   }
 
   // Sums of down over the cluster's inputs: a tile of one of its parts for each warp.

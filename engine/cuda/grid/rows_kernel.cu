@@ -14,7 +14,7 @@ HeadsLaunch LaunchOf(WeightFormat format) {
     HeadsLaunch launch;
     launch.kernel = RowsKernel<S, kFormat, kOperand, kRows>;
     launch.shape.cluster = dim3(kClusterBlocks);
-    launch.shape.grid = dim3(HeadsSizes<S>::kBlocks);
+    launch.shape.grid = dim3(kBlocks);
     launch.shape.threads = kHeadsThreads;
     launch.shape.shared_bytes = sizeof(Memory);
     return launch;
@@ -27,15 +27,12 @@ HeadsLaunch RowsLaunchOf(const Widths& widths, WeightFormat format, int rows) {
   HeadsLaunch launch;
   VisitSizes([&](auto sizes) {
     using S = decltype(sizes);
-    if constexpr (HasHeads(S())) {
-      if (S::kWidths != widths) return false;
-      const int of_kernel = RowsOfKernel(rows);
-      launch = of_kernel == 2   ? LaunchOf<S, 2>(format)
-               : of_kernel == 4 ? LaunchOf<S, 4>(format)
-                                : LaunchOf<S, kMostRows>(format);
-      return true;
-    }
-    return false;
+    if (S::kWidths != widths) return false;
+    const int of_kernel = RowsOfKernel(rows);
+    launch = of_kernel == 2   ? LaunchOf<S, 2>(format)
+             : of_kernel == 4 ? LaunchOf<S, 4>(format)
+                              : LaunchOf<S, kMostRows>(format);
+    return true;
   });
   return launch;
 }

@@ -12,7 +12,7 @@
 
 namespace strided::cuda::grid {
 
-// Grid: HeadsSizes<S>::kBlocks blocks in clusters of kClusterBlocks, all at once.
+// Grid: kBlocks blocks in clusters of kClusterBlocks, all at once.
 template <class S, WeightFormat kFormat, Operand kOperand, int kRows>
 __global__ void __launch_bounds__(kHeadsThreads, 1)
     RowsKernel(const __grid_constant__ GridArguments a) {

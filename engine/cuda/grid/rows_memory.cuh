@@ -115,7 +115,6 @@ struct RowsMemory {
   static constexpr int kRows = kRowsOf;
   static constexpr WeightFormat kFormat = kFormatOf;
   static constexpr Operand kOperand = kOperandOf;
-  static constexpr bool kDownShares = false;
   using Type = typename OperandTraits<kOperand>::Type;
   using Weights = product::GroupWeights<kFormat>;
   using Group = uint4[Weights::kUnits][32];  // of a tile, as packed

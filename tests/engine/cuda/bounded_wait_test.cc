@@ -1,4 +1,4 @@
-// Waits of the cluster kernel and of the grid kernel end, and say so.
+// Waits of the cluster kernel and of the kernels of heads end, and say so.
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -8,7 +8,7 @@
 
 #include "engine/cuda/cluster/cluster_kernel.h"
 #include "engine/cuda/device_buffer.h"
-#include "engine/cuda/grid/grid_kernel.h"
+#include "engine/cuda/grid/heads_kernel.h"
 #include "tests/engine/cuda/cuda_test.h"
 #include "tests/engine/cuda/device_array.h"
 #include "tests/engine/cuda/vain_wait_kernel.h"

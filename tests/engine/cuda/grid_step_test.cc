@@ -8,10 +8,8 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "engine/cuda/grid/grid_kernel.h"
 #include "engine/cuda/grid/grid_sizes.h"
 #include "engine/cuda/grid/heads_kernel.h"
-#include "engine/cuda/grid/heads_sizes.h"
 #include "engine/cuda/kernels/current_device.h"
 #include "tests/engine/cuda/cuda_runner.h"
 #include "tests/engine/cuda/cuda_test.h"
@@ -51,12 +49,6 @@ constexpr Network kNetworks[] = {
   "d_key": 64, "d_value": 64, "d_ff": 2048, "vocab_size": 61,
   "attention": [{"pattern": "fixed", "stride": 128, "cells": 32, "spread": 4},
                 {"pattern": "dense"}, {"pattern": "previous_block", "stride": 48}]})"},
-    {"values_of_128", R"({
-  "context_length": 300, "position_axes": [300], "n_layer": 5, "n_head": 2, "d_model": 256,
-  "d_key": 64, "d_value": 128, "d_ff": 512, "vocab_size": 61,
-  "attention": [{"pattern": "strided", "stride": 96}, {"pattern": "local", "window": 96},
-                {"pattern": "dense"}, {"pattern": "summary", "stride": 16, "cells": 4, "spread": 2},
-                {"heads": [{"pattern": "local_strided", "stride": 24}, {"pattern": "dense"}]}]})"},
 };
 
 struct Case {
@@ -70,14 +62,12 @@ class GridShapesTest : public CudaTest {};
 TEST_F(GridShapesTest, ADeviceThatHasRoomForItRunsEveryKernel) {
   ASSERT_OK_AND_ASSIGN(const CurrentDevice device, CurrentDevice::Find());
   constexpr int kSharedBytes = 227 << 10;
+  constexpr int kMultiprocessors =
+      114;  // of the smallest H100: more than clusters of 64 blocks need
   if (device.shared_bytes < kSharedBytes) GTEST_SKIP() << "a smaller shared memory";
   grid::VisitSizes([&](auto sizes) {
-    const bool fits = grid::RolesOf(sizes).blocks() <= device.multiprocessors;
-    EXPECT_THAT(grid::RunsGrid(decltype(sizes)::kWidths, WeightFormat::kBfloat16),
-                IsOkAndHolds(fits))
-        << "d_model " << sizes.kModel << ", keys of " << sizes.kKey;
     EXPECT_THAT(grid::RunsHeads(decltype(sizes)::kWidths, WeightFormat::kBfloat16),
-                IsOkAndHolds(fits && grid::HasHeads(sizes)))
+                IsOkAndHolds(device.multiprocessors >= kMultiprocessors))
         << "d_model " << sizes.kModel << ", keys of " << sizes.kKey;
     return false;
   });

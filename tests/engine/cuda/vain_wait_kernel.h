@@ -19,7 +19,7 @@ absl::Status LaunchVainWaits(int warps, int waits, int32_t* error, cudaStream_t 
 
 namespace strided::cuda::grid {
 
-// The same for cells of the grid kernel: `waits` times some ten thousand looks at most.
+// The same for cells of the kernels of heads: `waits` times some ten thousand looks at most.
 absl::Status LaunchVainLooks(int warps, int waits, int32_t* error, cudaStream_t stream);
 
 }  // namespace strided::cuda::grid
