@@ -22,6 +22,22 @@ __device__ __forceinline__ float Activate(Activation activation, float x) {
   return x;
 }
 
+// visit<kActivation>(): code of its own for each, for a switch within a loop would be as many times
+// as much, and instructions that a block runs once are fetched for nothing.
+template <typename Visit>
+__device__ __forceinline__ void VisitActivation(Activation activation, Visit&& visit) {
+  switch (activation) {
+    case Activation::kQuickGelu:
+      return visit.template operator()<Activation::kQuickGelu>();
+    case Activation::kGelu:
+      return visit.template operator()<Activation::kGelu>();
+    case Activation::kGeluTanh:
+      return visit.template operator()<Activation::kGeluTanh>();
+    case Activation::kRelu:
+      return visit.template operator()<Activation::kRelu>();
+  }
+}
+
 }  // namespace strided::cuda
 
 #endif  // STRIDED_ENGINE_CUDA_KERNELS_ACTIVATION_CUH_

@@ -61,10 +61,9 @@ __device__ __forceinline__ void LoadTransposed(uint32_t (&matrices)[4], uint32_t
 
 // Four matrices of which lane 4 g + t has elements 2t, 2t+1 of row g, each transposed: lane l gives
 // the address of 16 bytes for column l % 8 of matrix l / 8. Since 9.0.
-__device__ __forceinline__ void StoreTransposed(uint32_t address, uint32_t a, uint32_t b,
-                                                uint32_t c, uint32_t d) {
+__device__ __forceinline__ void StoreTransposed(uint32_t address, const uint32_t (&matrices)[4]) {
   asm volatile("stmatrix.sync.aligned.m8n8.x4.trans.shared.b16 [%0], {%1,%2,%3,%4};" ::"r"(address),
-               "r"(a), "r"(b), "r"(c), "r"(d)
+               "r"(matrices[0]), "r"(matrices[1]), "r"(matrices[2]), "r"(matrices[3])
                : "memory");
 }
 

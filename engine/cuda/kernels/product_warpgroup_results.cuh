@@ -143,26 +143,14 @@ class WarpgroupResults {
     }
   }
 
-  template <Activation kActivation>
-  static __device__ __forceinline__ void ActivateEach(Totals& y) {
-#pragma unroll
-    for (auto& of_tile : y) {
-#pragma unroll
-      for (float& value : of_tile) value = Activate(kActivation, value);
-    }
-  }
-  // One choice for all: what stands in the way of its instructions is fetched for nothing.
   __device__ __forceinline__ void ActivateAll(Totals& y) const {
-    switch (p_.activation) {
-      case Activation::kQuickGelu:
-        return ActivateEach<Activation::kQuickGelu>(y);
-      case Activation::kGelu:
-        return ActivateEach<Activation::kGelu>(y);
-      case Activation::kGeluTanh:
-        return ActivateEach<Activation::kGeluTanh>(y);
-      case Activation::kRelu:
-        return ActivateEach<Activation::kRelu>(y);
-    }
+    VisitActivation(p_.activation, [&]<Activation kActivation>() {
+#pragma unroll
+      for (auto& of_tile : y) {
+#pragma unroll
+        for (float& value : of_tile) value = Activate(kActivation, value);
+      }
+    });
   }
 
   __device__ __forceinline__ uint32_t PartAt(int column, int part) const {
@@ -178,8 +166,8 @@ class WarpgroupResults {
       const float(&a)[4] = y[tile];
       const float(&b)[4] = y[tile + 1];
       StoreTransposed(to + tile * kTileColumns * static_cast<int>(sizeof(memory_.results[0])),
-                      Traits::Pack(a[0], a[1]), Traits::Pack(a[2], a[3]), Traits::Pack(b[0], b[1]),
-                      Traits::Pack(b[2], b[3]));
+                      {Traits::Pack(a[0], a[1]), Traits::Pack(a[2], a[3]), Traits::Pack(b[0], b[1]),
+                       Traits::Pack(b[2], b[3])});
     }
   }
 

@@ -10,6 +10,7 @@
 #define STRIDED_ENGINE_CUDA_KERNELS_STREAMED_RESULTS_CUH_
 
 #include "engine/cuda/kernels/activation.cuh"
+#include "engine/cuda/kernels/async_copy.cuh"
 #include "engine/cuda/kernels/barriers.cuh"
 #include "engine/cuda/kernels/fragments.cuh"
 #include "engine/cuda/kernels/tile_copies.cuh"
@@ -159,34 +160,13 @@ class StreamedResults {
     }
   }
 
-  // ldmatrix's way back (stmatrix): matrix j goes, transposed, to the rows whose addresses lanes
-  // 8 j ... 8 j + 7 give.
-  static __device__ __forceinline__ void StoreTransposed(uint32_t address,
-                                                         const uint32_t (&matrices)[4]) {
-    asm volatile(
-        "stmatrix.sync.aligned.m8n8.x4.trans.shared.b16 [%0], {%1,%2,%3,%4};" ::"r"(address),
-        "r"(matrices[0]), "r"(matrices[1]), "r"(matrices[2]), "r"(matrices[3])
-        : "memory");
-  }
-
-  // One loop for each activation, as in wide_results.cuh.
   __device__ __forceinline__ void StoreActivated(const WideProduct& p, const Place& place,
                                                  const Sums& sums, int first_output,
                                                  int first_row) const {
-    const auto store = [&]<Activation kActivation>() {
+    VisitActivation(p.activation, [&]<Activation kActivation>() {
       StoreOperands(p, place, sums, first_output, first_row,
                     [](float y) { return Activate(kActivation, y); });
-    };
-    switch (p.activation) {
-      case Activation::kQuickGelu:
-        return store.template operator()<Activation::kQuickGelu>();
-      case Activation::kGelu:
-        return store.template operator()<Activation::kGelu>();
-      case Activation::kGeluTanh:
-        return store.template operator()<Activation::kGeluTanh>();
-      case Activation::kRelu:
-        return store.template operator()<Activation::kRelu>();
-    }
+    });
   }
 
   const CUtensorMap& out_;

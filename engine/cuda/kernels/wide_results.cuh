@@ -149,19 +149,10 @@ struct WideResults {
       }
     }
 
-    // One loop for each activation: a switch in the loop would be as many times as much code, and
-    // instructions that each tile runs once are fetched for nothing.
     __device__ __forceinline__ void StoreActivated(const WideProduct& p) const {
-      switch (p.activation) {
-        case Activation::kQuickGelu:
-          return StoreOperands(p, [](float y) { return Activate(Activation::kQuickGelu, y); });
-        case Activation::kGelu:
-          return StoreOperands(p, [](float y) { return Activate(Activation::kGelu, y); });
-        case Activation::kGeluTanh:
-          return StoreOperands(p, [](float y) { return Activate(Activation::kGeluTanh, y); });
-        case Activation::kRelu:
-          return StoreOperands(p, [](float y) { return Activate(Activation::kRelu, y); });
-      }
+      VisitActivation(p.activation, [&]<Activation kActivation>() {
+        StoreOperands(p, [](float y) { return Activate(kActivation, y); });
+      });
     }
   };
 };
