@@ -12,7 +12,7 @@ namespace strided::cuda {
 absl::StatusOr<std::unique_ptr<GridStep>> GridStep::Create(const ModelConfig& config,
                                                            const DeviceNetwork& network,
                                                            const Rows& rows, cudaStream_t stream) {
-  if (!grid::HasGridKernel(config, network.format, network.layers)) return nullptr;
+  if (!grid::HasHeads(config, network.format, network.layers)) return nullptr;
   const grid::Widths widths = grid::WidthsOf(config);
   ASSIGN_OR_RETURN(const bool runs, grid::RunsHeads(widths, network.format));
   if (!runs) return nullptr;

@@ -45,7 +45,7 @@ struct GridArguments {
   float norm_epsilon = 0;  // of the layers' norms, as in DeviceNorm
   float norm_mean_share = 1;
   Activation activation = Activation::kQuickGelu;
-  Cell* cells = nullptr;     // of two layers, or RowCellsOf
+  Cell* cells = nullptr;     // CellsOf (grid_choice.h)
   uint32_t* tags = nullptr;  // [blocks] of the last layer so far; alike
   int32_t* error = nullptr;  // set to ErrorWordOf where a wait has been given up
 };

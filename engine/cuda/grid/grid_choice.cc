@@ -12,8 +12,7 @@ Widths WidthsOf(const ModelConfig& config) {
   return {config.d_model, config.d_ff, config.d_key, config.d_value};
 }
 
-bool HasGridKernel(const ModelConfig& config, WeightFormat format,
-                   std::span<const DeviceLayer> layers) {
+bool HasHeads(const ModelConfig& config, WeightFormat format, std::span<const DeviceLayer> layers) {
   if (format == WeightFormat::kFloat32) return false;
   if (config.n_head * config.d_value != config.d_model) return false;
   const bool has_norms = std::all_of(layers.begin(), layers.end(), [](const DeviceLayer& layer) {

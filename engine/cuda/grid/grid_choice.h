@@ -16,8 +16,7 @@ Widths WidthsOf(const ModelConfig& config);
 
 // Whether there are kernels for the network, with caches of the operand's type: one of VisitSizes'
 // shapes, weights of 16 or 8 bits, norms everywhere.
-bool HasGridKernel(const ModelConfig& config, WeightFormat format,
-                   std::span<const DeviceLayer> layers);
+bool HasHeads(const ModelConfig& config, WeightFormat format, std::span<const DeviceLayer> layers);
 
 // A step, of a network that has kernels.
 struct GridStepShape {

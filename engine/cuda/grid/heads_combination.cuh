@@ -14,6 +14,37 @@
 
 namespace strided::cuda::grid {
 
+// What `chunks` chunks of a query give together, as a lane's two values: `share(i)` is where chunk
+// i's lie. Lane `first_lane` + i has chunk i's largest score and sum of weights, and its weight
+// among the chunks. `most`: chunks of any query of the warp.
+template <typename Share>
+__device__ __forceinline__ float2 CombineShares(const float2& of_lane, float weight, int first_lane,
+                                                int chunks, int most, Share&& share) {
+  constexpr int kBatch = 8;
+  float sum = 0;
+  float2 value = make_float2(0, 0);
+#pragma unroll 1
+  for (int first = 0; first < most; first += kBatch) {
+    float2 parts[kBatch];
+#pragma unroll
+    for (int i = 0; i < kBatch; ++i) {
+      // Without the chunk its weights are 0, and so is what they weigh.
+      parts[i] = make_float2(0, 0);
+      if (first + i < chunks) parts[i] = *reinterpret_cast<const float2*>(share(first + i));
+    }
+#pragma unroll
+    for (int i = 0; i < kBatch; ++i) {
+      const int from = first_lane + first + i;
+      const float by = __shfl_sync(0xFFFFFFFFu, weight, from);
+      const float of = __shfl_sync(0xFFFFFFFFu, of_lane.y, from);
+      sum = fmaf(by, of, sum);
+      value.x = fmaf(by, parts[i].x, value.x);
+      value.y = fmaf(by, parts[i].y, value.y);
+    }
+  }
+  return make_float2(value.x / sum, value.y / sum);
+}
+
 template <class S, class Memory>
 class HeadsCombination {
  public:
@@ -55,36 +86,13 @@ class HeadsCombination {
 
   // Elements `at` and the next of a head of several chunks; `most` of any head of the warp.
   __device__ __forceinline__ float2 CombineChunks(int head, int chunks, int most, int at) const {
-    constexpr int kBatch = 8;
     const int known = lane_ % kHeadLanes;  // the chunk whose weight it knows
     const float2 of_lane = known < chunks
                                ? *reinterpret_cast<const float2*>(Share(head, known) + S::kValue)
                                : make_float2(-INFINITY, 0.0f);
     const float weight = Exp2(of_lane.x - LargestOfHead(of_lane.x));
-    float sum = 0;
-    float2 value = make_float2(0, 0);
-#pragma unroll 1
-    for (int first = 0; first < most; first += kBatch) {
-      float2 parts[kBatch];
-#pragma unroll
-      for (int i = 0; i < kBatch; ++i) {
-        // Without the chunk its weights are 0, and so is what they weigh.
-        parts[i] = make_float2(0, 0);
-        if (first + i < chunks) {
-          parts[i] = *reinterpret_cast<const float2*>(Share(head, first + i) + at);
-        }
-      }
-#pragma unroll
-      for (int i = 0; i < kBatch; ++i) {
-        const int from = head * kHeadLanes + first + i;
-        const float by = __shfl_sync(0xFFFFFFFFu, weight, from);
-        const float of = __shfl_sync(0xFFFFFFFFu, of_lane.y, from);
-        sum = fmaf(by, of, sum);
-        value.x = fmaf(by, parts[i].x, value.x);
-        value.y = fmaf(by, parts[i].y, value.y);
-      }
-    }
-    return make_float2(value.x / sum, value.y / sum);
+    return CombineShares(of_lane, weight, head * kHeadLanes, chunks, most,
+                         [&](int chunk) { return Share(head, chunk) + at; });
   }
   // Over the lanes of the lane's head.
   static __device__ __forceinline__ float LargestOfHead(float value) {

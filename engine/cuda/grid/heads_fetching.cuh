@@ -49,7 +49,7 @@ class HeadsFetching {
         FindLayer(layer);
         if (waits) qkv_read_.Wait(wait_);
         FetchQkv(layer);
-        if (!waits) FindRow();  // not before the first weights
+        if (!waits) FindRow(0);  // not before the first weights
         Plan(layer);
       }
       if (waits) {
@@ -71,8 +71,8 @@ class HeadsFetching {
   using Unit = WeightUnit<Memory::kFormat>;
   static constexpr int kSteps = S::kModel / kStepInputs;  // of qkv, out and up
 
-  __device__ __forceinline__ void FindRow() {
-    const DecodeRow& state = a_.row_states[0];
+  __device__ __forceinline__ void FindRow(int row) {
+    const DecodeRow& state = a_.row_states[row];
     busy_ = state.slot >= 0;
     if (!busy_) return;
     const DeviceSequence& sequence = a_.sequences[state.slot];

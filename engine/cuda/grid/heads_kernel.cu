@@ -13,13 +13,8 @@ namespace {
 template <class S>
 HeadsLaunch OneRowOf(WeightFormat format) {
   return VisitFormat(format, [&]<WeightFormat kFormat, Operand kOperand>() {
-    HeadsLaunch launch;
-    launch.kernel = HeadsKernel<S, kFormat, kOperand>;
-    launch.shape.cluster = dim3(kClusterBlocks);
-    launch.shape.grid = dim3(kBlocks);
-    launch.shape.threads = kHeadsThreads;
-    launch.shape.shared_bytes = sizeof(HeadsMemory<S, kFormat, kOperand>);
-    return launch;
+    return HeadsLaunch::Of(HeadsKernel<S, kFormat, kOperand>,
+                           sizeof(HeadsMemory<S, kFormat, kOperand>));
   });
 }
 

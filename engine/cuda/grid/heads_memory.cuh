@@ -112,9 +112,9 @@ __device__ __forceinline__ void InitBarriers(HeadsBarriers& barriers) {
   PublishBarriers();
 }
 
+// What lies in that memory.
 template <class S, WeightFormat kFormatOf, Operand kOperandOf>
-struct HeadsMemory {
-  static_assert(HeadsSizes<S>::kHeads <= HeadsPlan::kMostHeads);
+struct HeadsTypes {
   static constexpr WeightFormat kFormat = kFormatOf;
   static constexpr Operand kOperand = kOperandOf;
   using Type = typename OperandTraits<kOperand>::Type;
@@ -124,16 +124,26 @@ struct HeadsMemory {
   using Chunk = uint4[kAttentionChunk][S::kKeyLanes];
   // Tiles of down: of the cluster's inputs alone.
   using Down = Group[HeadsSizes<S>::kOutTiles][HeadsSizes<S>::kRounds][HeadsSizes<S>::kDownParts];
-
-  __align__(128) Tile qkv[S::kModelTeams];
-  __align__(128) Tile up[S::kModelTeams];
-  __align__(128) Group out[HeadsSizes<S>::kOutTiles];
   struct Slot {
     Chunk keys;
     Chunk values;
   };
+};
+
+template <class S, WeightFormat kFormatOf, Operand kOperandOf>
+struct HeadsMemory : HeadsTypes<S, kFormatOf, kOperandOf> {
+  using Types = HeadsTypes<S, kFormatOf, kOperandOf>;
+  using typename Types::Down;
+  using typename Types::Group;
+  using typename Types::Slot;
+  using typename Types::Tile;
+  static_assert(HeadsSizes<S>::kHeads <= HeadsPlan::kMostHeads);
+
+  __align__(128) Tile qkv[S::kModelTeams];
+  __align__(128) Tile up[S::kModelTeams];
+  __align__(128) Group out[HeadsSizes<S>::kOutTiles];
   __align__(128) Slot slots[kSlots];
-  HeadsExchange<S, kOperand> exchange;
+  HeadsExchange<S, kOperandOf> exchange;
   __align__(16) float qkv_norm[2][S::kModel];  // weight, bias
   __align__(16) float up_norm[2][S::kModel];
   __align__(16) float sums[kWarps][16];  // a warp's, of its tile

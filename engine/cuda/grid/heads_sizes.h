@@ -41,6 +41,10 @@ struct HeadsSizes {
     return UpGroup(cluster, index / kTiles) * kTiles + index % kTiles;
   }
 
+  // The tile of qkv, and of up, of team `team` of the cluster's block `rank`: of the cluster's.
+  static constexpr int QkvTileOf(int team, int rank) { return team * kClusterBlocks + rank; }
+  static constexpr int UpTileOf(int team, int rank) { return rank * S::kModelTeams + team; }
+
   // A team for every tile.
   static_assert(kQkvTiles <= kClusterBlocks * S::kModelTeams && S::kDownWarps % kClusters == 0);
   static_assert(kUpGroups * (kGroup / 16) == kClusterBlocks * S::kModelTeams);

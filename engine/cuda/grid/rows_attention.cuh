@@ -13,6 +13,7 @@
 
 #include "engine/cuda/cluster/bounded_wait.cuh"
 #include "engine/cuda/grid/heads_attention.cuh"
+#include "engine/cuda/grid/heads_combination.cuh"
 #include "engine/cuda/grid/rows_memory.cuh"
 #include "engine/cuda/kernels/exponential.cuh"
 #include "engine/cuda/kernels/warp_math.cuh"
@@ -168,7 +169,6 @@ class RowsAttention : public HeadsAttention<S, Memory> {
 
   // The lane's two values of the block's query `own`.
   __device__ __forceinline__ uint32_t Combined(int own, int chunks) const {
-    constexpr int kBatch = 8;
     const int lane = thread_ % 32;  // also the chunk whose weight it knows
     const int at = 2 * lane % S::kValue;
     const auto& shares = memory_.exchange.shares[own];
@@ -176,29 +176,9 @@ class RowsAttention : public HeadsAttention<S, Memory> {
                                ? *reinterpret_cast<const float2*>(shares[lane] + S::kValue)
                                : make_float2(-INFINITY, 0.0f);
     const float weight = Exp2(of_lane.x - WarpMax(of_lane.x));
-    float sum = 0;
-    float2 value = make_float2(0, 0);
-#pragma unroll 1
-    for (int first = 0; first < chunks; first += kBatch) {
-      float2 parts[kBatch];
-#pragma unroll
-      for (int i = 0; i < kBatch; ++i) {
-        // Without the chunk its weights are 0, and so is what they weigh.
-        parts[i] = make_float2(0, 0);
-        if (first + i < chunks) {
-          parts[i] = *reinterpret_cast<const float2*>(shares[first + i] + at);
-        }
-      }
-#pragma unroll
-      for (int i = 0; i < kBatch; ++i) {
-        const float by = __shfl_sync(0xFFFFFFFFu, weight, first + i);
-        const float of = __shfl_sync(0xFFFFFFFFu, of_lane.y, first + i);
-        sum = fmaf(by, of, sum);
-        value.x = fmaf(by, parts[i].x, value.x);
-        value.y = fmaf(by, parts[i].y, value.y);
-      }
-    }
-    return Traits::Pack(value.x / sum, value.y / sum);
+    const float2 value = CombineShares(of_lane, weight, 0, chunks, chunks,
+                                       [&](int chunk) { return shares[chunk] + at; });
+    return Traits::Pack(value.x, value.y);
   }
 
   const int layer_;

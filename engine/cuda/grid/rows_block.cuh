@@ -75,12 +75,8 @@ class RowsBlock {
   static_assert(S::kModelGroups == kClusterBlocks);
   static_assert(H::kOutTiles <= H::kOutTiles * H::kDownParts);  // who has out has down, too
 
-  __device__ __forceinline__ int QkvTile() const {  // of the cluster's
-    return team_.index * kClusterBlocks + rank_;
-  }
-  __device__ __forceinline__ int UpTile() const {  // of the cluster's
-    return rank_ * S::kModelTeams + team_.index;
-  }
+  __device__ __forceinline__ int QkvTile() const { return H::QkvTileOf(team_.index, rank_); }
+  __device__ __forceinline__ int UpTile() const { return H::UpTileOf(team_.index, rank_); }
   __device__ __forceinline__ bool HasQkv() const { return QkvTile() < H::kQkvTiles; }
   __device__ __forceinline__ bool HasOut() const { return team_.warp < H::kOutTiles; }
   __device__ __forceinline__ int OutTile() const { return rank_ * H::kOutTiles + team_.warp; }

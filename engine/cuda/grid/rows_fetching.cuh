@@ -89,15 +89,7 @@ class RowsFetching : HeadsFetching<S, Memory> {
   // The row of the lane's query.
   __device__ __forceinline__ void FindRow() {
     const int row = Query() / H::kHeads;
-    if (!Plans() || row >= a_.rows) return;
-    const DecodeRow& state = a_.row_states[row];
-    busy_ = state.slot >= 0;
-    if (!busy_) return;
-    const DeviceSequence& sequence = a_.sequences[state.slot];
-    position_ = state.position;
-    length_ = sequence.max_length;
-    cache_ = sequence.cache;
-    head_offsets_ = sequence.head_offsets;
+    if (Plans() && row < a_.rows) Base::FindRow(row);
   }
 
   __device__ __forceinline__ void Plan(int layer) {

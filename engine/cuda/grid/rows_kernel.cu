@@ -11,13 +11,7 @@ HeadsLaunch LaunchOf(WeightFormat format) {
   return VisitFormat(format, [&]<WeightFormat kFormat, Operand kOperand>() {
     using Memory = RowsMemory<S, kFormat, kOperand, kRows>;
     static_assert(sizeof(Memory) <= 227 << 10);
-    HeadsLaunch launch;
-    launch.kernel = RowsKernel<S, kFormat, kOperand, kRows>;
-    launch.shape.cluster = dim3(kClusterBlocks);
-    launch.shape.grid = dim3(kBlocks);
-    launch.shape.threads = kHeadsThreads;
-    launch.shape.shared_bytes = sizeof(Memory);
-    return launch;
+    return HeadsLaunch::Of(RowsKernel<S, kFormat, kOperand, kRows>, sizeof(Memory));
   });
 }
 

@@ -110,28 +110,21 @@ struct RowsBarriers {
 };
 
 template <class S, WeightFormat kFormatOf, Operand kOperandOf, int kRowsOf>
-struct RowsMemory {
+struct RowsMemory : HeadsTypes<S, kFormatOf, kOperandOf> {
+  using Types = HeadsTypes<S, kFormatOf, kOperandOf>;
+  using typename Types::Down;
+  using typename Types::Group;
+  using typename Types::Slot;
+  using typename Types::Tile;
   using R = RowsSizes<S, kRowsOf>;
   static constexpr int kRows = kRowsOf;
-  static constexpr WeightFormat kFormat = kFormatOf;
-  static constexpr Operand kOperand = kOperandOf;
-  using Type = typename OperandTraits<kOperand>::Type;
-  using Weights = product::GroupWeights<kFormat>;
-  using Group = uint4[Weights::kUnits][32];  // of a tile, as packed
-  using Tile = Group[S::kModelGroups];
-  using Chunk = uint4[kAttentionChunk][S::kKeyLanes];
-  using Down = Group[HeadsSizes<S>::kOutTiles][HeadsSizes<S>::kRounds][HeadsSizes<S>::kDownParts];
 
   __align__(128) Tile qkv[S::kModelTeams];
   __align__(128) Tile up[S::kModelTeams];
   __align__(128) Group out[HeadsSizes<S>::kOutTiles];
   __align__(128) Down own_down;
-  struct Slot {
-    Chunk keys;
-    Chunk values;
-  };
   __align__(128) Slot slots[kHalves * R::kPlaces];
-  RowsExchange<S, kOperand, kRows> exchange;
+  RowsExchange<S, kOperandOf, kRows> exchange;
   __align__(16) float qkv_norm[2][S::kModel];  // weight, bias
   __align__(16) float up_norm[2][S::kModel];
   // A warp's sums of its tile, by column; when those of q, k, v have been sent the half's chunks.

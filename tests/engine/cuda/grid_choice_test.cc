@@ -24,16 +24,16 @@ bool Has(const ModelConfig& config, WeightFormat format = WeightFormat::kBfloat1
   layer.attn_norm.weight = &kVector;
   layer.mlp_norm.weight = norms ? &kVector : nullptr;
   const std::vector<DeviceLayer> layers(static_cast<size_t>(config.n_layer), layer);
-  return HasGridKernel(config, format, layers);
+  return HasHeads(config, format, layers);
 }
 
-TEST(HasGridKernelTest, TheShapesOfTheBenchmarksHaveOne) {
+TEST(HasHeadsTest, TheShapesOfTheBenchmarksHaveOne) {
   EXPECT_TRUE(Has(ImageConfig()));
   EXPECT_TRUE(Has(ImageConfig(R"(, "n_head": 8, "d_key": 64, "d_value": 64)")));
   EXPECT_TRUE(Has(ImageConfig(), WeightFormat::kInt8));
 }
 
-TEST(HasGridKernelTest, OthersHaveNone) {
+TEST(HasHeadsTest, OthersHaveNone) {
   EXPECT_FALSE(Has(ImageConfig(), WeightFormat::kFloat32)) << "no tensor cores";
   EXPECT_FALSE(Has(ImageConfig(R"(, "d_ff": 1024)")));
   EXPECT_FALSE(Has(
